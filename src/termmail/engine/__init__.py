@@ -1,0 +1,1 @@
+"""The engine process: lock, wake-up socket, account workers, schedule, back-off."""

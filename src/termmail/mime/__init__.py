@@ -1,0 +1,1 @@
+"""Bytes to model and back; never raises on bad mail; the only importer of html2text."""

@@ -1,0 +1,1 @@
+"""Frozen structs that cross a boundary between rooms; no I/O."""

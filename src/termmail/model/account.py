@@ -1,0 +1,88 @@
+"""What the user configured: accounts, servers, identities, policies."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Security(enum.Enum):
+    """How a connection is protected (RFC 8314). NONE is accepted for loopback only."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+class Protocol(enum.Enum):
+    """How an account receives mail."""
+
+    IMAP = "imap"
+    POP3 = "pop3"
+
+
+class CredentialKind(enum.Enum):
+    """Where an account's password comes from. SESSION: asked for each time, kept in memory only."""
+
+    KEYRING = "keyring"
+    COMMAND = "command"
+    SESSION = "session"
+
+
+class Server(msgspec.Struct, frozen=True):
+    """One server of an account."""
+
+    host: str
+    port: int
+    security: Security = Security.TLS
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """How to get the password; never the password itself (C2). `command` is a shell command line for COMMAND."""
+
+    kind: CredentialKind = CredentialKind.KEYRING
+    command: str = ""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A From name and address."""
+
+    name: str
+    address: str
+
+
+class OfflineKind(enum.Enum):
+    ALL = "all"
+    DAYS = "days"
+    ON_DEMAND = "on-demand"
+
+
+class OfflinePolicy(msgspec.Struct, frozen=True):
+    """Which bodies are kept here: all, those received in the last `days` days, or those opened."""
+
+    kind: OfflineKind = OfflineKind.ALL
+    days: int = 0
+
+
+class Account(msgspec.Struct, frozen=True):
+    """One account as configured in config.toml. `name` is its key there and in the store.
+
+    `incoming` is the IMAP or POP3 server as `protocol` says. `user` signs in at both servers. `ca_file` is a PEM file
+    with a private authority, or empty. `connections` caps the connections open at once (T15).
+    `colour` is one of Textual's colour names, or empty for one chosen by position.
+    """
+
+    name: str
+    email: str
+    protocol: Protocol
+    incoming: Server
+    smtp: Server | None
+    user: str
+    full_name: str = ""
+    credential: Credential = Credential()
+    ca_file: str = ""
+    offline: OfflinePolicy = OfflinePolicy()
+    connections: int = 3
+    colour: str = ""
+    identities: tuple[Identity, ...] = ()

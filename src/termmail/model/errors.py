@@ -1,0 +1,127 @@
+"""Errors that carry how far they reach and whether trying again can help."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Scope(enum.Enum):
+    """How much of the work an error ends."""
+
+    MESSAGE = "message"
+    MAILBOX = "mailbox"
+    ACCOUNT = "account"
+
+
+class Retry(enum.Enum):
+    """When trying again may help: at once, after a back-off, or never without the user."""
+
+    NOW = "now"
+    LATER = "later"
+    NEVER = "never"
+
+
+class TermmailError(Exception):
+    """A failure told to a person as one sentence that says what happened and what to do.
+
+    `sentence` is already safe to show. `detail` is for the log and may be empty; it never holds a secret.
+    """
+
+    scope: Scope = Scope.ACCOUNT
+    retry: Retry = Retry.LATER
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        scope: Scope | None = None,
+        retry: Retry | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.detail = detail
+        if scope is not None:
+            self.scope = scope
+        if retry is not None:
+            self.retry = retry
+
+
+class ConnectionLost(TermmailError):
+    """The network, the server or a time limit ended the connection; a later try may succeed."""
+
+
+class SignInRefused(TermmailError):
+    """The server refused the credential. Not tried again without the user (T13)."""
+
+    retry = Retry.NEVER
+
+
+class InsecureConnection(TermmailError):
+    """TLS could not be had as configured: certificate, STARTTLS, PREAUTH (T2 to T6). Nothing secret was sent."""
+
+    retry = Retry.NEVER
+
+
+class ProtocolViolation(TermmailError):
+    """The server said what its protocol does not allow; the connection is closed."""
+
+
+class ServerRefused(TermmailError):
+    """A tagged NO: the command was understood and refused. `code` is the response code, such as `TRYCREATE`."""
+
+    scope = Scope.MAILBOX
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        code: str = "",
+        scope: Scope | None = None,
+        retry: Retry | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(sentence, scope=scope, retry=retry, detail=detail)
+        self.code = code
+
+
+class UnsafeArgument(TermmailError):
+    """CR, LF or NUL in something that would become part of a command line (T11)."""
+
+    scope = Scope.MESSAGE
+    retry = Retry.NEVER
+
+
+class MessageTooLarge(TermmailError):
+    """A literal is above the cap; the message is marked and fetched only on request (P10)."""
+
+    scope = Scope.MESSAGE
+    retry = Retry.NEVER
+
+
+class StorageFailed(TermmailError):
+    """The disk refused: full, read-only, failing or not permitted (X5). The store is unchanged."""
+
+
+class StoreTooNew(TermmailError):
+    """The database was written by a newer termmail (L6)."""
+
+    retry = Retry.NEVER
+
+
+class ConfigError(TermmailError):
+    """A mistake in config.toml: names the key, what was expected and what to write."""
+
+    retry = Retry.NEVER
+
+
+class CredentialUnavailable(TermmailError):
+    """No password could be had: keyring missing, locked or silent, command failed (C1)."""
+
+    retry = Retry.NEVER
+
+
+class Cancelled(TermmailError):
+    """The user or the engine's end asked to stop; nothing is wrong."""
+
+    retry = Retry.NOW

@@ -1,0 +1,1 @@
+"""The only importers of imapclient, poplib and smtplib; know neither store nor UI."""

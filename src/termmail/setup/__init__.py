@@ -1,0 +1,1 @@
+"""Checks of an account's servers: what `account test` and later the wizard ask."""

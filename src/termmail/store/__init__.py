@@ -1,0 +1,1 @@
+"""The only importer of sqlite3 and the only writer of Maildir files."""
