@@ -1,0 +1,48 @@
+"""Where termmail's files lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class Home(msgspec.Struct, frozen=True):
+    """The folders of one termmail: `--home DIR` puts all four under DIR, otherwise the platform says (platformdirs)."""
+
+    config: Path
+    data: Path
+    state: Path
+    runtime: Path
+
+    @classmethod
+    def under(cls, folder: Path) -> Home:
+        """Everything under one folder."""
+        return cls(config=folder, data=folder, state=folder / "state", runtime=folder / "run")
+
+    @property
+    def config_file(self) -> Path:
+        return self.config / "config.toml"
+
+    @property
+    def database(self) -> Path:
+        return self.data / "termmail.db"
+
+    @property
+    def mail(self) -> Path:
+        """The Maildir trees: `mail/<account>/<mailbox>/{cur,new,tmp}`."""
+        return self.data / "mail"
+
+    @property
+    def log_file(self) -> Path:
+        return self.state / "termmail.log"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the engine; there is one engine per home (L7)."""
+        return self.data / "engine.lock"
+
+    @property
+    def socket(self) -> Path:
+        """The engine's Unix socket: wake-ups and session passwords only."""
+        return self.runtime / "engine.sock"
