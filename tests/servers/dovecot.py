@@ -138,13 +138,14 @@ class Dovecot:
             (self._run_folder / "mail").mkdir()
             _give_away(self._run_folder / "mail")
         self.config_file.write_text(self._configuration(self._run_folder))
-        self._process = subprocess.Popen(
-            [self._program, "-F", "-c", str(self.config_file)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "stderr").open("ab"),
-            start_new_session=True,
-        )
+        with (self.folder / "stderr").open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [self._program, "-F", "-c", str(self.config_file)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
+            )
         if not wait_for_greeting(self.port, 20):
             text = self.log_text()
             self.stop()

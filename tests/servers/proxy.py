@@ -212,10 +212,13 @@ class Proxy:
             self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def _down(self) -> None:
+        self._close_port()
+        await self._cut_all()
+
+    def _close_port(self) -> None:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-        await self._cut_all()
 
     async def _cut_all(self) -> None:
         for connection in list(self._connections):
@@ -291,7 +294,13 @@ class Proxy:
                     return
                 await self._forward(connection, writer, direction, data)
 
-        sender = asyncio.create_task(send())
+        async def send_or_abort() -> None:
+            try:
+                await send()
+            except OSError:
+                connection.abort()
+
+        sender = asyncio.create_task(send_or_abort())
         connection.tasks.append(sender)
         while True:
             data = await reader.read(_CHUNK)
@@ -318,16 +327,14 @@ class Proxy:
                 del self._cuts[direction]
             else:
                 self._cuts[direction] = (armed[0] - len(data), armed[1])
+        if armed is not None and cut and armed[1]:
+            self._close_port()
+            for other in self._connections - {connection}:
+                other.abort()
         self._note(connection, direction, data)
         writer.write(data)
         await writer.drain()
-        if armed is not None and cut:
-            if armed[1]:
-                server, self._server = self._server, None
-                if server is not None:
-                    server.close()
-                for other in list(self._connections - {connection}):
-                    other.abort()
+        if cut:
             # Closed, not aborted, so that the bytes before the cut arrive.
             writer.close()
             with contextlib.suppress(OSError):

@@ -1,0 +1,113 @@
+"""Fixtures that all tests share: real servers, and who runs what."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servers.dovecot import PLAIN_CAPABILITY, Dovecot, find_dovecot
+from servers.mbsync import find_mbsync
+from servers.pymap_server import PymapServer
+from servers.tls import Authority, make_authority
+
+_SERVER_MARKERS = {
+    "dovecot": (find_dovecot, "Dovecot is not installed (Debian: apt install dovecot-imapd)"),
+    "mbsync": (find_mbsync, "mbsync is not installed (Debian: apt install isync)"),
+}
+_MARKER_OF_FIXTURE = {
+    "dovecot_server": "dovecot",
+    "plain_dovecot_server": "dovecot",
+    "dovecot_user": "dovecot",
+    "own_dovecot": "dovecot",
+    "plain_dovecot_user": "dovecot",
+}
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Whatever a test forgets to redirect must not touch a real home, keyring or terminal.
+    for name in ("TERMMAIL_HOME", "TERMMAIL_CRASH_AT", "NO_COLOR"):
+        os.environ.pop(name, None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what is slow unless asked; mark what uses a server's fixture."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in _MARKER_OF_FIXTURE:
+                item.add_marker(_MARKER_OF_FIXTURE[fixture])
+    if config.getoption("--full") or os.environ.get("TERMMAIL_FULL") == "1":
+        return
+    slow = [item for item in items if "slow" in item.keywords]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if "slow" not in item.keywords]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose server is not installed; where TERMMAIL_REQUIRE_SERVERS=1 says that it must be, fail it."""
+    for marker, (find, reason) in _SERVER_MARKERS.items():
+        if marker in item.keywords and find() is None:
+            if os.environ.get("TERMMAIL_REQUIRE_SERVERS") == "1":
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority and certificates, good and bad."""
+    return make_authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def dovecot_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Dovecot]:
+    """One Dovecot with all its extensions for all tests: take a user of your own from `dovecot_user`, never stop it."""
+    with Dovecot(tmp_path_factory.mktemp("dovecot"), authority=authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def plain_dovecot_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Dovecot]:
+    """As `dovecot_server`, saying that it has none of the extensions."""
+    folder = tmp_path_factory.mktemp("plain-dovecot")
+    with Dovecot(folder, authority=authority, capability=PLAIN_CAPABILITY) as server:
+        yield server
+
+
+@pytest.fixture
+def dovecot_user(dovecot_server: Dovecot) -> Iterator[str]:
+    """The name of a new user of `dovecot_server`, with the special mailboxes; password `Dovecot.test_password`."""
+    user = f"test-{next(_numbers)}"
+    yield user
+    dovecot_server.remove_mail(user)
+
+
+@pytest.fixture
+def plain_dovecot_user(plain_dovecot_server: Dovecot) -> Iterator[str]:
+    """As `dovecot_user`, of `plain_dovecot_server`."""
+    user = f"test-{next(_numbers)}"
+    yield user
+    plain_dovecot_server.remove_mail(user)
+
+
+@pytest.fixture
+def pymap_server() -> Iterator[PymapServer]:
+    """A pymap of the test's own, with the user lisa."""
+    with PymapServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_dovecot(tmp_path: Path, authority: Authority) -> Iterator[Dovecot]:
+    """A Dovecot of the test's own, to be stopped and started."""
+    with Dovecot(tmp_path / "dovecot", authority=authority) as server:
+        yield server
