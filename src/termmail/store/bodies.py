@@ -1,0 +1,348 @@
+"""Bodies of messages: what is wanted, and their way into the Maildir trees."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from termmail.model.account import OfflineKind, OfflinePolicy
+from termmail.model.errors import StorageFailed
+from termmail.model.home import Home
+from termmail.model.local import BodyTarget, StoredBody
+from termmail.model.message import BodyState
+from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.doomed import doom_expired, sweep
+from termmail.store.effective import account_folder, drop_orphan
+from termmail.store.maildir import base_name, deliver, find, info_flags, info_suffix, link, make_maildir, rename
+
+_TARGET_COLUMNS = "p.id, p.message_id, p.base_mailbox_id, p.uid, m.size, p.received_at"
+
+
+class BodySpool:
+    """A large body on its way to disk in chunks; what is there survives a restart. One writer at a time."""
+
+    def __init__(self, ingest: BodyIngest, target: BodyTarget, path: Path) -> None:
+        self._ingest = ingest
+        self._target = target
+        self._path = path
+        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        self.offset = os.fstat(self._descriptor).st_size
+        """How many bytes are here already: where the next chunk begins."""
+
+    def write(self, chunk: bytes) -> None:
+        """Append a chunk. Raises StorageFailed; the offset then still tells what is there."""
+        with storage_errors("write a message to disk"):
+            view = memoryview(chunk)
+            while view:
+                written = os.write(self._descriptor, view)
+                self.offset += written
+                view = view[written:]
+
+    def head(self, length: int) -> bytes:
+        """The first `length` bytes, for the first look at a body."""
+        return os.pread(self._descriptor, length, 0)
+
+    def finish(self, preview: str, has_attachments: bool) -> None:
+        """The body is whole: it takes its place and its row says so."""
+        self.close()
+        digest = hashlib.sha256()
+        with storage_errors("read a message from disk"), self._path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        self._ingest.finish_spool(self._target, self._path, digest.digest(), preview, has_attachments)
+
+    def discard(self) -> None:
+        """Throw away what came: it is not what the server has now."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop for now; the next `open_spool` goes on from here."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class BodyIngest:
+    """The part of `Ingest` that is about bodies."""
+
+    _home: Home
+    _database: Database
+    _folders: dict[int, tuple[Path, int | None]]
+
+    def missing_bodies(
+        self, account: str, policy: OfflinePolicy, *, mailbox_id: int | None = None, limit: int = 500
+    ) -> list[BodyTarget]:
+        """The next bodies that the policy wants: INBOX first, newest first in each mailbox; empty when all are here."""
+        if policy.kind is OfflineKind.ON_DEMAND:
+            return []
+        oldest = int(time.time()) - policy.days * 86400 if policy.kind is OfflineKind.DAYS else -(1 << 62)
+        reader = self._database.reader()
+        targets: list[BodyTarget] = []
+        mailboxes = reader.execute(
+            "SELECT b.id FROM mailbox b JOIN account a ON a.id = b.account_id WHERE a.name = ? AND (?2 IS NULL OR b.id = ?2)"
+            " ORDER BY b.role <> 'inbox', b.role = '', b.role IN ('all', 'junk', 'trash'), b.name",
+            (account, mailbox_id),
+        ).fetchall()
+        for (wanted,) in mailboxes:
+            rows = reader.execute(
+                f"SELECT {_TARGET_COLUMNS} FROM placement p JOIN message m ON m.id = p.message_id WHERE p.base_mailbox_id = ?"
+                " AND p.uid IS NOT NULL AND m.body_state = 'missing' AND m.problem = '' AND p.received_at >= ?"
+                " ORDER BY p.uid DESC LIMIT ?",
+                (wanted, oldest, limit - len(targets)),
+            )
+            targets += [BodyTarget(*row) for row in rows]
+            if len(targets) >= limit:
+                break
+        return targets
+
+    def body_target(self, placement_id: int) -> BodyTarget | None:
+        """Where to fetch the body of one placement; None where it is gone or the server's UID is not known."""
+        row = (
+            self._database.reader()
+            .execute(
+                f"SELECT {_TARGET_COLUMNS} FROM placement p JOIN message m ON m.id = p.message_id"
+                " WHERE p.id = ? AND p.uid IS NOT NULL AND p.base_mailbox_id IS NOT NULL",
+                (placement_id,),
+            )
+            .fetchone()
+        )
+        return None if row is None else BodyTarget(*row)
+
+    def have_body(self, message_id: int) -> bool:
+        """Whether the body of a message is here."""
+        row = self._database.reader().execute("SELECT body_state FROM message WHERE id = ?", (message_id,)).fetchone()
+        return row is not None and row[0] == BodyState.PRESENT.value
+
+    def _folder(self, mailbox_id: int) -> tuple[Path, int | None]:
+        """The Maildir of a mailbox and its UIDVALIDITY, created on the way."""
+        row = (
+            self._database.reader()
+            .execute(
+                "SELECT a.name, b.directory, b.uidvalidity FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.id = ?",
+                (mailbox_id,),
+            )
+            .fetchone()
+        )
+        if row is None:
+            raise StorageFailed("The folder is gone.")
+        folder = self._home.mail / account_folder(row[0]) / row[1]
+        if mailbox_id not in self._folders or self._folders[mailbox_id][0] != folder:
+            make_maildir(folder)
+            self._folders[mailbox_id] = (folder, None)
+        return folder, row[2]
+
+    def store_bodies(self, bodies: Sequence[StoredBody]) -> None:
+        """Write bodies into the Maildirs, then their rows in one transaction. Raises StorageFailed; then no row was written."""
+        placed: list[tuple[StoredBody, bytes, str]] = []
+        reader = self._database.reader()
+        folders: dict[int, tuple[Path, int | None]] = {}
+        with storage_errors("write a message to disk"):
+            for body in bodies:
+                target = body.target
+                if target.mailbox_id not in folders:
+                    folders[target.mailbox_id] = self._folder(target.mailbox_id)
+                folder, uidvalidity = folders[target.mailbox_id]
+                row = reader.execute("SELECT flags FROM placement WHERE id = ?", (target.placement_id,)).fetchone()
+                if row is None:
+                    continue
+                sha256 = hashlib.sha256(body.raw).digest()
+                name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(row[0])
+                twin = self._twin(reader, sha256)
+                if twin is None or not self._linked(twin, folder / "cur" / name):
+                    deliver(folder, name, body.raw)
+                placed.append((body, sha256, name))
+        with self._database.write(durable=False) as connection:
+            for body, sha256, name in placed:
+                self._settle(connection, body.target, sha256, name, len(body.raw), body.preview, body.has_attachments)
+
+    def _twin(self, reader: sqlite3.Connection, sha256: bytes) -> Path | None:
+        """A file here with the same bytes."""
+        row = reader.execute(
+            "SELECT a.name, b.directory, p.file_name FROM message m JOIN placement p ON p.message_id = m.id"
+            " JOIN mailbox b ON b.id = p.file_mailbox_id JOIN account a ON a.id = b.account_id"
+            " WHERE m.sha256 = ? AND p.file_name IS NOT NULL LIMIT 1",
+            (sha256,),
+        ).fetchone()
+        return None if row is None else find(self._home.mail / account_folder(row[0]) / row[1], row[2])
+
+    @staticmethod
+    def _linked(twin: Path, path: Path) -> bool:
+        if twin == path:
+            return True
+        try:
+            link(twin, path)
+        except OSError:
+            # Too many links, or a file system without them: the bytes are written once more.
+            return False
+        return True
+
+    @staticmethod
+    def _settle(
+        connection: sqlite3.Connection,
+        target: BodyTarget,
+        sha256: bytes,
+        name: str,
+        size: int,
+        preview: str,
+        has_attachments: bool,
+    ) -> None:
+        changed = now_changed(connection)
+        row = connection.execute(
+            "SELECT p.message_id, m.account_id, p.file_name, p.file_mailbox_id FROM placement p"
+            " JOIN message m ON m.id = p.message_id WHERE p.id = ?",
+            (target.placement_id,),
+        ).fetchone()
+        if row is None:
+            return
+        message_id, owner_id = row[0], row[1]
+        twin = connection.execute(
+            "SELECT id FROM message WHERE sha256 = ? AND account_id = ? AND id <> ? LIMIT 1",
+            (sha256, owner_id, message_id),
+        ).fetchone()
+        if twin is not None:
+            # The bytes are equal, so it is the same message: its placements share one row.
+            connection.execute("UPDATE placement SET message_id = ? WHERE message_id = ?", (twin[0], message_id))
+            drop_orphan(connection, message_id)
+        else:
+            connection.execute(
+                "UPDATE message SET sha256 = ?, size = ?, preview = ?, has_attachments = ?, body_state = 'present', problem = ''"
+                " WHERE id = ?",
+                (sha256, size, preview.encode("utf-8", "replace").decode("utf-8"), has_attachments, message_id),
+            )
+        connection.execute(
+            "UPDATE placement SET file_mailbox_id = ?, file_name = ?, changed = ?, file_stale = (flags <> ?) WHERE id = ?",
+            (target.mailbox_id, name, changed, int(info_flags(name)), target.placement_id),
+        )
+
+    def open_spool(self, target: BodyTarget) -> BodySpool:
+        """Begin a large body or go on with one that was interrupted. Raises StorageFailed."""
+        with storage_errors("write a message to disk"):
+            folder, uidvalidity = self._folder(target.mailbox_id)
+            return BodySpool(self, target, folder / "tmp" / f"{uidvalidity or 0}.{target.uid}.part")
+
+    def finish_spool(self, target: BodyTarget, path: Path, sha256: bytes, preview: str, has_attachments: bool) -> None:
+        """The last step of BodySpool.finish."""
+        with storage_errors("write a message to disk"):
+            folder, uidvalidity = self._folder(target.mailbox_id)
+            row = (
+                self._database.reader()
+                .execute("SELECT flags FROM placement WHERE id = ?", (target.placement_id,))
+                .fetchone()
+            )
+            if row is None:
+                path.unlink(missing_ok=True)
+                return
+            size = path.stat().st_size
+            name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(row[0])
+            rename(path, folder / "cur" / name)
+        with self._database.write(durable=False) as connection:
+            self._settle(connection, target, sha256, name, size, preview, has_attachments)
+
+    def mark_body(self, target: BodyTarget, state: BodyState, sentence: str) -> None:
+        """Say of a body that it can't or shouldn't be fetched, and why."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE message SET body_state = ?, problem = ? WHERE id = ?",
+                (state.value, sentence, target.message_id),
+            )
+            connection.execute(
+                "UPDATE placement SET changed = ? WHERE message_id = ?", (now_changed(connection), target.message_id)
+            )
+
+    def rename_pending(self, limit: int = 500) -> int:
+        """Let file names follow flags and moves; returns how many rows were settled."""
+        rows = (
+            self._database.reader()
+            .execute(
+                "SELECT p.id, p.flags, p.file_mailbox_id, p.file_name, p.base_mailbox_id, p.uid, p.received_at FROM placement p"
+                " WHERE p.file_stale = 1 AND p.file_name IS NOT NULL LIMIT ?",
+                (limit,),
+            )
+            .fetchall()
+        )
+        settled: list[tuple[int, int, int, str, int | None, str | None]] = []
+        with storage_errors("rename a mail file"):
+            for placement_id, flags, file_mailbox_id, file_name, base_mailbox_id, uid, received_at in rows:
+                home_id, stem = file_mailbox_id, file_name.partition(":2,")[0]
+                if base_mailbox_id is not None and uid is not None:
+                    home_id = base_mailbox_id
+                    stem = base_name(received_at, self._folder(home_id)[1], uid)
+                wanted = stem + info_suffix(flags)
+                new_name: str | None = wanted
+                if (home_id, wanted) != (file_mailbox_id, file_name):
+                    path = find(self._folder(file_mailbox_id)[0], file_name)
+                    goal = self._folder(home_id)[0] / "cur" / wanted
+                    if path is not None:
+                        if path != goal:
+                            rename(path, goal)
+                    elif not goal.exists():
+                        new_name = None
+                settled.append((placement_id, flags, file_mailbox_id, file_name, home_id, new_name))
+        if not settled:
+            return 0
+        with self._database.write(durable=False) as connection:
+            for placement_id, flags, old_mailbox_id, old_name, new_mailbox_id, new_name in settled:
+                # The row may have changed meanwhile: then it is stale again and comes round once more.
+                connection.execute(
+                    "UPDATE placement SET file_mailbox_id = ?, file_name = ?,"
+                    " file_stale = (? IS NOT NULL AND flags <> ?) WHERE id = ? AND file_name IS ? AND file_mailbox_id IS ?",
+                    (
+                        new_mailbox_id if new_name else None, new_name, new_name, flags, placement_id, old_name,
+                        old_mailbox_id,
+                    ),
+                )  # fmt: skip
+                if new_name is None:
+                    connection.execute(
+                        "UPDATE message SET body_state = 'missing' WHERE id = (SELECT message_id FROM placement WHERE id = ?)"
+                        " AND NOT EXISTS (SELECT 1 FROM placement q WHERE q.message_id = message.id AND q.file_name IS NOT NULL)",
+                        (placement_id,),
+                    )
+        return len(settled)
+
+    def expire_kept_bodies(self) -> int:
+        """Remove bodies that were kept after a bulk disappearance and whose time is over (S6)."""
+        with self._database.write(durable=False) as connection:
+            expired = doom_expired(connection)
+        sweep(self._database)
+        return expired
+
+    def sweep_leftovers(self) -> int:
+        """After an unclean end: remove files in the trees that no row names, and spools of messages that are gone."""
+        removed = 0
+        reader = self._database.reader()
+        mailboxes = reader.execute(
+            "SELECT b.id, a.name, b.directory, b.uidvalidity FROM mailbox b JOIN account a ON a.id = b.account_id"
+            " WHERE a.protocol = 'imap'"
+        ).fetchall()
+        for mailbox_id, account, directory, uidvalidity in mailboxes:
+            folder = self._home.mail / account_folder(account) / directory
+            named = {
+                row[0].partition(":2,")[0]
+                for row in reader.execute(
+                    "SELECT file_name FROM placement WHERE file_mailbox_id = ? AND file_name IS NOT NULL", (mailbox_id,)
+                )
+            }
+            kept = {
+                row[0].rpartition("/")[2].partition(":2,")[0]
+                for row in reader.execute(
+                    "SELECT path FROM kept_body WHERE path LIKE ?", (f"{account_folder(account)}/{directory}/%",)
+                )
+            }
+            with contextlib.suppress(FileNotFoundError), os.scandir(folder / "cur") as entries:
+                for entry in entries:
+                    stem = entry.name.partition(":2,")[0]
+                    if ".termmail,U=" in stem and stem not in named and stem not in kept:
+                        Path(entry.path).unlink(missing_ok=True)
+                        removed += 1
+            with contextlib.suppress(FileNotFoundError), os.scandir(folder / "tmp") as entries:
+                for entry in entries:
+                    if not entry.name.endswith(".part") or not entry.name.startswith(f"{uidvalidity}."):
+                        Path(entry.path).unlink(missing_ok=True)
+                        removed += 1
+        return removed

@@ -1,0 +1,141 @@
+"""Maildir trees (https://cr.yp.to/proto/maildir.html), `mail/<account>/<mailbox>/{cur,new,tmp}`.
+
+The mirror of an IMAP mailbox: `,U=<uid>` in the name and the mailbox's identity in `.termmail` beside `cur` let the database be
+rebuilt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from termmail.model.crash import crash_point
+from termmail.model.flags import Flag
+
+_INFO_LETTERS = ((Flag.DRAFT, "D"), (Flag.FLAGGED, "F"), (Flag.ANSWERED, "R"), (Flag.SEEN, "S"), (Flag.DELETED, "T"))
+_UID = re.compile(r",U=(\d+)")
+_IDENTITY_FILE = ".termmail"
+
+
+class MailboxIdentity(msgspec.Struct, frozen=True):
+    """What `.termmail` says of a mirrored mailbox. `wire_name` is latin-1 of the bytes; `uidvalidity` is None until the first sync."""
+
+    name: str
+    wire_name: str | None
+    delimiter: str
+    role: str
+    uidvalidity: int | None
+
+
+def info_suffix(flags: int) -> str:
+    """`:2,` and the letters of the system flags in ASCII order."""
+    return ":2," + "".join(letter for flag, letter in _INFO_LETTERS if flags & flag)
+
+
+def info_flags(file_name: str) -> Flag:
+    """The system flags that a file's info suffix shows."""
+    letters = file_name.partition(":2,")[2]
+    flags = Flag(0)
+    for flag, letter in _INFO_LETTERS:
+        if letter in letters:
+            flags |= flag
+    return flags
+
+
+def base_name(received_at: int, uidvalidity: int | None, uid: int) -> str:
+    """A name that is the same at every try, so that a repeated download overwrites the file of an interrupted one."""
+    return f"{received_at}.V{uidvalidity or 0}U{uid}.termmail,U={uid}"
+
+
+def name_uid(file_name: str) -> int | None:
+    """The UID in a mirror's file name."""
+    found = _UID.search(file_name)
+    return int(found[1]) if found else None
+
+
+def make_maildir(folder: Path) -> None:
+    """Create cur, new and tmp, 0700 each."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name in ("cur", "new", "tmp"):
+        (folder / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def write_identity(folder: Path, identity: MailboxIdentity) -> None:
+    """Write `.termmail`, whole or not at all."""
+    make_maildir(folder)
+    data = msgspec.json.format(msgspec.json.encode(identity))
+    temporary = folder / "tmp" / f"identity.{secrets.token_hex(4)}"
+    write_new(temporary, data)
+    rename(temporary, folder / _IDENTITY_FILE)
+
+
+def read_identity(folder: Path) -> MailboxIdentity | None:
+    """What `.termmail` says, None where there is none or it can't be read."""
+    try:
+        return msgspec.json.decode((folder / _IDENTITY_FILE).read_bytes(), type=MailboxIdentity)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Create a file 0600 with these bytes; a partial one is removed again. Raises OSError."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except BaseException:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+        raise
+    os.close(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename, replacing the target, as a step that crash tests can stop at."""
+    crash_point("before rename")
+    os.rename(source, target)  # noqa: PTH104 - hot path: 50,000 times in a first sync
+    crash_point("after rename")
+
+
+def link(source: Path, target: Path) -> None:
+    """Hard link; an existing target is replaced. Raises OSError."""
+    crash_point("before link")
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        target.unlink()
+        os.link(source, target)
+    crash_point("after link")
+
+
+def deliver(folder: Path, name: str, data: bytes) -> None:
+    """Write a message into `cur` under `name`. Not fsynced: what IMAP gave can be fetched again. Raises OSError."""
+    temporary = folder / "tmp" / f"{os.getpid()}.{secrets.token_hex(6)}"
+    write_new(temporary, data)
+    try:
+        rename(temporary, folder / "cur" / name)
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def find(folder: Path, file_name: str) -> Path | None:
+    """The file of a row: under its recorded name, else under another info suffix (renamed since, or by another program)."""
+    path = folder / "cur" / file_name
+    if path.exists():
+        return path
+    stem = file_name.partition(":2,")[0]
+    for place in ("cur", "new"):
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(folder / place):
+                if entry.name.partition(":2,")[0] == stem:
+                    return Path(entry.path)
+    return None

@@ -1,0 +1,376 @@
+"""Messages and placements as the server lists them, taken over into base columns."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from array import array
+from collections.abc import Iterable, Sequence
+
+from termmail.model.flags import FlagSet
+from termmail.model.home import Home
+from termmail.model.message import Envelope
+from termmail.model.remote import FetchFault, RemoteFlags, RemoteHeader, UidRange
+from termmail.store.codec import encode_envelope, flag_set, keywords_text
+from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.doomed import sweep
+from termmail.store.effective import account_folder, recompute, remove_placements
+from termmail.store.maildir import MailboxIdentity, write_identity
+
+_INSERT_MESSAGE = (
+    "INSERT INTO message (account_id, message_id_header, subject, sender, envelope, sent_at, size, email_id, has_attachments)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_PLACEMENT = (
+    "INSERT INTO placement (message_id, mailbox_id, base_mailbox_id, uid, base_flags, base_keywords, flags, keywords,"
+    " received_at, changed) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?4, ?5, ?6, ?7)"
+)
+_BASE_FLAGS = (
+    "UPDATE placement SET base_flags = ?1, base_keywords = ?2, changed = ?3,"
+    " flags = CASE WHEN pending = 0 THEN ?1 ELSE flags END,"
+    " keywords = CASE WHEN pending = 0 AND local_keywords = '' THEN ?2 ELSE keywords END,"
+    " file_stale = CASE WHEN file_name IS NULL THEN 0 ELSE 1 END WHERE id = ?4"
+)
+
+
+def sort_sender(envelope: Envelope) -> str:
+    """What a list sorted by sender goes by."""
+    first = envelope.from_[0] if envelope.from_ else None
+    return (first.name or first.address).casefold() if first else ""
+
+
+def sort_subject(subject: str) -> str:
+    """The subject without Re: and Fwd:, folded."""
+    folded = subject.casefold().strip()
+    while folded[:3] in ("re:", "fw:", "aw:", "wg:", "sv:") or folded[:4] == "fwd:":
+        folded = folded.partition(":")[2].lstrip()
+    return folded
+
+
+def insert_message(
+    connection: sqlite3.Connection, owner_id: int, envelope: Envelope, size: int, email_id: str = ""
+) -> int:
+    """A row for a message; returns its id."""
+    cursor = connection.execute(
+        _INSERT_MESSAGE,
+        (
+            owner_id, _column_text(envelope.message_id_header), _column_text(sort_subject(envelope.subject)),
+            _column_text(sort_sender(envelope)), encode_envelope(envelope), envelope.sent_at, size, _column_text(email_id),
+            envelope.has_attachments,
+        ),
+    )  # fmt: skip
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _column_text(text: str) -> str:
+    # A lone surrogate can't be UTF-8, and sqlite refuses it.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+class MessageIngest:
+    """The part of `Ingest` that is about message listings."""
+
+    _home: Home
+    _database: Database
+
+    def begin_uidvalidity(self, mailbox_id: int, uidvalidity: int) -> bool:
+        """Compare the server's UIDVALIDITY with the one known; True where it differs from an earlier one (S3).
+
+        The placements then lose their UIDs and become candidates, which `add_headers` re-adopts by what they are.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(
+                "SELECT b.uidvalidity, b.directory, coalesce(b.base_name, b.name), b.wire_name, b.delimiter, b.role, a.name"
+                " FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.id = ?",
+                (mailbox_id,),
+            ).fetchone()
+            if row is None or row[0] == uidvalidity:
+                return False
+            if row[0] is not None:
+                connection.execute("UPDATE placement SET uid = NULL WHERE base_mailbox_id = ?", (mailbox_id,))
+            connection.execute(
+                "UPDATE mailbox SET uidvalidity = ?, uidnext = NULL, highestmodseq = NULL, floor = NULL, complete = 0, status = NULL,"
+                " candidates = (SELECT count(*) FROM placement WHERE base_mailbox_id = ?2 AND uid IS NULL) WHERE id = ?2",
+                (uidvalidity, mailbox_id),
+            )
+        folder = self._home.mail / account_folder(row[6]) / row[1]
+        wire_name = None if row[3] is None else bytes(row[3]).decode("latin-1")
+        with storage_errors(f"create {folder}"):
+            write_identity(folder, MailboxIdentity(row[2], wire_name, row[4], row[5], uidvalidity))
+        return row[0] is not None
+
+    def add_headers(self, mailbox_id: int, headers: Sequence[tuple[RemoteHeader, Envelope]]) -> int:
+        """Take over messages of a listing in one transaction; returns how many were new.
+
+        A UID already known gets its flags updated (and its header, where it was in quarantine). A candidate, moved or copied here
+        without a UID told or left by another UIDVALIDITY, is adopted.
+        """
+        new = 0
+        touched: list[int] = []
+        with self._database.write(durable=False) as connection:
+            changed = now_changed(connection)
+            row = connection.execute(
+                "SELECT account_id, candidates FROM mailbox WHERE id = ?", (mailbox_id,)
+            ).fetchone()
+            if row is None:
+                return 0
+            owner_id, candidates = row
+            kept = connection.execute("SELECT 1 FROM kept_body WHERE account_id = ? LIMIT 1", (owner_id,)).fetchone()
+            for remote, envelope in headers:
+                known = connection.execute(
+                    "SELECT p.id, p.message_id, m.problem FROM placement p JOIN message m ON m.id = p.message_id"
+                    " WHERE p.base_mailbox_id = ? AND p.uid = ?",
+                    (mailbox_id, remote.uid),
+                ).fetchone()
+                if known is not None:
+                    self._refresh(connection, known, remote, envelope)
+                    touched.append(known[0])
+                    continue
+                if candidates:
+                    adopted = self._adopt(connection, owner_id, mailbox_id, remote, envelope)
+                    if adopted is not None:
+                        touched.append(adopted)
+                        continue
+                message_id = self._shared_message(connection, owner_id, remote, envelope)
+                if message_id is None:
+                    message_id = insert_message(connection, owner_id, envelope, remote.size, remote.email_id)
+                cursor = connection.execute(
+                    _INSERT_PLACEMENT,
+                    (
+                        message_id, mailbox_id, remote.uid, int(remote.flags.system),
+                        keywords_text(remote.flags.keywords), remote.received_at, changed,
+                    ),
+                )  # fmt: skip
+                if kept is not None and cursor.lastrowid is not None:
+                    self._take_kept(connection, owner_id, mailbox_id, message_id, cursor.lastrowid, remote, envelope)
+                new += 1
+            if touched:
+                recompute(connection, touched)
+            if candidates:
+                count_candidates(connection, mailbox_id)
+        return new
+
+    def _refresh(
+        self, connection: sqlite3.Connection, known: tuple[int, int, str], remote: RemoteHeader, envelope: Envelope
+    ) -> None:
+        placement_id, message_id, problem = known
+        connection.execute(
+            "UPDATE placement SET base_flags = ?, base_keywords = ?, received_at = ? WHERE id = ?",
+            (int(remote.flags.system), keywords_text(remote.flags.keywords), remote.received_at, placement_id),
+        )
+        if problem:
+            connection.execute(
+                "UPDATE message SET message_id_header = ?, subject = ?, sender = ?, envelope = ?, sent_at = ?, size = ?, email_id = ?,"
+                " has_attachments = ?, problem = '' WHERE id = ?",
+                (
+                    _column_text(envelope.message_id_header), _column_text(sort_subject(envelope.subject)),
+                    _column_text(sort_sender(envelope)), encode_envelope(envelope), envelope.sent_at, remote.size,
+                    _column_text(remote.email_id), envelope.has_attachments, message_id,
+                ),
+            )  # fmt: skip
+
+    def _adopt(
+        self, connection: sqlite3.Connection, owner_id: int, mailbox_id: int, remote: RemoteHeader, envelope: Envelope
+    ) -> int | None:
+        """Give a candidate of the mailbox the UID; the id of the placement, None where none fits."""
+        row = None
+        if remote.email_id:
+            row = connection.execute(
+                "SELECT p.id FROM message m JOIN placement p ON p.message_id = m.id WHERE m.email_id = ? AND m.account_id = ?"
+                " AND p.base_mailbox_id = ? AND p.uid IS NULL LIMIT 1",
+                (remote.email_id, owner_id, mailbox_id),
+            ).fetchone()
+        if row is None:
+            # The same Message-ID may lie in a mailbox twice: the one with the same arrival comes first.
+            row = connection.execute(
+                "SELECT p.id, p.received_at = ?5 AS same FROM message m JOIN placement p ON p.message_id = m.id"
+                " WHERE m.message_id_header = ?1 AND m.account_id = ?2 AND m.size = ?3 AND p.base_mailbox_id = ?4 AND p.uid IS NULL"
+                " AND (m.message_id_header <> '' OR p.received_at = ?5) ORDER BY same DESC, p.id LIMIT 1",
+                (envelope.message_id_header, owner_id, remote.size, mailbox_id, remote.received_at),
+            ).fetchone()
+        if row is None:
+            return None
+        connection.execute(
+            "UPDATE placement SET uid = ?, base_flags = ?, base_keywords = ?, received_at = ?,"
+            " file_stale = file_name IS NOT NULL WHERE id = ?",
+            (
+                remote.uid, int(remote.flags.system), keywords_text(remote.flags.keywords), remote.received_at, row[0],
+            ),
+        )  # fmt: skip
+        return int(row[0])
+
+    @staticmethod
+    def _shared_message(
+        connection: sqlite3.Connection, owner_id: int, remote: RemoteHeader, envelope: Envelope
+    ) -> int | None:
+        """The message that the server itself says is the same one (X-GM-MSGID, EMAILID)."""
+        if not remote.email_id:
+            return None
+        row = connection.execute(
+            "SELECT id FROM message WHERE email_id = ? AND account_id = ? LIMIT 1", (remote.email_id, owner_id)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    @staticmethod
+    def _take_kept(
+        connection: sqlite3.Connection,
+        owner_id: int,
+        mailbox_id: int,
+        message_id: int,
+        placement_id: int,
+        remote: RemoteHeader,
+        envelope: Envelope,
+    ) -> None:
+        """A body that was kept when its message vanished serves the message that came back (S6)."""
+        row = connection.execute(
+            "SELECT k.path, b.id FROM kept_body k JOIN mailbox b ON b.account_id = k.account_id WHERE k.message_id_header = ?"
+            " AND k.size = ? AND k.account_id = ? AND k.message_id_header <> '' AND b.id = ?"
+            " AND k.path LIKE '%/' || replace(replace(b.directory, '%', '\\%'), '_', '\\_') || '/cur/%' ESCAPE '\\' LIMIT 1",
+            (envelope.message_id_header, remote.size, owner_id, mailbox_id),
+        ).fetchone()
+        if row is None:
+            return
+        connection.execute("DELETE FROM kept_body WHERE path = ?", (row[0],))
+        connection.execute(
+            "UPDATE placement SET file_mailbox_id = ?, file_name = ?, file_stale = 1 WHERE id = ?",
+            (mailbox_id, row[0].rpartition("/")[2], placement_id),
+        )
+        connection.execute("UPDATE message SET body_state = 'present' WHERE id = ?", (message_id,))
+
+    def add_fault(self, mailbox_id: int, fault: FetchFault) -> None:
+        """A visible row for a message that could not be taken (P3); nothing where not even its UID is known."""
+        if fault.uid is None:
+            return
+        with self._database.write() as connection:
+            changed = now_changed(connection)
+            row = connection.execute("SELECT account_id FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
+            known = connection.execute(
+                "SELECT message_id FROM placement WHERE base_mailbox_id = ? AND uid = ?", (mailbox_id, fault.uid)
+            ).fetchone()
+            if row is None or known is not None:
+                return
+            message_id = insert_message(connection, row[0], Envelope(), 0)
+            connection.execute("UPDATE message SET problem = ? WHERE id = ?", (fault.sentence, message_id))
+            connection.execute(_INSERT_PLACEMENT, (message_id, mailbox_id, fault.uid, 0, "", int(time.time()), changed))
+
+    def end_adoption(self, mailbox_id: int) -> int:
+        """After a complete listing: candidates for whom no message came are gone; returns how many.
+
+        Their waiting operations are parked as failed, with a problem that names how many (S3).
+        """
+        with self._database.write() as connection:
+            rows = connection.execute(
+                "SELECT p.id, p.pending FROM placement p WHERE p.base_mailbox_id = ? AND p.uid IS NULL", (mailbox_id,)
+            ).fetchall()
+            lost = sum(row[1] for row in rows)
+            if lost:
+                name, account = connection.execute(
+                    "SELECT b.name, a.name FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.id = ?",
+                    (mailbox_id,),
+                ).fetchone()
+                connection.execute(
+                    "INSERT INTO problem (at, account, mailbox, sentence, detail) VALUES (?, ?, ?, ?, '')",
+                    (
+                        time.time(), account, name,
+                        f"{lost} changes in {name} could not be carried out: the server numbered the folder anew and the"
+                        " messages are no longer there.",
+                    ),
+                )  # fmt: skip
+            removed = remove_placements(connection, [row[0] for row in rows])
+            connection.execute("UPDATE mailbox SET candidates = 0 WHERE id = ?", (mailbox_id,))
+        sweep(self._database)
+        return len(removed)
+
+    def update_flags(self, mailbox_id: int, flags: Sequence[RemoteFlags]) -> list[int]:
+        """What the server says of flags, into base; returns the UIDs that are not known here."""
+        unknown: list[int] = []
+        touched: list[int] = []
+        with self._database.write(durable=False) as connection:
+            changed = now_changed(connection)
+            for remote in flags:
+                row = connection.execute(
+                    "SELECT id, base_flags, base_keywords, pending, local_keywords FROM placement"
+                    " WHERE base_mailbox_id = ? AND uid = ?",
+                    (mailbox_id, remote.uid),
+                ).fetchone()
+                if row is None:
+                    unknown.append(remote.uid)
+                    continue
+                system, keywords = int(remote.flags.system), keywords_text(remote.flags.keywords)
+                if row[1] == system and row[2] == keywords:
+                    continue
+                connection.execute(_BASE_FLAGS, (system, keywords, changed, row[0]))
+                if row[3] or row[4]:
+                    touched.append(row[0])
+            if touched:
+                recompute(connection, touched)
+        return unknown
+
+    def remove_uids(self, mailbox_id: int, ranges: Sequence[UidRange], *, keep_bodies_days: int = 0) -> int:
+        """Messages that the server no longer lists; returns how many were known here.
+
+        A message whose move or deletion is under way stays until that operation is settled: it may be us who removed it.
+        """
+        keep_until = int(time.time()) + keep_bodies_days * 86400 if keep_bodies_days else 0
+        with self._database.write() as connection:
+            ids: list[int] = []
+            for wanted in ranges:
+                ids += [
+                    row[0]
+                    for row in connection.execute(
+                        "SELECT p.id FROM placement p WHERE p.base_mailbox_id = ? AND p.uid BETWEEN ? AND ? AND NOT EXISTS"
+                        " (SELECT 1 FROM operation o WHERE o.placement_id = p.id AND o.state = 'running')",
+                        (mailbox_id, wanted.first, wanted.last),
+                    )
+                ]
+            removed = remove_placements(connection, ids, keep_until=keep_until)
+        if removed:
+            sweep(self._database)
+        return len(removed)
+
+    def local_uids(self, mailbox_id: int) -> array[int]:
+        """The server's UIDs known here, ascending."""
+        return array(
+            "q",
+            (
+                row[0]
+                for row in self._database.reader().execute(
+                    "SELECT uid FROM placement WHERE base_mailbox_id = ? AND uid IS NOT NULL ORDER BY uid",
+                    (mailbox_id,),
+                )
+            ),
+        )
+
+    def local_flags(self, mailbox_id: int) -> dict[int, FlagSet]:
+        """The flags that the server last confirmed, by UID."""
+        return {
+            row[0]: flag_set(row[1], row[2])
+            for row in self._database.reader().execute(
+                "SELECT uid, base_flags, base_keywords FROM placement WHERE base_mailbox_id = ? AND uid IS NOT NULL",
+                (mailbox_id,),
+            )
+        }
+
+
+def count_candidates(connection: sqlite3.Connection, mailbox_id: int) -> None:
+    connection.execute(
+        "UPDATE mailbox SET candidates = (SELECT count(*) FROM placement WHERE base_mailbox_id = ?1 AND uid IS NULL) WHERE id = ?1",
+        (mailbox_id,),
+    )
+
+
+def uid_ranges(uids: Iterable[int]) -> list[UidRange]:
+    """Ascending UIDs as ranges."""
+    ranges: list[UidRange] = []
+    first = last = -1
+    for uid in uids:
+        if uid == last + 1 and first >= 0:
+            last = uid
+            continue
+        if first >= 0:
+            ranges.append(UidRange(first, last))
+        first = last = uid
+    if first >= 0:
+        ranges.append(UidRange(first, last))
+    return ranges
