@@ -1,0 +1,105 @@
+"""The body of a message: its parts as they came, and its text as the message pane shows it."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from termmail.model.message import Envelope
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One leaf of a message's MIME tree, or an attached message (message/rfc822), whose own parts follow it.
+
+    `part_path` numbers parts as IMAP does (RFC 9051 §6.4.5): "1.2". `content_type` is lower case ("text/plain"), `charset` what was
+    declared or empty. `filename` is decoded (RFC 2231, RFC 2047) and not yet safe to show or to save. `size` is the decoded length in
+    bytes (for base64 reckoned, within two). `disposition` is "inline", "attachment" or empty; `content_id` has no angle brackets.
+    """
+
+    part_path: str
+    content_type: str
+    charset: str = ""
+    filename: str = ""
+    size: int = 0
+    disposition: str = ""
+    content_id: str = ""
+    is_attachment: bool = False
+
+
+class HeaderField(msgspec.Struct, frozen=True):
+    """One field as the mail has it: `value` is decoded and unfolded, not yet made safe. `name` is empty for a line that is no field."""
+
+    name: str
+    value: str
+
+
+class ParsedMessage(msgspec.Struct, frozen=True):
+    """A whole message. `parts` are in the order of the message; `text_part` and `html_part` are the first of their kind that are
+    neither attached nor inside an attached message. `defects` holds one sentence for each thing that is wrong with the MIME.
+    """
+
+    envelope: Envelope
+    headers: tuple[HeaderField, ...]
+    parts: tuple[Part, ...]
+    text_part: Part | None = None
+    html_part: Part | None = None
+    attachments: tuple[Part, ...] = ()
+    defects: tuple[str, ...] = ()
+
+
+class Style(enum.Enum):
+    """What a span of a message's text is; the theme says how it looks."""
+
+    PLAIN = "plain"
+    QUOTE1 = "quote1"
+    QUOTE2 = "quote2"
+    QUOTE3 = "quote3"
+    SIGNATURE = "signature"
+    LINK = "link"
+    HEADING = "heading"
+    EMPHASIS = "emphasis"
+    STRONG = "strong"
+    CODE = "code"
+    DIFF_ADD = "diff+"
+    DIFF_REMOVE = "diff-"
+    NOTE = "note"
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A run of text of one style, safe to show, on one line. `link` is the place in Rendered.links for a LINK, else -1."""
+
+    text: str
+    style: Style = Style.PLAIN
+    link: int = -1
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of the message pane, no wider than was asked for. `wrapped` says that it goes on in the next one."""
+
+    spans: tuple[Span, ...] = ()
+    wrapped: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(span.text for span in self.spans)
+
+
+class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
+    """A message's text, ready to show: every string in it has passed `safe_text` (D1) or `safe_address` (D2).
+
+    `links` are whole URLs (http, https, mailto only, D8) in the order of the text. `notes` are sentences on what is not shown.
+    `source` is "text", "html", or "none" where the message has no text.
+    """
+
+    lines: tuple[Line, ...]
+    links: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    attachments: tuple[Part, ...] = ()
+    source: str = "none"
+
+
+class RenderFailed(msgspec.Struct, frozen=True, tag="failed"):
+    """Rendering was given up; `sentence` says why and what can be done. The raw message can still be saved."""
+
+    sentence: str
