@@ -1,0 +1,346 @@
+"""config.toml: reading it, and adding, changing and removing accounts in it without touching the user's comments."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from termmail.accounts.private_file import replace_file
+from termmail.accounts.reading import ConfigText
+from termmail.accounts.schema import DEFAULT_CONNECTIONS, AccountTable, PasswordFrom, ServerTable
+from termmail.model.account import (
+    Account,
+    Credential,
+    CredentialKind,
+    Identity,
+    OfflineKind,
+    OfflinePolicy,
+    Protocol,
+    Security,
+    Server,
+)
+from termmail.model.errors import ConfigError, StorageFailed
+from termmail.model.home import Home
+
+ACCOUNT_NAME = re.compile(r"\w[\w.@+-]{0,63}")
+"""What an account may be called: it is a key in the file, a folder's name and a word on the command line."""
+
+_CREDENTIAL_KINDS = {
+    PasswordFrom.KEYRING: CredentialKind.KEYRING,
+    PasswordFrom.COMMAND: CredentialKind.COMMAND,
+    PasswordFrom.ASK: CredentialKind.SESSION,
+}
+_PASSWORD_FROM = {kind: word for word, kind in _CREDENTIAL_KINDS.items()}
+_HEADER = """\
+# termmail's configuration. It may be edited by hand: comments and order stay as they are.
+# A password never belongs in here: password_from says where it comes from.
+
+"""
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """The set of keys to start from, and what was bound otherwise: from a command's name to its keys."""
+
+    preset: str = "gmail"
+    bind: Mapping[str, tuple[str, ...]] = {}
+
+
+class Ui(msgspec.Struct, frozen=True):
+    """How the user interface looks and acts. `mark_read_after` is in seconds, negative for never; an empty `theme` is the default."""
+
+    theme: str = ""
+    mark_read_after: float = 1.0
+
+
+class Config(msgspec.Struct, frozen=True):
+    """All of config.toml; accounts in the order of the file."""
+
+    accounts: tuple[Account, ...] = ()
+    keys: Keys = Keys()
+    ui: Ui = Ui()
+
+    def account(self, name: str) -> Account | None:
+        """The account of this name, exactly or, where that is unambiguous, without regard to case."""
+        for account in self.accounts:
+            if account.name == name:
+                return account
+        folded = [account for account in self.accounts if account.name.casefold() == name.casefold()]
+        return folded[0] if len(folded) == 1 else None
+
+
+def default_port(security: Security, *, smtp: bool = False) -> int:
+    """The port of IMAP, or of message submission, for a kind of security (RFC 8314)."""
+    if smtp:
+        return 465 if security is Security.TLS else 587
+    return 993 if security is Security.TLS else 143
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host as configured is this computer; only there `security = "none"` is accepted (T1)."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(home: Home) -> Config:
+    """The configuration; an empty one where there is no file. Raises ConfigError, StorageFailed."""
+    return _parse(home.config_file, _read(home.config_file))
+
+
+def add_account(home: Home, account: Account) -> Config:
+    """Append an account to the file; returns the new configuration.
+
+    Raises ConfigError, also where the name is taken, and StorageFailed.
+    """
+
+    def change(document: Any, config: Config) -> None:
+        taken = next((known for known in config.accounts if known.name.casefold() == account.name.casefold()), None)
+        if taken is not None:
+            raise ConfigError(
+                f'There is an account "{taken.name}" already. Choose another name, or change it with:'
+                f" termmail account edit {taken.name}"
+            )
+        import tomlkit
+
+        if "accounts" not in document:
+            document["accounts"] = tomlkit.table(is_super_table=True)
+        document["accounts"][account.name] = _account_table(account)
+
+    return _change(home, change, lambda config: config.account(account.name) == account)
+
+
+def edit_account(home: Home, account: Account) -> Config:
+    """Set an existing account's keys to these values; what is the same stays as it is written. Raises ConfigError, StorageFailed."""
+
+    def change(document: Any, config: Config) -> None:
+        before = config.account(account.name)
+        if before is None or before.name != account.name:
+            raise _no_account(account.name, config)
+        _merge(document["accounts"][account.name], _account_values(before), _account_values(account))
+
+    return _change(home, change, lambda config: config.account(account.name) == account)
+
+
+def remove_account(home: Home, name: str) -> Config:
+    """Take an account out of the file. Raises ConfigError, StorageFailed."""
+
+    def change(document: Any, config: Config) -> None:
+        if not any(account.name == name for account in config.accounts):
+            raise _no_account(name, config)
+        del document["accounts"][name]
+        if not document["accounts"]:
+            del document["accounts"]
+
+    return _change(home, change, lambda config: all(account.name != name for account in config.accounts))
+
+
+def check_text(path: Path, text: str) -> Config:
+    """What a config file with this text would say. Raises ConfigError that names `path`."""
+    return _parse(path, text)
+
+
+def replace_text(home: Home, text: str) -> Config:
+    """Make `text` the config file if it holds no mistake. Raises ConfigError, StorageFailed; then the file is as before."""
+    config = _parse(home.config_file, text)
+    with _locked(home):
+        replace_file(home.config_file, text)
+    return config
+
+
+def _no_account(name: str, config: Config) -> ConfigError:
+    names = ", ".join(account.name for account in config.accounts) or "none yet"
+    return ConfigError(f'There is no account "{name}". Accounts: {names}.')
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: this is not UTF-8. Save the file as UTF-8.") from error
+    except OSError as error:
+        raise StorageFailed(f"{path} could not be read: {error.strerror}.") from error
+
+
+def _change(home: Home, change: Callable[[Any, Config], None], as_wished: Callable[[Config], bool]) -> Config:
+    import tomlkit
+
+    with _locked(home):
+        text = _read(home.config_file)
+        config = _parse(home.config_file, text)
+        document = tomlkit.parse(text or _HEADER)
+        change(document, config)
+        after = tomlkit.dumps(document)
+        result = _parse(home.config_file, after)
+        if not as_wished(result):
+            raise ConfigError(
+                f"{home.config_file} is laid out in a way that termmail cannot change. Nothing was changed: edit it by hand."
+            )
+        replace_file(home.config_file, after)
+    return result
+
+
+@contextlib.contextmanager
+def _locked(home: Home) -> Iterator[None]:
+    path = home.config / ".config.lock"
+    try:
+        home.config.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageFailed(f"{path} could not be made: {error.strerror}. Nothing was changed.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _parse(path: Path, text: str) -> Config:
+    source = ConfigText(path, text)
+    table = source.parse()
+    keys = Keys(
+        table.keys.preset,
+        {command: (bound,) if isinstance(bound, str) else tuple(bound) for command, bound in table.keys.bind.items()},
+    )
+    accounts = tuple(_account(source, name, account) for name, account in table.accounts.items())
+    for account in accounts:
+        twin = next(
+            (other.name for other in accounts if other.name.casefold() == account.name.casefold()), account.name
+        )
+        if twin != account.name:
+            raise source.mistake(
+                ("accounts", account.name), f'differs from "{twin}" in nothing but case. Call it something else'
+            )
+    return Config(accounts, keys, Ui(table.ui.theme, table.ui.mark_read_after))
+
+
+def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
+    path = ("accounts", name)
+    if not ACCOUNT_NAME.fullmatch(name):
+        raise source.mistake(
+            path,
+            "is not a name for an account: at most 64 letters, digits and . _ @ + -, the first a letter or digit",
+            "[accounts.work]",
+        )
+    if not re.fullmatch(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+", table.email):
+        raise source.mistake((*path, "email"), "must be an e-mail address", 'email = "lisa@example.org"')
+    for key, value in (("user", table.user), ("full_name", table.full_name)):
+        if re.search(r"[\x00-\x1f\x7f]", value):
+            raise source.mistake((*path, key), "holds a control character. Remove it")
+    if (table.password_from is PasswordFrom.COMMAND) != bool(table.password_command):
+        raise source.mistake(
+            (*path, "password_command"),
+            'belongs together with password_from = "command"; one is there without the other',
+            'password_from = "command" and password_command = "pass show mail/lisa"',
+        )
+    return Account(
+        name=name,
+        email=table.email,
+        protocol=Protocol.IMAP,
+        incoming=_server(source, table.imap, (*path, "imap")),
+        smtp=None if table.smtp is None else _server(source, table.smtp, (*path, "smtp")),
+        user=table.user or table.email,
+        full_name=table.full_name,
+        credential=Credential(_CREDENTIAL_KINDS[table.password_from], table.password_command),
+        ca_file=table.ca_file,
+        offline=_policy(table.offline),
+        connections=table.connections,
+        colour=table.colour,
+        identities=tuple(Identity(identity.name, identity.address) for identity in table.identities),
+    )
+
+
+def _policy(offline: str | int) -> OfflinePolicy:
+    if isinstance(offline, int):
+        return OfflinePolicy(OfflineKind.DAYS, offline)
+    return OfflinePolicy(OfflineKind(offline))
+
+
+def _server(source: ConfigText, table: ServerTable, path: tuple[str, ...]) -> Server:
+    if re.search(r"[\s\x00-\x1f\x7f\[\]/]", table.host):
+        raise source.mistake(
+            (*path, "host"), "must be a host name or an IP address and nothing else", 'host = "imap.example.org"'
+        )
+    if table.security is Security.NONE and not is_loopback(table.host):
+        raise source.mistake(
+            (*path, "security"),
+            '"none" would send the password in the clear; it is accepted for this computer only (localhost)',
+            'security = "tls"',
+        )
+    return Server(table.host, table.port or default_port(table.security, smtp=path[-1] == "smtp"), table.security)
+
+
+def _account_values(account: Account) -> dict[str, Any]:
+    """The account as the file holds it, without what is the default."""
+    values: dict[str, Any] = {"email": account.email}
+    if account.full_name:
+        values["full_name"] = account.full_name
+    if account.user != account.email:
+        values["user"] = account.user
+    values["password_from"] = _PASSWORD_FROM[account.credential.kind].value
+    if account.credential.command:
+        values["password_command"] = account.credential.command
+    if account.ca_file:
+        values["ca_file"] = account.ca_file
+    values["offline"] = account.offline.days if account.offline.kind is OfflineKind.DAYS else account.offline.kind.value
+    if account.connections != DEFAULT_CONNECTIONS:
+        values["connections"] = account.connections
+    if account.colour:
+        values["colour"] = account.colour
+    values["imap"] = _server_values(account.incoming)
+    if account.smtp is not None:
+        values["smtp"] = _server_values(account.smtp)
+    if account.identities:
+        values["identities"] = [{"name": identity.name, "address": identity.address} for identity in account.identities]
+    return values
+
+
+def _server_values(server: Server) -> dict[str, Any]:
+    return {"host": server.host, "port": server.port, "security": server.security.value}
+
+
+def _account_table(account: Account) -> Any:
+    import tomlkit
+
+    table = tomlkit.table()
+    for key, value in _account_values(account).items():
+        if isinstance(value, dict):
+            inner = tomlkit.inline_table()
+            inner.update(value)
+            table[key] = inner
+        else:
+            table[key] = value
+    return table
+
+
+def _merge(table: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Bring a tomlkit table from `before` to `after`, writing only what differs."""
+    for key in before:
+        if key not in after and key in table:
+            del table[key]
+    for key, value in after.items():
+        if key in before and before[key] == value:
+            continue
+        if isinstance(value, dict) and key in table:
+            _merge(table[key], before[key], value)
+        elif isinstance(value, dict):
+            import tomlkit
+
+            inner = tomlkit.inline_table()
+            inner.update(value)
+            table[key] = inner
+        else:
+            table[key] = value

@@ -1,0 +1,92 @@
+"""What config.toml may hold: each key with its type, what is expected of it, and an example."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+import msgspec
+
+from termmail.model.account import Security
+
+DEFAULT_CONNECTIONS = 3
+"""Connections open at once to one account's server (T15)."""
+
+
+def _key(expected: str, example: str) -> msgspec.Meta:
+    return msgspec.Meta(description=expected, examples=[example])
+
+
+class PasswordFrom(enum.Enum):
+    """CredentialKind in the words of the file."""
+
+    KEYRING = "keyring"
+    COMMAND = "command"
+    ASK = "ask"
+
+
+Port = Annotated[int, _key("a whole number from 1 to 65535", "993"), msgspec.Meta(ge=1, le=65535)]
+Text = Annotated[str, _key("text in quotes", '"…"')]
+
+
+class ServerTable(msgspec.Struct, frozen=True, kw_only=True):
+    host: Annotated[str, _key("a host name or an IP address", '"imap.example.org"'), msgspec.Meta(min_length=1)]
+    port: Port | None = None
+    security: Annotated[Security, _key('"tls", "starttls" or, on this computer only, "none"', '"tls"')] = Security.TLS
+
+
+class IdentityTable(msgspec.Struct, frozen=True, kw_only=True):
+    name: Annotated[str, _key("a name in quotes", '"Lisa Example"')]
+    address: Annotated[str, _key("an e-mail address", '"lisa@example.org"')]
+
+
+class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
+    email: Annotated[str, _key("an e-mail address", '"lisa@example.org"')]
+    full_name: Annotated[str, _key("a name in quotes", '"Lisa Example"')] = ""
+    user: Annotated[str, _key("the name to sign in with; without it the e-mail address is used", '"lisa"')] = ""
+    imap: ServerTable
+    smtp: ServerTable | None = None
+    password_from: Annotated[PasswordFrom, _key('"keyring", "command" or "ask"', '"keyring"')] = PasswordFrom.KEYRING
+    password_command: Annotated[str, _key("a command line that prints the password", '"pass show mail/lisa"')] = ""
+    ca_file: Annotated[str, _key("the path of a PEM file", '"/etc/ssl/private-ca.pem"')] = ""
+    offline: Annotated[
+        Literal["all", "on-demand"] | Annotated[int, msgspec.Meta(ge=1, le=36500)],
+        _key('"all", "on-demand" or a number of days', '"all"'),
+    ] = "all"
+    connections: Annotated[int, _key("a whole number from 1 to 20", "3"), msgspec.Meta(ge=1, le=20)] = (
+        DEFAULT_CONNECTIONS
+    )
+    colour: Annotated[str, _key("a colour name of Textual's", '"ansi_blue"')] = ""
+    identities: list[IdentityTable] = []
+
+
+class UiTable(msgspec.Struct, frozen=True, kw_only=True):
+    theme: Annotated[str, _key("the name of a theme, as the palette lists them", '"textual-dark"')] = ""
+    mark_read_after: Annotated[
+        float,
+        _key("seconds in view before a message counts as read; -1 for never", "1.0"),
+        msgspec.Meta(ge=-1, le=3600),
+    ] = 1.0
+
+
+class KeysTable(msgspec.Struct, frozen=True, kw_only=True):
+    preset: Annotated[str, _key("the name of a set of keys", '"gmail"')] = "gmail"
+    bind: Annotated[
+        dict[str, str | list[str]], _key("a table from a command to its key, or to a list of keys", '{ archive = "e" }')
+    ] = {}
+
+
+class FileTable(msgspec.Struct, frozen=True, kw_only=True):
+    accounts: dict[str, AccountTable] = {}
+    ui: UiTable = UiTable()
+    keys: KeysTable = KeysTable()
+
+
+TABLE_EXAMPLES = {
+    ServerTable: '{ host = "imap.example.org", port = 993, security = "tls" }',
+    IdentityTable: '{ name = "Lisa Example", address = "lisa@example.org" }',
+    AccountTable: '{ email = "lisa@example.org", imap = { host = "imap.example.org" } }',
+    UiTable: "{ mark_read_after = 1.0 }",
+    KeysTable: '{ preset = "gmail" }',
+}
+"""A table of each kind, as it may be written."""
