@@ -1,0 +1,175 @@
+"""Rebuild the database from the Maildir trees (L5): what the mirror's file names and `.termmail` files tell, without a server."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import msgspec
+
+from termmail.mime.headers import parse_envelope
+from termmail.mime.parts import looks_attached, preview
+from termmail.model.errors import Retry, StoreTooNew, TermmailError
+from termmail.model.home import Home
+from termmail.store.codec import encode_envelope
+from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.maildir import MailboxIdentity, info_flags, name_uid, read_identity
+from termmail.store.messages import insert_message
+from termmail.store.schema import MIGRATIONS, schema_version
+
+_BATCH = 200
+
+
+class ReindexReport(msgspec.Struct, frozen=True):
+    """What a rebuild found. `set_aside` is where the old database lies, None where there was none."""
+
+    mailboxes: int
+    messages: int
+    set_aside: Path | None
+
+
+def reindex(home: Home, *, force: bool = False) -> ReindexReport:
+    """Set the database aside and build a new one from `mail/`; the next sync brings it up to date with the server.
+
+    Raises TermmailError while an engine runs, and, unless `force`, while changes wait that the server has not seen: those are only in
+    the database. Raises StorageFailed when the disk refuses; StoreTooNew for a newer schema.
+    """
+    with _no_engine(home):
+        if not force:
+            _check_nothing_waits(home)
+        set_aside = _set_aside(home)
+        database = Database(home)
+        try:
+            mailboxes = messages = 0
+            for account_folder in _folders(home.mail):
+                for folder in _folders(account_folder):
+                    identity = read_identity(folder)
+                    if identity is not None:
+                        mailboxes += 1
+                        messages += _rebuild(database, unquote(account_folder.name), folder, identity)
+        finally:
+            database.close()
+    return ReindexReport(mailboxes, messages, set_aside)
+
+
+@contextlib.contextmanager
+def _no_engine(home: Home) -> Iterator[None]:
+    with storage_errors("take the engine's lock"):
+        home.lock_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(home.lock_file, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TermmailError(
+                "termmail is running on this mail. Quit it (and `termmail engine`), then run `termmail reindex` again."
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _check_nothing_waits(home: Home) -> None:
+    if not home.database.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(home.database)) as connection:
+            (waiting,) = connection.execute(
+                "SELECT count(*) FROM operation WHERE state IN ('pending', 'running')"
+            ).fetchone()
+            newer = schema_version(connection) > len(MIGRATIONS)
+    except sqlite3.Error:
+        # Damaged: then there is nothing to lose.
+        return
+    if waiting:
+        raise TermmailError(
+            f"{waiting} changes have not reached the server yet and would be lost. Run `termmail sync` first, or add --force.",
+            retry=Retry.NEVER,
+        )
+    if newer:
+        raise StoreTooNew("The mail database was written by a newer termmail. Install the newer version again.")
+
+
+def _set_aside(home: Home) -> Path | None:
+    if not home.database.exists():
+        return None
+    goal = home.database.with_name(f"termmail.db.{time.strftime('%Y%m%dT%H%M%S')}")
+    with storage_errors("set the old database aside"):
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                home.database.with_name(home.database.name + suffix).rename(goal.with_name(goal.name + suffix))
+    return goal
+
+
+def _folders(folder: Path) -> list[Path]:
+    with storage_errors(f"read {folder}"):
+        if not folder.exists():
+            return []
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir())
+
+
+def _rebuild(database: Database, account: str, folder: Path, identity: MailboxIdentity) -> int:
+    with database.write() as connection:
+        connection.execute(
+            "INSERT OR IGNORE INTO account (name, email, protocol, position) VALUES (?, '', 'imap',"
+            " (SELECT count(*) FROM account))",
+            (account,),
+        )
+        (owner_id,) = connection.execute("SELECT id FROM account WHERE name = ?", (account,)).fetchone()
+        wire_name = None if identity.wire_name is None else identity.wire_name.encode("latin-1")
+        cursor = connection.execute(
+            "INSERT INTO mailbox (account_id, name, base_name, wire_name, delimiter, role, uidvalidity, directory, changed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                owner_id, identity.name, identity.name, wire_name, identity.delimiter, identity.role, identity.uidvalidity,
+                folder.name, now_changed(connection),
+            ),
+        )  # fmt: skip
+        mailbox_id = cursor.lastrowid
+    assert mailbox_id is not None
+    with storage_errors(f"read {folder}"):
+        names = sorted(entry.name for entry in os.scandir(folder / "cur") if entry.is_file())
+    count = 0
+    for start in range(0, len(names), _BATCH):
+        with storage_errors(f"read {folder}"):
+            read = [(name, (folder / "cur" / name).read_bytes()) for name in names[start : start + _BATCH]]
+        with database.write(durable=False) as connection:
+            for name, raw in read:
+                uid = name_uid(name)
+                if uid is not None:
+                    count += _add(connection, owner_id, mailbox_id, name, uid, raw)
+    return count
+
+
+def _add(connection: sqlite3.Connection, owner_id: int, mailbox_id: int, name: str, uid: int, raw: bytes) -> int:
+    received_text = name.partition(".")[0]
+    received_at = int(received_text) if received_text.isdigit() else 0
+    sha256 = hashlib.sha256(raw).digest()
+    known = connection.execute(
+        "SELECT id FROM message WHERE sha256 = ? AND account_id = ?", (sha256, owner_id)
+    ).fetchone()
+    if known is not None:
+        message_id = int(known[0])
+    else:
+        envelope = parse_envelope(raw.partition(b"\r\n\r\n")[0])
+        message_id = insert_message(connection, owner_id, envelope, len(raw))
+        connection.execute(
+            "UPDATE message SET sha256 = ?, body_state = 'present', preview = ?, has_attachments = ?, envelope = ? WHERE id = ?",
+            (
+                sha256, preview(raw).encode("utf-8", "replace").decode(), looks_attached(raw), encode_envelope(envelope),
+                message_id,
+            ),
+        )  # fmt: skip
+    flags = int(info_flags(name))
+    return connection.execute(
+        "INSERT OR IGNORE INTO placement (message_id, mailbox_id, base_mailbox_id, uid, base_flags, flags, received_at,"
+        " file_mailbox_id, file_name, changed) VALUES (?1, ?2, ?2, ?3, ?4, ?4, ?5, ?2, ?6, ?7)",
+        (message_id, mailbox_id, uid, flags, received_at, name, now_changed(connection)),
+    ).rowcount
