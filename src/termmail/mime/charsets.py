@@ -97,6 +97,7 @@ for _page in range(1250, 1259):
     for _prefix in ("cp", "windows", "xcp", "win"):
         _CODECS[f"{_prefix}{_page}"] = f"cp{_page}"
 
+_RELATIVES = {"iso2022_jp_ext": ("euc_jp", "cp932"), "euc_jp": ("cp932",), "cp932": ("euc_jp",)}
 _ASCII = bytes(range(128))
 _SEPARATORS = str.maketrans("", "", "-_. :()'\"\t")
 
@@ -123,11 +124,13 @@ def decode_text(data: bytes, charset: str = "") -> str:
     try:
         text = data.decode(codec)
     except ValueError:
-        if codec != "utf-8" and not data.isascii():
-            try:
-                return data.decode()
-            except UnicodeDecodeError:
-                return _scrubbed(data.decode(codec, "replace"))
+        if codec != "utf-8":
+            for guess in ("utf-8", *_RELATIVES.get(codec, ())):
+                try:
+                    return data.decode(guess)
+                except UnicodeDecodeError:
+                    continue
+            return _scrubbed(data.decode(codec, "replace"))
         return data.decode("cp1252", "replace") if _mostly_broken(data) else _scrubbed(data.decode(codec, "replace"))
     return _scrubbed(text) if codec == "utf-7" else text
 

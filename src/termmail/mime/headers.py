@@ -20,8 +20,7 @@ MAX_REFERENCES = 200
 _FOLD_BYTES = re.compile(rb"\r?\n[ \t]+")
 _IDS = re.compile(r"<([^<>\s]+)>")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]+)", re.IGNORECASE)
-_FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
-_BLANK_LINE = re.compile(rb"\n\r?\n")
+_FIELD_NAME = re.compile(rb"^[ \t]*[!-9;-~]+\s*:", re.MULTILINE)
 
 _NAMES = (
     "Date",
@@ -134,21 +133,33 @@ def header_fields(raw: bytes, *, limit: int = MAX_FIELDS) -> list[tuple[str, byt
     return fields
 
 
-def split_header(raw: bytes) -> int:
-    """Where the body begins: after the first empty line, or where there is none at the first line that is no field."""
-    if raw.startswith((b"\n", b"\r\n")):
-        return 1 if raw.startswith(b"\n") else 2
-    blank = _BLANK_LINE.search(raw, 0, MAX_HEADER_BYTES + 4)
-    if blank is not None:
-        return blank.end()
-    position = 0
-    while position < min(len(raw), MAX_HEADER_BYTES):
-        end = raw.find(b"\n", position) + 1 or len(raw)
-        first_mbox_line = position == 0 and raw.startswith((b"From ", b">From "))
-        if raw[position] not in b" \t" and not first_mbox_line and _FIELD_NAME.match(raw, position) is None:
+def split_header(raw: bytes, start: int = 0, end: int | None = None) -> int:
+    """Where the body of the entity in `raw[start:end]` begins.
+
+    That is after the first empty line, or where there is none at the first line that is no field. An entity without a
+    single field before its first empty line has no header.
+    """
+    end = len(raw) if end is None else end
+    if raw.startswith((b"\n", b"\r\n"), start, end):
+        return start + (1 if raw.startswith(b"\n", start) else 2)
+    limit = min(end, start + MAX_HEADER_BYTES)
+    usual, other = b"\n\n", b"\n\r\n"
+    first_end = raw.find(b"\n", start, limit)
+    if first_end > 0 and raw[first_end - 1] == 0x0D:
+        usual, other = other, usual
+    blank = raw.find(usual, start, limit)
+    earlier = raw.find(other, start, limit if blank < 0 else blank)
+    if earlier >= 0:
+        blank, usual = earlier, other
+    if blank >= 0:
+        return blank + len(usual) if _FIELD_NAME.search(raw, start, blank + 1) is not None else start
+    position = start
+    while position < limit:
+        first_mbox_line = position == start and raw.startswith((b"From ", b">From "), position)
+        if raw[position] not in b" \t" and not first_mbox_line and _FIELD_NAME.match(raw, position, limit) is None:
             return position
-        position = end
-    return min(position, len(raw))
+        position = raw.find(b"\n", position, end) + 1 or end
+    return min(position, end)
 
 
 def _block(raw: bytes) -> bytes:
