@@ -19,6 +19,7 @@ from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.doomed import doom_expired, sweep
 from termmail.store.effective import account_folder, drop_orphan
 from termmail.store.maildir import base_name, deliver, find, info_flags, info_suffix, link, make_maildir, rename
+from termmail.store.placements import column_text
 
 _TARGET_COLUMNS = "p.id, p.message_id, p.base_mailbox_id, p.uid, m.size, p.received_at"
 
@@ -213,7 +214,7 @@ class BodyIngest:
             connection.execute(
                 "UPDATE message SET sha256 = ?, size = ?, preview = ?, has_attachments = ?, body_state = 'present', problem = ''"
                 " WHERE id = ?",
-                (sha256, size, preview.encode("utf-8", "replace").decode("utf-8"), has_attachments, message_id),
+                (sha256, size, column_text(preview), has_attachments, message_id),
             )
         connection.execute(
             "UPDATE placement SET file_mailbox_id = ?, file_name = ?, changed = ?, file_stale = (flags <> ?) WHERE id = ?",

@@ -20,6 +20,7 @@ from termmail.store.codec import flag_set
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.effective import account_folder, recompute, remove_placements
 from termmail.store.mailboxes import account_id, allocate_directory, register_accounts
+from termmail.store.placements import NewPlacement, insert_placements
 from termmail.store.undo import Inverse
 
 # Bounds the time one transaction holds the write lock when thousands are selected.
@@ -138,18 +139,15 @@ class Intents:
             made: list[int] = []
             for placement_id, owner_id, _, flags in self._placements(connection, part):
                 self._check_target(connection, owner_id, mailbox_id)
-                cursor = connection.execute(
-                    "INSERT INTO placement (message_id, mailbox_id, base_flags, base_keywords, flags, keywords, received_at, changed)"
-                    " SELECT message_id, ?, ?, ?, ?, ?, received_at, ? FROM placement WHERE id = ?",
-                    (
-                        mailbox_id, int(flags.system), " ".join(sorted(flags.keywords)), int(flags.system),
-                        " ".join(sorted(flags.keywords)), now_changed(connection), placement_id,
-                    ),
-                )  # fmt: skip
-                assert cursor.lastrowid is not None
-                edits.journal(connection, owner_id, Copy(placement_id, mailbox_id), cursor.lastrowid, mailbox_id)
-                recompute(connection, [cursor.lastrowid])
-                made.append(cursor.lastrowid)
+                message_id, received_at = connection.execute(
+                    "SELECT message_id, received_at FROM placement WHERE id = ?", (placement_id,)
+                ).fetchone()
+                (copy_id,) = insert_placements(
+                    connection, [NewPlacement(message_id, mailbox_id, None, None, flags, received_at)]
+                )
+                edits.journal(connection, owner_id, Copy(placement_id, mailbox_id), copy_id, mailbox_id)
+                recompute(connection, [copy_id])
+                made.append(copy_id)
             return made, [undo.UndoCopy(tuple(made))] if made else []
 
         return self._apply(placement_ids, apply, lambda count: f"Copied {_messages(count)} to {name}.")

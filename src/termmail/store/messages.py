@@ -11,61 +11,19 @@ from termmail.model.flags import FlagSet
 from termmail.model.home import Home
 from termmail.model.message import Envelope
 from termmail.model.remote import FetchFault, RemoteFlags, RemoteHeader, UidRange
-from termmail.store.codec import encode_envelope, flag_set, keywords_text
+from termmail.store.codec import flag_set, keywords_text
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.doomed import sweep
 from termmail.store.effective import account_folder, recompute, remove_placements
 from termmail.store.maildir import MailboxIdentity, write_identity
+from termmail.store.placements import NewPlacement, envelope_columns, insert_messages, insert_placements
 
-_INSERT_MESSAGE = (
-    "INSERT INTO message (account_id, message_id_header, subject, sender, envelope, sent_at, size, email_id, has_attachments)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_INSERT_PLACEMENT = (
-    "INSERT INTO placement (message_id, mailbox_id, base_mailbox_id, uid, base_flags, base_keywords, flags, keywords,"
-    " received_at, changed) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?4, ?5, ?6, ?7)"
-)
 _BASE_FLAGS = (
     "UPDATE placement SET base_flags = ?1, base_keywords = ?2, changed = ?3,"
     " flags = CASE WHEN pending = 0 THEN ?1 ELSE flags END,"
     " keywords = CASE WHEN pending = 0 AND local_keywords = '' THEN ?2 ELSE keywords END,"
     " file_stale = CASE WHEN file_name IS NULL THEN 0 ELSE 1 END WHERE id = ?4"
 )
-
-
-def sort_sender(envelope: Envelope) -> str:
-    """What a list sorted by sender goes by."""
-    first = envelope.from_[0] if envelope.from_ else None
-    return (first.name or first.address).casefold() if first else ""
-
-
-def sort_subject(subject: str) -> str:
-    """The subject without Re: and Fwd:, folded."""
-    folded = subject.casefold().strip()
-    while folded[:3] in ("re:", "fw:", "aw:", "wg:", "sv:") or folded[:4] == "fwd:":
-        folded = folded.partition(":")[2].lstrip()
-    return folded
-
-
-def insert_message(
-    connection: sqlite3.Connection, owner_id: int, envelope: Envelope, size: int, email_id: str = ""
-) -> int:
-    """A row for a message; returns its id."""
-    cursor = connection.execute(
-        _INSERT_MESSAGE,
-        (
-            owner_id, _column_text(envelope.message_id_header), _column_text(sort_subject(envelope.subject)),
-            _column_text(sort_sender(envelope)), encode_envelope(envelope), envelope.sent_at, size, _column_text(email_id),
-            envelope.has_attachments,
-        ),
-    )  # fmt: skip
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
-
-
-def _column_text(text: str) -> str:
-    # A lone surrogate can't be UTF-8, and sqlite refuses it.
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 class MessageIngest:
@@ -106,50 +64,68 @@ class MessageIngest:
         A UID already known gets its flags updated (and its header, where it was in quarantine). A candidate, moved or copied here
         without a UID told or left by another UIDVALIDITY, is adopted.
         """
-        new = 0
+        if not headers:
+            return 0
         touched: list[int] = []
+        fresh: list[tuple[RemoteHeader, Envelope]] = []
+        shared: list[tuple[int, RemoteHeader]] = []
         with self._database.write(durable=False) as connection:
-            changed = now_changed(connection)
             row = connection.execute(
                 "SELECT account_id, candidates FROM mailbox WHERE id = ?", (mailbox_id,)
             ).fetchone()
             if row is None:
                 return 0
             owner_id, candidates = row
-            kept = connection.execute("SELECT 1 FROM kept_body WHERE account_id = ? LIMIT 1", (owner_id,)).fetchone()
+            uids = [remote.uid for remote, _ in headers]
+            known: dict[int, tuple[int, int, str] | None] = {
+                uid: (placement_id, message_id, problem)
+                for uid, placement_id, message_id, problem in connection.execute(
+                    "SELECT p.uid, p.id, p.message_id, m.problem FROM placement p JOIN message m ON m.id = p.message_id"
+                    " WHERE p.base_mailbox_id = ? AND p.uid BETWEEN ? AND ?",
+                    (mailbox_id, min(uids), max(uids)),
+                )
+            }
             for remote, envelope in headers:
-                known = connection.execute(
-                    "SELECT p.id, p.message_id, m.problem FROM placement p JOIN message m ON m.id = p.message_id"
-                    " WHERE p.base_mailbox_id = ? AND p.uid = ?",
-                    (mailbox_id, remote.uid),
-                ).fetchone()
-                if known is not None:
-                    self._refresh(connection, known, remote, envelope)
-                    touched.append(known[0])
+                if remote.uid in known:
+                    here = known[remote.uid]
+                    if here is not None:
+                        self._refresh(connection, here, remote, envelope)
+                        touched.append(here[0])
                     continue
+                # The same UID twice in one batch is the same message.
+                known[remote.uid] = None
                 if candidates:
                     adopted = self._adopt(connection, owner_id, mailbox_id, remote, envelope)
                     if adopted is not None:
                         touched.append(adopted)
                         continue
-                message_id = self._shared_message(connection, owner_id, remote, envelope)
+                message_id = self._shared_message(connection, owner_id, remote)
                 if message_id is None:
-                    message_id = insert_message(connection, owner_id, envelope, remote.size, remote.email_id)
-                cursor = connection.execute(
-                    _INSERT_PLACEMENT,
-                    (
-                        message_id, mailbox_id, remote.uid, int(remote.flags.system),
-                        keywords_text(remote.flags.keywords), remote.received_at, changed,
-                    ),
-                )  # fmt: skip
-                if kept is not None and cursor.lastrowid is not None:
-                    self._take_kept(connection, owner_id, mailbox_id, message_id, cursor.lastrowid, remote, envelope)
-                new += 1
+                    fresh.append((remote, envelope))
+                else:
+                    shared.append((message_id, remote))
+            message_ids = insert_messages(
+                connection, owner_id, [(envelope, remote.size, remote.email_id) for remote, envelope in fresh]
+            )
+            pairs = [*zip(message_ids, (remote for remote, _ in fresh), strict=True), *shared]
+            placement_ids = insert_placements(
+                connection,
+                [
+                    NewPlacement(message_id, mailbox_id, mailbox_id, remote.uid, remote.flags, remote.received_at)
+                    for message_id, remote in pairs
+                ],
+            )
+            kept = connection.execute("SELECT 1 FROM kept_body WHERE account_id = ? LIMIT 1", (owner_id,)).fetchone()
+            if kept is not None:
+                for (remote, envelope), message_id, placement_id in zip(
+                    fresh, message_ids, placement_ids, strict=False
+                ):
+                    self._take_kept(connection, owner_id, mailbox_id, message_id, placement_id, remote, envelope)
             if touched:
                 recompute(connection, touched)
             if candidates:
                 count_candidates(connection, mailbox_id)
-        return new
+        return len(pairs)
 
     def _refresh(
         self, connection: sqlite3.Connection, known: tuple[int, int, str], remote: RemoteHeader, envelope: Envelope
@@ -163,12 +139,8 @@ class MessageIngest:
             connection.execute(
                 "UPDATE message SET message_id_header = ?, subject = ?, sender = ?, envelope = ?, sent_at = ?, size = ?, email_id = ?,"
                 " has_attachments = ?, problem = '' WHERE id = ?",
-                (
-                    _column_text(envelope.message_id_header), _column_text(sort_subject(envelope.subject)),
-                    _column_text(sort_sender(envelope)), encode_envelope(envelope), envelope.sent_at, remote.size,
-                    _column_text(remote.email_id), envelope.has_attachments, message_id,
-                ),
-            )  # fmt: skip
+                (*envelope_columns(envelope, remote.size, remote.email_id), message_id),
+            )
 
     def _adopt(
         self, connection: sqlite3.Connection, owner_id: int, mailbox_id: int, remote: RemoteHeader, envelope: Envelope
@@ -201,9 +173,7 @@ class MessageIngest:
         return int(row[0])
 
     @staticmethod
-    def _shared_message(
-        connection: sqlite3.Connection, owner_id: int, remote: RemoteHeader, envelope: Envelope
-    ) -> int | None:
+    def _shared_message(connection: sqlite3.Connection, owner_id: int, remote: RemoteHeader) -> int | None:
         """The message that the server itself says is the same one (X-GM-MSGID, EMAILID)."""
         if not remote.email_id:
             return None
@@ -243,16 +213,18 @@ class MessageIngest:
         if fault.uid is None:
             return
         with self._database.write() as connection:
-            changed = now_changed(connection)
             row = connection.execute("SELECT account_id FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
             known = connection.execute(
                 "SELECT message_id FROM placement WHERE base_mailbox_id = ? AND uid = ?", (mailbox_id, fault.uid)
             ).fetchone()
             if row is None or known is not None:
                 return
-            message_id = insert_message(connection, row[0], Envelope(), 0)
+            (message_id,) = insert_messages(connection, row[0], [(Envelope(), 0, "")])
             connection.execute("UPDATE message SET problem = ? WHERE id = ?", (fault.sentence, message_id))
-            connection.execute(_INSERT_PLACEMENT, (message_id, mailbox_id, fault.uid, 0, "", int(time.time()), changed))
+            insert_placements(
+                connection,
+                [NewPlacement(message_id, mailbox_id, mailbox_id, fault.uid, FlagSet(), int(time.time()))],
+            )
 
     def end_adoption(self, mailbox_id: int) -> int:
         """After a complete listing: candidates for whom no message came are gone; returns how many.

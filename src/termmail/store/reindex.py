@@ -17,11 +17,11 @@ import msgspec
 from termmail.mime.headers import parse_envelope
 from termmail.mime.parts import looks_attached, preview
 from termmail.model.errors import Retry, StoreTooNew, TermmailError
+from termmail.model.flags import FlagSet
 from termmail.model.home import Home
-from termmail.store.codec import encode_envelope
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.maildir import MailboxIdentity, info_flags, name_uid, read_identity
-from termmail.store.messages import insert_message
+from termmail.store.placements import NewPlacement, column_text, insert_messages, insert_placements
 from termmail.store.schema import MIGRATIONS, schema_version
 
 _BATCH = 200
@@ -159,17 +159,16 @@ def _add(connection: sqlite3.Connection, owner_id: int, mailbox_id: int, name: s
         message_id = int(known[0])
     else:
         envelope = parse_envelope(raw.partition(b"\r\n\r\n")[0])
-        message_id = insert_message(connection, owner_id, envelope, len(raw))
+        (message_id,) = insert_messages(connection, owner_id, [(envelope, len(raw), "")])
         connection.execute(
-            "UPDATE message SET sha256 = ?, body_state = 'present', preview = ?, has_attachments = ?, envelope = ? WHERE id = ?",
-            (
-                sha256, preview(raw).encode("utf-8", "replace").decode(), looks_attached(raw), encode_envelope(envelope),
-                message_id,
-            ),
-        )  # fmt: skip
-    flags = int(info_flags(name))
-    return connection.execute(
-        "INSERT OR IGNORE INTO placement (message_id, mailbox_id, base_mailbox_id, uid, base_flags, flags, received_at,"
-        " file_mailbox_id, file_name, changed) VALUES (?1, ?2, ?2, ?3, ?4, ?4, ?5, ?2, ?6, ?7)",
-        (message_id, mailbox_id, uid, flags, received_at, name, now_changed(connection)),
-    ).rowcount
+            "UPDATE message SET sha256 = ?, body_state = 'present', preview = ?, has_attachments = ? WHERE id = ?",
+            (sha256, column_text(preview(raw)), looks_attached(raw), message_id),
+        )
+    twice = connection.execute(
+        "SELECT 1 FROM placement WHERE base_mailbox_id = ? AND uid = ?", (mailbox_id, uid)
+    ).fetchone()
+    if twice is not None:
+        return 0
+    flags = FlagSet(info_flags(name))
+    insert_placements(connection, [NewPlacement(message_id, mailbox_id, mailbox_id, uid, flags, received_at, name)])
+    return 1

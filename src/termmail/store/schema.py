@@ -114,9 +114,7 @@ CREATE INDEX tombstone_changed ON tombstone (mailbox_id, changed);
 
 CREATE TABLE mailbox_tombstone (mailbox_id INTEGER PRIMARY KEY, changed INTEGER NOT NULL) STRICT;
 
-CREATE TRIGGER placement_arrives AFTER INSERT ON placement WHEN NEW.mailbox_id IS NOT NULL BEGIN
-    UPDATE mailbox SET total = total + 1, unread = unread + (NEW.flags & 1 = 0), changed = NEW.changed WHERE id = NEW.mailbox_id;
-END;
+-- Arrivals are counted by `insert_placements`, once a batch: a trigger for each row takes a third of the time of a first sync.
 CREATE TRIGGER placement_leaves AFTER DELETE ON placement WHEN OLD.mailbox_id IS NOT NULL BEGIN
     UPDATE mailbox SET total = total - 1, unread = unread - (OLD.flags & 1 = 0), changed = (SELECT value FROM clock)
         WHERE id = OLD.mailbox_id;
