@@ -1,0 +1,187 @@
+"""Wishes that concern mailboxes."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from termmail.model.errors import Retry, Scope, TermmailError
+from termmail.model.mailbox import Role
+from termmail.model.operation import CreateMailbox, DeleteMailbox, RenameMailbox, Subscribe
+from termmail.model.view import IntentResult
+from termmail.store import edits, undo
+from termmail.store.database import Database, now_changed
+from termmail.store.effective import recompute, remove_placements
+from termmail.store.mailboxes import account_id, allocate_directory
+
+
+class IntentRefused(TermmailError):
+    """The wish can't be granted as things are; the sentence says why."""
+
+    scope = Scope.MESSAGE
+    retry = Retry.NEVER
+
+
+class MailboxIntents:
+    """The part of `Intents` that is about mailboxes."""
+
+    _database: Database
+
+    def create_mailbox(self, account: str, name: str) -> IntentResult:
+        """Create a mailbox; `name` is the full name. Raises IntentRefused where there is one or the name can't be."""
+        with self._database.write() as connection:
+            owner_id = account_id(connection, account)
+            self._check_name(connection, owner_id, name)
+            self._create(connection, owner_id, name, Role.NONE)
+        return IntentResult(f"Created the folder {name}.", undoable=False)
+
+    def rename_mailbox(self, mailbox_id: int, new_name: str) -> IntentResult:
+        """Rename a mailbox and with it those below it; `new_name` is the full name."""
+        with self._database.write() as connection:
+            name = self._rename(connection, mailbox_id, new_name)
+            undo.record(connection, None, f"Renamed {name} to {new_name}.", [undo.UndoRename(mailbox_id, name)])
+        return IntentResult(f"Renamed {name} to {new_name}.")
+
+    def delete_mailbox(self, mailbox_id: int) -> IntentResult:
+        """Delete a mailbox with all mail in it. Can't be undone."""
+        with self._database.write() as connection:
+            owner_id, name, role, wire_name, _ = self._mailbox(connection, mailbox_id)
+            if role is Role.INBOX:
+                raise IntentRefused("The inbox can't be deleted.")
+            if wire_name is None:
+                connection.execute(
+                    "UPDATE operation SET state = 'cancelled' WHERE mailbox_id = ? AND state = 'pending'", (mailbox_id,)
+                )
+                moved = [
+                    row[0] for row in connection.execute("SELECT id FROM placement WHERE mailbox_id = ?", (mailbox_id,))
+                ]
+                recompute(connection, moved)
+                remove_placements(
+                    connection,
+                    [
+                        row[0]
+                        for row in connection.execute(
+                            "SELECT id FROM placement WHERE mailbox_id IS NULL AND base_mailbox_id IS NULL"
+                        )
+                    ],
+                )
+                connection.execute("DELETE FROM mailbox WHERE id = ?", (mailbox_id,))
+            else:
+                connection.execute(
+                    "UPDATE mailbox SET pending = 'delete', changed = ? WHERE id = ?",
+                    (now_changed(connection), mailbox_id),
+                )
+                edits.journal(connection, owner_id, DeleteMailbox(mailbox_id), None, mailbox_id)
+        return IntentResult(f"Deleted the folder {name}.", undoable=False)
+
+    def subscribe(self, mailbox_id: int, subscribed: bool) -> IntentResult:
+        """Subscribe to a mailbox, or no longer."""
+        with self._database.write() as connection:
+            name = self._subscribe(connection, mailbox_id, subscribed)
+            sentence = f"Subscribed to {name}." if subscribed else f"No longer subscribed to {name}."
+            undo.record(connection, None, sentence, [undo.UndoSubscribe(mailbox_id, not subscribed)])
+        return IntentResult(sentence)
+
+    @staticmethod
+    def _mailbox(connection: sqlite3.Connection, mailbox_id: int) -> tuple[int, str, Role, bytes | None, str]:
+        row = connection.execute(
+            "SELECT account_id, name, role, wire_name, delimiter FROM mailbox WHERE id = ?", (mailbox_id,)
+        ).fetchone()
+        if row is None:
+            raise IntentRefused("That folder is gone.")
+        return row[0], row[1], Role(row[2]), row[3], row[4]
+
+    @staticmethod
+    def _role_mailbox(connection: sqlite3.Connection, owner_id: int, role: Role) -> int | None:
+        # Gmail has no Archive: what leaves the inbox stays in All Mail.
+        roles = (role.value, Role.ALL.value) if role is Role.ARCHIVE else (role.value,)
+        for wanted in roles:
+            row = connection.execute(
+                "SELECT id FROM mailbox WHERE account_id = ? AND role = ? AND pending <> 'delete' AND selectable ORDER BY id",
+                (owner_id, wanted),
+            ).fetchone()
+            if row is not None:
+                return int(row[0])
+        return None
+
+    @staticmethod
+    def _prefixed(connection: sqlite3.Connection, owner_id: int, name: str) -> str:
+        """Below INBOX where the server has everything there."""
+        rows = connection.execute(
+            "SELECT name, delimiter FROM mailbox WHERE account_id = ? AND role <> 'inbox'", (owner_id,)
+        ).fetchall()
+        if rows and all(row[1] and row[0].upper().startswith("INBOX" + row[1]) for row in rows):
+            return f"INBOX{rows[0][1]}{name}"
+        return name
+
+    @staticmethod
+    def _create(connection: sqlite3.Connection, owner_id: int, name: str, role: Role) -> int:
+        row = connection.execute(
+            "SELECT delimiter FROM mailbox WHERE account_id = ? AND delimiter <> '' LIMIT 1", (owner_id,)
+        ).fetchone()
+        delimiter = row[0] if row is not None else "/"
+        cursor = connection.execute(
+            "INSERT INTO mailbox (account_id, name, delimiter, role, directory, pending, complete, changed)"
+            " VALUES (?, ?, ?, ?, ?, 'create', 0, ?)",
+            (
+                owner_id, name, delimiter, role.value, allocate_directory(connection, owner_id, name, delimiter),
+                now_changed(connection),
+            ),
+        )  # fmt: skip
+        assert cursor.lastrowid is not None
+        edits.journal(connection, owner_id, CreateMailbox(cursor.lastrowid), None, cursor.lastrowid)
+        return cursor.lastrowid
+
+    @staticmethod
+    def _check_name(connection: sqlite3.Connection, owner_id: int, name: str) -> None:
+        if not name.strip() or any(ord(character) < 32 or ord(character) == 127 for character in name):
+            raise IntentRefused("A folder's name can't be empty or hold control characters.")
+        if any(character in name for character in "*%"):
+            raise IntentRefused("A folder's name can't hold * or %.")
+        taken = connection.execute(
+            "SELECT 1 FROM mailbox WHERE account_id = ? AND (name = ?2 OR upper(name) = 'INBOX' AND upper(?2) = 'INBOX')",
+            (owner_id, name),
+        ).fetchone()
+        if taken is not None:
+            raise IntentRefused(f"There is a folder named {name} already.")
+
+    def _rename(self, connection: sqlite3.Connection, mailbox_id: int, new_name: str) -> str:
+        owner_id, name, role, wire_name, delimiter = self._mailbox(connection, mailbox_id)
+        if role is Role.INBOX:
+            raise IntentRefused("The inbox can't be renamed.")
+        self._check_name(connection, owner_id, new_name)
+        changed = now_changed(connection)
+        if wire_name is None:
+            connection.execute("UPDATE mailbox SET name = ?, changed = ? WHERE id = ?", (new_name, changed, mailbox_id))
+            return name
+        connection.execute(
+            "UPDATE mailbox SET name = ?, pending = 'rename', changed = ? WHERE id = ?", (new_name, changed, mailbox_id)
+        )
+        if delimiter:
+            prefix = name + delimiter
+            connection.execute(
+                "UPDATE mailbox SET name = ?1 || substr(name, length(?2) + 1), changed = ?3"
+                " WHERE account_id = ?4 AND substr(name, 1, length(?2)) = ?2",
+                (new_name + delimiter, prefix, changed, owner_id),
+            )
+        waiting = connection.execute(
+            "SELECT id FROM operation WHERE mailbox_id = ? AND placement_id IS NULL AND state = 'pending'"
+            " AND json_extract(payload, '$.type') = 'rename' ORDER BY id DESC LIMIT 1",
+            (mailbox_id,),
+        ).fetchone()
+        if waiting is not None:
+            connection.execute("UPDATE operation SET state = 'cancelled' WHERE id = ?", (waiting[0],))
+        (base_name,) = connection.execute("SELECT base_name FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
+        if base_name == new_name:
+            connection.execute("UPDATE mailbox SET pending = '' WHERE id = ?", (mailbox_id,))
+        else:
+            edits.journal(connection, owner_id, RenameMailbox(mailbox_id, new_name), None, mailbox_id)
+        return name
+
+    def _subscribe(self, connection: sqlite3.Connection, mailbox_id: int, subscribed: bool) -> str:
+        owner_id, name, _, _, _ = self._mailbox(connection, mailbox_id)
+        connection.execute(
+            "UPDATE mailbox SET subscribed = ?, changed = ? WHERE id = ?",
+            (subscribed, now_changed(connection), mailbox_id),
+        )
+        edits.journal(connection, owner_id, Subscribe(mailbox_id, subscribed), None, mailbox_id)
+        return name

@@ -1,0 +1,135 @@
+"""Wishes that are not edits: a pass now, a body now, settings, the accounts of the config."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from termmail.model.account import Account
+from termmail.model.home import Home
+from termmail.model.status import RequestKind
+from termmail.store.database import Database, storage_errors
+from termmail.store.effective import account_folder, recompute
+from termmail.store.mailbox_intents import IntentRefused
+from termmail.store.mailboxes import register_accounts
+
+
+class RequestIntents:
+    """The part of `Intents` that asks the engine for something, or remembers something."""
+
+    _home: Home
+    _database: Database
+
+    def request_sync(self, account: str | None = None, mailbox_id: int | None = None) -> list[int]:
+        """Ask the engine for a pass over one account or all; returns the request ids."""
+        with self._database.write() as connection:
+            names = (
+                [account]
+                if account is not None
+                else [
+                    row[0]
+                    for row in connection.execute("SELECT name FROM account WHERE hidden = 0 ORDER BY position, id")
+                ]
+            )
+            connection.execute(
+                "UPDATE account SET state = 'unknown', next_at = 0 WHERE state = 'waiting' AND name = ?", (account,)
+            )
+            return [self._request(connection, RequestKind.SYNC, name, mailbox_id, None) for name in names]
+
+    def request_body(self, placement_id: int) -> int:
+        """Ask the engine for the body of one message before all others; returns the request id."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                "SELECT a.name FROM placement p JOIN message m ON m.id = p.message_id JOIN account a ON a.id = m.account_id"
+                " WHERE p.id = ?",
+                (placement_id,),
+            ).fetchone()
+            if row is None:
+                raise IntentRefused("The message is gone.")
+            waiting = connection.execute(
+                "SELECT id FROM request WHERE kind = 'body' AND placement_id = ? AND state IN ('waiting', 'running')",
+                (placement_id,),
+            ).fetchone()
+            if waiting is not None:
+                return int(waiting[0])
+            return self._request(connection, RequestKind.BODY, row[0], None, placement_id)
+
+    @staticmethod
+    def _request(
+        connection: sqlite3.Connection,
+        kind: RequestKind,
+        account: str,
+        mailbox_id: int | None,
+        placement_id: int | None,
+    ) -> int:
+        cursor = connection.execute(
+            "INSERT INTO request (at, kind, account, mailbox_id, placement_id) VALUES (?, ?, ?, ?, ?)",
+            (time.time(), kind.value, account, mailbox_id, placement_id),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def set_setting(self, key: str, value: str | None) -> None:
+        """Remember a small piece of state; None forgets it."""
+        with self._database.write() as connection:
+            if value is None:
+                connection.execute("DELETE FROM setting WHERE key = ?", (key,))
+            else:
+                connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (key, value))
+
+    def set_work_offline(self, offline: bool) -> None:
+        """Switch the network off for all accounts, or on again."""
+        self.set_setting("work_offline", "1" if offline else None)
+
+    def mark_problems_seen(self) -> None:
+        """The user has looked at what went wrong lately."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE problem SET seen = 1 WHERE seen = 0")
+
+    def retry_operation(self, operation_id: int) -> None:
+        """Try a failed or parked operation again."""
+        with self._database.write() as connection:
+            row = connection.execute("SELECT placement_id FROM operation WHERE id = ?", (operation_id,)).fetchone()
+            connection.execute(
+                "UPDATE operation SET state = 'pending', next_at = 0 WHERE id = ? AND state IN ('failed', 'parked', 'pending')",
+                (operation_id,),
+            )
+            if row is not None and row[0] is not None:
+                recompute(connection, [row[0]])
+
+    def drop_operation(self, operation_id: int) -> None:
+        """Give an operation up; what it changed rolls back."""
+        with self._database.write() as connection:
+            row = connection.execute("SELECT placement_id FROM operation WHERE id = ?", (operation_id,)).fetchone()
+            connection.execute("UPDATE operation SET state = 'cancelled' WHERE id = ?", (operation_id,))
+            if row is not None and row[0] is not None:
+                recompute(connection, [row[0]])
+
+    def store_rendered(self, message_id: int, key: str, data: bytes) -> None:
+        """Keep a rendering of a message for the next time."""
+        with self._database.write(durable=False) as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO rendered SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM message WHERE id = ?1)",
+                (message_id, key, data),
+            )
+
+    def register_accounts(self, accounts: Sequence[Account]) -> None:
+        """Take over the names, order and protocols of the config; accounts no longer there are hidden, their mail stays."""
+        with self._database.write() as connection:
+            register_accounts(connection, tuple(accounts))
+
+    def purge_account(self, account: str) -> None:
+        """Delete an account's rows and mail files. Can't be undone."""
+        with self._database.write() as connection:
+            row = connection.execute("SELECT id FROM account WHERE name = ?", (account,)).fetchone()
+            if row is not None:
+                connection.execute(
+                    "DELETE FROM placement WHERE message_id IN (SELECT id FROM message WHERE account_id = ?)", (row[0],)
+                )
+                connection.execute("DELETE FROM account WHERE id = ?", (row[0],))
+        with storage_errors("remove the account's mail"):
+            folder = self._home.mail / account_folder(account)
+            if folder.exists():
+                shutil.rmtree(folder)
