@@ -380,6 +380,34 @@ def test_reindex_does_not_throw_away_what_waits(tmp_path: Path) -> None:
         reindex(store.home)
 
 
+def test_full_disk_is_said_and_harms_nothing(store: FilledStore) -> None:
+    """X5: the transaction is refused with a sentence; what was there stays, and work goes on when there is space."""
+    with store.ingest.database.write() as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StorageFailed, match="disk is full"):
+        store.add(range(100, 2000))
+    assert store.ids() == list(range(10, 0, -1))
+    store.ingest.quick_check()
+    with store.ingest.database.write() as connection:
+        connection.execute("PRAGMA max_page_count = 1000000")
+    store.add(range(100, 2000))
+    assert len(store.ids()) == 1910
+
+
+def test_renderings_are_kept_and_bounded(store: FilledStore) -> None:
+    row = store.queries.row(store.ids()[0])
+    assert row is not None
+    store.intents.store_rendered(row.message_id, "text:80", b"old")
+    store.intents.store_rendered(row.message_id, "text:80", b"new")
+    assert store.queries.rendered(row.message_id, "text:80") == b"new"
+    for number in range(2100):
+        store.intents.store_rendered(row.message_id, f"text:{number}", b"x")
+    store.ingest.reset_running()
+    assert store.queries.rendered(row.message_id, "text:5") is None
+    assert store.queries.rendered(row.message_id, "text:2099") == b"x"
+
+
 def _flag_many(home: Home, ids: list[int], rounds: int) -> None:
     intents = Intents(home)
     for number in range(rounds):

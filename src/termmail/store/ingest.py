@@ -17,6 +17,8 @@ __all__ = ["UNSET", "BodySpool", "Ingest", "uid_ranges"]
 
 _PROBLEMS_KEPT = 1000
 _SAME_PROBLEM_SECONDS = 3600
+_RENDERED_KEPT = 2000
+_COMMITS_TOLD = 100_000
 
 
 class Ingest(MailboxIngest, MessageIngest, BodyIngest):
@@ -90,7 +92,7 @@ class Ingest(MailboxIngest, MessageIngest, BodyIngest):
             )
 
     def reset_running(self) -> None:
-        """At the engine's start: requests that a dead engine had taken wait again, old ones are forgotten."""
+        """At the engine's start: requests that a dead engine had taken wait again; what nobody needs any more is forgotten."""
         with self._database.write() as connection:
             connection.execute("UPDATE request SET state = 'waiting' WHERE state = 'running'")
             connection.execute("DELETE FROM request WHERE at < ?", (time.time() - 86400,))
@@ -101,6 +103,10 @@ class Ingest(MailboxIngest, MessageIngest, BodyIngest):
             connection.execute(
                 "UPDATE account SET state = 'unknown', activity = '', done = 0, total = 0, next_at = 0 WHERE state <> 'sign in'"
             )
+            connection.execute("DELETE FROM rendered WHERE id <= (SELECT max(id) FROM rendered) - ?", (_RENDERED_KEPT,))
+            # A front end that has not looked for this many commits loads its list anew.
+            connection.execute("UPDATE clock SET tombstone_floor = max(tombstone_floor, value - ?)", (_COMMITS_TOLD,))
+            connection.execute("DELETE FROM tombstone WHERE changed <= (SELECT tombstone_floor FROM clock)")
 
     def work_offline(self) -> bool:
         """Whether the user has switched to working offline."""

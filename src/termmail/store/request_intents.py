@@ -111,7 +111,8 @@ class RequestIntents:
         """Keep a rendering of a message for the next time."""
         with self._database.write(durable=False) as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO rendered SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM message WHERE id = ?1)",
+                "INSERT OR REPLACE INTO rendered (message_id, key, data) SELECT ?1, ?2, ?3"
+                " WHERE EXISTS (SELECT 1 FROM message WHERE id = ?1)",
                 (message_id, key, data),
             )
 

@@ -177,11 +177,12 @@ CREATE TABLE problem (
 ) STRICT;
 
 CREATE TABLE rendered (
+    id INTEGER PRIMARY KEY,
     message_id INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
     key TEXT NOT NULL,
     data BLOB NOT NULL,
-    PRIMARY KEY (message_id, key)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (message_id, key)
+) STRICT;
 
 -- Files that no row names any more; removed after the commit that wrote the line, or at the next start.
 CREATE TABLE doomed_file (path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
