@@ -1,0 +1,1 @@
+"""The sample mail, one module a theme; `termmail.demo.mail` collects it."""
