@@ -1,0 +1,375 @@
+"""`account add|list|show|test|edit|remove`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from termmail.accounts import config, credentials
+from termmail.cli.arguments import HostPort, Offline
+from termmail.cli.completions import complete_account
+from termmail.cli.exit_codes import CommandError, ExitCode, exit_code
+from termmail.cli.output import columns, note, say, say_json
+from termmail.cli.passwords import ask_password, read_password
+from termmail.cli.session import Session, existing_file, json_option, no_such_account, pass_session
+from termmail.cli.shapes import PASSWORD_FROM, account_shape
+from termmail.model.account import (
+    Account,
+    Credential,
+    CredentialKind,
+    OfflineKind,
+    OfflinePolicy,
+    Protocol,
+    Security,
+    Server,
+)
+from termmail.model.errors import TermmailError
+from termmail.model.secret import Secret
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Address = tuple[str, int | None]
+
+_SECURITY = click.Choice([security.value for security in Security])
+
+
+def _settings(command: Command) -> Command:
+    """The options that `add` and `edit` share."""
+    for option in reversed(
+        (
+            click.option("--name", "full_name", metavar="NAME", help="Your name, as others see it."),
+            click.option(
+                "--imap", type=HostPort(), help="The IMAP server; port 993, or 143 without TLS, if none is given."
+            ),
+            click.option("--smtp", type=HostPort(), help="The server for sending; kept for when termmail sends mail."),
+            click.option(
+                "--imap-security", type=_SECURITY, help="tls (the default), starttls, or none on this computer."
+            ),
+            click.option("--smtp-security", type=_SECURITY, help="The same for the server for sending."),
+            click.option("--user", metavar="USER", help="The name to sign in with; without it the address."),
+            click.option(
+                "--password-stdin", is_flag=True, help="Read the password from standard input into the keyring."
+            ),
+            click.option(
+                "--password-command", metavar="CMD", help="A command that prints the password, run each time."
+            ),
+            click.option("--password-ask", is_flag=True, help="Ask for the password each time; keep it nowhere."),
+            click.option("--ca-file", metavar="PEM", help="Trust the authority in this file too."),
+            click.option(
+                "--offline",
+                type=Offline(),
+                help="Which messages to keep here whole: all, so many days, or those opened.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _pop3_options(command: Command) -> Command:
+    """What the POP3 accounts to come will take: understood, and answered."""
+    for option in ("--pop3", "--pop3-security", "--keep"):
+        command = click.option(option, hidden=True, expose_value=False, callback=_no_pop3)(command)
+    return command
+
+
+def _no_pop3(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise CommandError(
+            "This version of termmail does not read POP3 accounts yet. Give the server with --imap.",
+            ExitCode.UNAVAILABLE,
+        )
+
+
+@click.group()
+def account() -> None:
+    """Add, show, check, change and remove accounts."""
+
+
+@account.command()
+@click.argument("account_name", metavar="NAME")
+@click.option("--email", metavar="ADDRESS", required=True, help="The account's address.")
+@_settings
+@_pop3_options
+@json_option
+@pass_session
+def add(session: Session, /, account_name: str, email: str, **options: Any) -> None:
+    """Add an account called NAME, without a question.
+
+    \b
+    termmail account add work --email lisa@example.org \\
+        --imap imap.example.org --smtp smtp.example.org --password-stdin
+    """
+    if options["imap"] is None:
+        raise click.UsageError("Say where the mail is: --imap HOST[:PORT].")
+    if not config.ACCOUNT_NAME.fullmatch(account_name):
+        raise click.UsageError("NAME may have at most 64 letters, digits and . _ @ + -, the first a letter or digit.")
+    if _ways(options) != 1:
+        raise click.UsageError(
+            "Say where the password comes from: --password-stdin, --password-command CMD or --password-ask."
+        )
+    blank = Account(account_name, email, Protocol.IMAP, Server("", 0), None, email, offline=OfflinePolicy())
+    new = _with_options(blank, options)
+    if session.config.account(account_name) is not None:
+        raise click.UsageError(
+            f'There is an account "{account_name}" already. Choose another name, or change it with `termmail account edit`.'
+        )
+    secret = _given_password(new, options)
+    if secret is not None:
+        credentials.store_password(new, secret)
+    try:
+        changed = config.add_account(session.home, new)
+    except TermmailError:
+        if secret is not None:
+            with contextlib.suppress(TermmailError):
+                credentials.forget(new)
+        raise
+    session.intents.register_accounts(changed.accounts)
+    _warn_plain(new)
+    if session.as_json:
+        say_json(account_shape(new))
+    else:
+        say(
+            f"Added {account_name}. `termmail account test {account_name}` checks it, `termmail sync` fetches the mail."
+        )
+
+
+@account.command("list")
+@json_option
+@pass_session
+def list_(session: Session) -> None:
+    """List accounts."""
+    accounts = session.config.accounts
+    if session.as_json:
+        say_json([account_shape(known) for known in accounts])
+    elif not accounts:
+        note("No account yet. Add one with: termmail account add")
+    else:
+        columns(
+            [("ACCOUNT", "ADDRESS", "SERVER", "SECURITY", "PASSWORD", "OFFLINE")]
+            + [
+                (
+                    known.name,
+                    known.email,
+                    _server_text(known.incoming),
+                    known.incoming.security.value,
+                    PASSWORD_FROM[known.credential.kind],
+                    _offline_text(known.offline),
+                )
+                for known in accounts
+            ]
+        )
+
+
+@account.command()
+@click.argument("account_name", metavar="NAME", shell_complete=complete_account)
+@json_option
+@pass_session
+def show(session: Session, account_name: str) -> None:
+    """Show one account's settings and how its last connection went."""
+    found = session.configured(account_name)
+    if session.as_json:
+        say_json(account_shape(found))
+        return
+    status = session.queries.account_status(found.name)
+    columns(
+        row
+        for row in (
+            ("name", found.name),
+            ("address", found.email),
+            ("your name", found.full_name),
+            ("IMAP", f"{_server_text(found.incoming)} ({found.incoming.security.value})"),
+            ("SMTP", "" if found.smtp is None else f"{_server_text(found.smtp)} ({found.smtp.security.value})"),
+            ("user", found.user),
+            ("password from", found.credential.command or PASSWORD_FROM[found.credential.kind]),
+            ("authority", found.ca_file),
+            ("offline", _offline_text(found.offline)),
+            ("state", "" if status is None else status.sentence or status.state.value),
+            ("waiting changes", str(status.pending_operations) if status and status.pending_operations else ""),
+        )
+        if row[1]
+    )
+    _warn_plain(found)
+
+
+@account.command()
+@click.argument("account_name", metavar="NAME", shell_complete=complete_account)
+@json_option
+@pass_session
+def test(session: Session, account_name: str) -> int:
+    """Connect, sign in and list the mailboxes, and say how each step went."""
+    found = session.configured(account_name)
+    ask_password(found)
+    from termmail.setup.check import CheckResult, check_account
+
+    results: list[CheckResult] = []
+    for result in check_account(found, lambda: credentials.password(found)):
+        results.append(result)
+        if not session.as_json:
+            say(f"{'ok    ' if result.ok else 'failed'}  {result.name}: {result.sentence}")
+    if session.as_json:
+        say_json([{"name": result.name, "ok": result.ok, "sentence": result.sentence} for result in results])
+    failed = next((result.error for result in results if result.error is not None), None)
+    return ExitCode.OK if failed is None else exit_code(failed)
+
+
+@account.command()
+@click.argument("account_name", metavar="NAME", shell_complete=complete_account)
+@click.option("--email", metavar="ADDRESS", help="The account's address.")
+@_settings
+@_pop3_options
+@json_option
+@pass_session
+def edit(session: Session, /, account_name: str, email: str | None, **options: Any) -> None:
+    """Change an account; without an option the config file opens in $EDITOR."""
+    if email is None and not any(options.values()):
+        from termmail.cli.config_editor import edit_config
+
+        edit_config(session)
+        return
+    before = session.configured(account_name)
+    if _ways(options) > 1:
+        raise click.UsageError("Give one of --password-stdin, --password-command and --password-ask.")
+    after = before
+    if email is not None:
+        after = msgspec.structs.replace(after, email=email, user=email if before.user == before.email else before.user)
+    after = _with_options(after, options)
+    secret = _given_password(after, options)
+    _move_password(before, after, secret)
+    changed = config.edit_account(session.home, after)
+    session.intents.register_accounts(changed.accounts)
+    _warn_plain(after)
+    if session.as_json:
+        say_json(account_shape(after))
+    else:
+        say(f"Changed {after.name}.")
+
+
+@account.command()
+@click.argument("account_name", metavar="NAME", shell_complete=complete_account)
+@click.option("--purge", is_flag=True, help="Delete its mail from this computer too; this cannot be undone.")
+@json_option
+@pass_session
+def remove(session: Session, account_name: str, purge: bool) -> None:
+    """Remove an account from termmail. Nothing is deleted on the server.
+
+    Its mail stays on this computer, and comes back when an account of the same name is added, unless --purge deletes it.
+    """
+    found = session.config.account(account_name)
+    if found is None and not (purge and _has_mail(session, account_name)):
+        raise no_such_account(account_name, [known.name for known in session.config.accounts])
+    name = account_name if found is None else found.name
+    waiting = len(session.queries.pending_operations(name))
+    if found is not None:
+        changed = config.remove_account(session.home, name)
+        session.intents.register_accounts(changed.accounts)
+    if purge:
+        session.intents.purge_account(name)
+    if found is not None:
+        try:
+            credentials.forget(found)
+        except TermmailError as error:
+            note(f"The password may still be in the keyring. {error.sentence}")
+    if waiting:
+        note(f"{waiting} changes had not reached the server" + (" and are lost." if purge else "."))
+    sentence = (
+        f"Removed {name} and its mail on this computer."
+        if purge
+        else f"Removed {name}. Its mail is still on this computer; `termmail account remove {name} --purge` deletes that too."
+    )
+    if session.as_json:
+        say_json({"sentence": sentence, "purged": purge})
+    else:
+        say(sentence)
+
+
+def _has_mail(session: Session, name: str) -> bool:
+    """Whether mail of an account that the config has no longer is still on this computer."""
+    from termmail.store.effective import account_folder
+
+    return (session.home.mail / account_folder(name)).exists()
+
+
+def _ways(options: dict[str, Any]) -> int:
+    return sum(bool(options[way]) for way in ("password_stdin", "password_command", "password_ask"))
+
+
+def _given_password(account: Account, options: dict[str, Any]) -> Secret | None:
+    if not options["password_stdin"]:
+        return None
+    return read_password(f"Password of {account.user} at {account.incoming.host}")
+
+
+def _with_options(account: Account, options: dict[str, Any]) -> Account:
+    """The account with what was given; raises UsageError for a connection in the clear to another computer (T1)."""
+    credential = account.credential
+    if options["password_stdin"]:
+        credential = Credential(CredentialKind.KEYRING)
+    elif options["password_command"]:
+        credential = Credential(CredentialKind.COMMAND, options["password_command"])
+    elif options["password_ask"]:
+        credential = Credential(CredentialKind.SESSION)
+    return msgspec.structs.replace(
+        account,
+        full_name=account.full_name if options["full_name"] is None else options["full_name"],
+        user=options["user"] or account.user,
+        incoming=_server(account.incoming, options["imap"], options["imap_security"], smtp=False) or account.incoming,
+        smtp=_server(account.smtp, options["smtp"], options["smtp_security"], smtp=True),
+        credential=credential,
+        ca_file=existing_file(options["ca_file"]) if options["ca_file"] else account.ca_file,
+        offline=options["offline"] or account.offline,
+    )
+
+
+def _server(before: Server | None, address: Address | None, security: str | None, *, smtp: bool) -> Server | None:
+    option = "--smtp" if smtp else "--imap"
+    if address is None and security is None:
+        return before
+    if address is None and before is None:
+        raise click.UsageError(f"{option}-security needs {option}.")
+    default = Security.TLS if before is None else before.security
+    wanted = default if security is None else Security(security)
+    if address is not None:
+        host, port = address
+    else:
+        assert before is not None
+        standard = before.port == config.default_port(before.security, smtp=smtp)
+        host, port = before.host, None if standard else before.port
+    if wanted is Security.NONE and not config.is_loopback(host):
+        raise click.UsageError(
+            f"{option}-security none would send the password in the clear; it is accepted for this computer only (localhost)."
+        )
+    return Server(host, port or config.default_port(wanted, smtp=smtp), wanted)
+
+
+def _move_password(before: Account, after: Account, secret: Secret | None) -> None:
+    """Keep the keyring in step with the account: under the new name, or no longer there."""
+    was = before.credential.kind is CredentialKind.KEYRING
+    is_ = after.credential.kind is CredentialKind.KEYRING
+    same = credentials.keyring_name(before) == credentials.keyring_name(after)
+    if is_ and secret is None and was and not same:
+        secret = credentials.password(before)
+    if is_ and secret is not None:
+        credentials.store_password(after, secret)
+    if was and not (is_ and same):
+        try:
+            credentials.forget(before)
+        except TermmailError as error:
+            note(f"The old password may still be in the keyring. {error.sentence}")
+
+
+def _warn_plain(account: Account) -> None:
+    for server in (account.incoming, account.smtp):
+        if server is not None and server.security is Security.NONE:
+            note(f"Insecure: the connection to {_server_text(server)} is not encrypted.")
+
+
+def _server_text(server: Server) -> str:
+    return f"[{server.host}]:{server.port}" if ":" in server.host else f"{server.host}:{server.port}"
+
+
+def _offline_text(policy: OfflinePolicy) -> str:
+    return f"{policy.days} days" if policy.kind is OfflineKind.DAYS else policy.kind.value

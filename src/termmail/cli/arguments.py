@@ -1,0 +1,73 @@
+"""Types of arguments: servers, policies, flags."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from termmail.model.account import OfflineKind, OfflinePolicy
+from termmail.model.flags import IMAP_NAMES
+
+_KEYWORD = re.compile(r"[\x21\x23\x24\x26\x27\x2b-\x5b\x5d\x5e-\x7a\x7c\x7d-\x7e]+")
+_FLAG_WORDS = {name[1:].lower(): name for name in IMAP_NAMES.values()}
+
+
+class HostPort(click.ParamType):  # type: ignore[type-arg]
+    """HOST[:PORT] as (host, port or None); an IPv6 address stands in brackets if a port follows."""
+
+    name = "HOST[:PORT]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int | None]:
+        text = str(value)
+        bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.%\w]+)\](?::(\d+))?", text)
+        plain = re.fullmatch(r"([^\s:/\[\]]+)(?::(\d+))?", text)
+        if bracketed:
+            host, port = bracketed.groups()
+        elif plain:
+            host, port = plain.groups()
+        elif re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", text):
+            host, port = text, None
+        else:
+            self.fail(
+                f'"{text}" is not HOST or HOST:PORT. Write for example imap.example.org:993 or [::1]:993.', param, ctx
+            )
+        if port is None:
+            return host, None
+        if not 1 <= int(port) <= 65535:
+            self.fail(f'"{port}" is not a port. Ports go from 1 to 65535.', param, ctx)
+        return host, int(port)
+
+
+class Offline(click.ParamType):  # type: ignore[type-arg]
+    """all, on-demand or a number of days."""
+
+    name = "all|DAYS|on-demand"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> OfflinePolicy:
+        if isinstance(value, OfflinePolicy):
+            return value
+        text = str(value).lower()
+        if text in ("all", "on-demand"):
+            return OfflinePolicy(OfflineKind(text))
+        if text.isdecimal() and 1 <= int(text) <= 36500:
+            return OfflinePolicy(OfflineKind.DAYS, int(text))
+        return self.fail(f'"{value}" is not all, on-demand or a number of days.', param, ctx)
+
+
+class FlagName(click.ParamType):  # type: ignore[type-arg]
+    r"""A system flag with or without its backslash (seen, \\Seen) or a keyword."""
+
+    name = "FLAG"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        known = _FLAG_WORDS.get(text.removeprefix("\\").lower())
+        if known is not None:
+            return known
+        if text.startswith("\\") or not _KEYWORD.fullmatch(text):
+            words = ", ".join(_FLAG_WORDS)
+            self.fail(f'"{text}" is not a flag. Flags are {words}, or a keyword such as $Forwarded.', param, ctx)
+        return text

@@ -1,0 +1,120 @@
+"""The `termmail` command: its subcommands, loaded when they are called, and how every error ends."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import resource
+import sys
+from collections.abc import Sequence
+
+import click
+
+from termmail import __version__
+from termmail.cli.exit_codes import ExitCode, exit_code
+from termmail.cli.output import note
+from termmail.cli.session import Session, pass_session
+from termmail.model.errors import TermmailError
+
+_COMMANDS = {
+    "account": "accounts:account",
+    "archive": "edits:archive",
+    "completion": "completion:completion",
+    "copy": "edits:copy",
+    "delete": "edits:delete",
+    "demo": "app:demo",
+    "empty": "mailboxes:empty",
+    "engine": "engine:engine",
+    "expunge": "edits:expunge",
+    "flag": "edits:flag",
+    "junk": "edits:junk",
+    "list": "messages:list_",
+    "mailbox": "mailboxes:mailbox",
+    "mailboxes": "mailboxes:mailboxes",
+    "move": "edits:move",
+    "problems": "maintenance:problems",
+    "reindex": "maintenance:reindex",
+    "show": "messages:show",
+    "sync": "sync:sync",
+    "undo": "edits:undo",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported one by one, so that `termmail list` loads nothing of the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"termmail.cli.{module}"), name)
+        return command
+
+
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    metavar="DIR",
+    help="Keep all of termmail's files under DIR. Without it, and without TERMMAIL_HOME, they lie where the platform puts them.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@click.version_option(__version__, message="termmail %(version)s")
+@pass_session
+@click.pass_context
+def cli(context: click.Context, session: Session, home: str | None, as_json: bool) -> None:
+    """Read e-mail in the terminal. Without a command it opens the mail reader.
+
+    IDs are the numbers that `termmail list` prints. Changes are made here at once and reach the server through the running mail reader
+    or the next `termmail sync`.
+    """
+    session.folder = home
+    session.as_json = as_json
+    if context.invoked_subcommand is None:
+        from termmail.cli.app import open_app
+
+        open_app(session)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code. Every failure becomes one sentence on standard error."""
+    os.umask(0o077)
+    # No core file, which would hold passwords (C2).
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    session = Session()
+    try:
+        code = cli.main(args=list(arguments), prog_name="termmail", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        note(error.format_message())
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        note("Stopped.")
+        return ExitCode.INTERRUPTED
+    except TermmailError as error:
+        note(error.sentence)
+        return exit_code(error)
+    except BrokenPipeError:
+        # The reader of our output has gone; Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - told and logged, without the local variables that may hold a secret (C3)
+        from termmail.cli.crash_log import log_crash
+
+        note(log_crash(error, session.folder))
+        return ExitCode.SOFTWARE
+    finally:
+        session.close()
+    return code if isinstance(code, int) else ExitCode.OK

@@ -1,0 +1,33 @@
+"""Getting a password from the person or the pipe, never from an argument (C2)."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from termmail.accounts import credentials
+from termmail.model.account import Account, CredentialKind
+from termmail.model.secret import Secret
+
+
+def read_password(prompt: str) -> Secret:
+    """The first line of standard input; on a terminal it is asked for without showing it."""
+    if sys.stdin.isatty():
+        return Secret(str(click.prompt(prompt, hide_input=True, err=True)))
+    line = sys.stdin.buffer.readline().rstrip(b"\n").rstrip(b"\r")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise click.UsageError("The password on standard input is not UTF-8.") from None
+    if not text or "\0" in text or "\r" in text:
+        raise click.UsageError(
+            "The first line of standard input must be the password; it is empty or holds control characters."
+        )
+    return Secret(text)
+
+
+def ask_password(account: Account) -> None:
+    """Ask for the password of an account that wants to be asked each time, if there is a terminal to ask at."""
+    if account.credential.kind is CredentialKind.SESSION and sys.stdin.isatty():
+        credentials.remember(account.name, read_password(f"Password of {account.user} at {account.incoming.host}"))

@@ -1,0 +1,146 @@
+"""The objects that `--json` prints. They are documented in the README; keys are added, never renamed or removed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from termmail.cli.output import iso
+from termmail.model.account import Account, CredentialKind, OfflineKind, Server
+from termmail.model.mailbox import Mailbox
+from termmail.model.message import Address, MessageRow
+from termmail.model.status import Problem
+from termmail.model.view import IntentResult
+
+PASSWORD_FROM = {CredentialKind.KEYRING: "keyring", CredentialKind.COMMAND: "command", CredentialKind.SESSION: "ask"}
+
+
+class AddressShape(msgspec.Struct, frozen=True):
+    name: str
+    address: str
+
+
+class MessageShape(msgspec.Struct, frozen=True):
+    """One message in one mailbox. `thread` is null until there are threads."""
+
+    id: int
+    account: str
+    mailbox: str
+    uid: int | None
+    message_id: str
+    from_: list[AddressShape] = msgspec.field(name="from")
+    to: list[AddressShape]
+    cc: list[AddressShape]
+    subject: str
+    date: str | None
+    received: str | None
+    size: int
+    flags: list[str]
+    attachments: bool
+    thread: int | None = None
+
+
+class MailboxShape(msgspec.Struct, frozen=True):
+    account: str
+    name: str
+    role: str
+    total: int
+    unread: int
+
+
+class ServerShape(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    security: str
+
+
+class AccountShape(msgspec.Struct, frozen=True):
+    name: str
+    email: str
+    full_name: str
+    user: str
+    protocol: str
+    imap: ServerShape
+    smtp: ServerShape | None
+    password_from: str
+    password_command: str
+    ca_file: str
+    offline: str | int
+
+
+class ResultShape(msgspec.Struct, frozen=True):
+    """What a change did, and to which messages."""
+
+    sentence: str
+    ids: list[int]
+    undoable: bool
+
+
+class ProblemShape(msgspec.Struct, frozen=True):
+    at: str | None
+    account: str
+    mailbox: str
+    message: int | None
+    sentence: str
+    detail: str
+
+
+def addresses(found: tuple[Address, ...]) -> list[AddressShape]:
+    return [AddressShape(address.name, address.address) for address in found]
+
+
+def message_values(row: MessageRow) -> dict[str, object]:
+    """The values of a MessageShape."""
+    return {
+        "id": row.id,
+        "account": row.account,
+        "mailbox": row.mailbox,
+        "uid": row.uid,
+        "message_id": row.message_id_header,
+        "from_": addresses(row.from_),
+        "to": addresses(row.to),
+        "cc": addresses(row.cc),
+        "subject": row.subject,
+        "date": iso(row.sent_at),
+        "received": iso(row.received_at),
+        "size": row.size,
+        "flags": row.flags.names(),
+        "attachments": row.has_attachments,
+    }
+
+
+def message_shape(row: MessageRow) -> MessageShape:
+    return MessageShape(**message_values(row))  # type: ignore[arg-type]
+
+
+def mailbox_shape(mailbox: Mailbox) -> MailboxShape:
+    return MailboxShape(mailbox.account, mailbox.name, mailbox.role.value, mailbox.total, mailbox.unread)
+
+
+def server_shape(server: Server) -> ServerShape:
+    return ServerShape(server.host, server.port, server.security.value)
+
+
+def account_shape(account: Account) -> AccountShape:
+    return AccountShape(
+        name=account.name,
+        email=account.email,
+        full_name=account.full_name,
+        user=account.user,
+        protocol=account.protocol.value,
+        imap=server_shape(account.incoming),
+        smtp=None if account.smtp is None else server_shape(account.smtp),
+        password_from=PASSWORD_FROM[account.credential.kind],
+        password_command=account.credential.command,
+        ca_file=account.ca_file,
+        offline=account.offline.days if account.offline.kind is OfflineKind.DAYS else account.offline.kind.value,
+    )
+
+
+def result_shape(result: IntentResult) -> ResultShape:
+    return ResultShape(result.sentence, list(result.placement_ids), result.undoable)
+
+
+def problem_shape(problem: Problem) -> ProblemShape:
+    return ProblemShape(
+        iso(problem.at), problem.account, problem.mailbox, problem.placement_id, problem.sentence, problem.detail
+    )
