@@ -6,6 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from termmail.accounts.home import find_home
+from termmail.cli.session import HOME_KEY
 from termmail.model.errors import TermmailError
 
 
@@ -40,5 +41,5 @@ def complete_mailbox(context: click.Context, parameter: click.Parameter, incompl
 
 
 def _folder(context: click.Context) -> str | None:
-    home = context.find_root().params.get("home")
+    home = context.meta.get(HOME_KEY)
     return home if isinstance(home, str) else None

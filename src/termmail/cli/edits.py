@@ -23,6 +23,16 @@ def _once(context: click.Context, parameter: click.Parameter, value: tuple[int, 
 
 
 _ids = click.argument("ids", metavar="ID...", type=click.IntRange(min=1), nargs=-1, required=True, callback=_once)
+# With any number of IDs before it, what is being typed may be the mailbox already.
+_ids_then_mailbox = click.argument(
+    "ids",
+    metavar="ID...",
+    type=click.IntRange(min=1),
+    nargs=-1,
+    required=True,
+    callback=_once,
+    shell_complete=complete_mailbox,
+)
 
 
 @click.command()
@@ -46,7 +56,7 @@ def flag(session: Session, ids: tuple[int, ...], added: tuple[str, ...], removed
 
 
 @click.command()
-@_ids
+@_ids_then_mailbox
 @click.argument("mailbox", shell_complete=complete_mailbox)
 @json_option
 @pass_session
@@ -56,7 +66,7 @@ def move(session: Session, ids: tuple[int, ...], mailbox: str) -> None:
 
 
 @click.command()
-@_ids
+@_ids_then_mailbox
 @click.argument("mailbox", shell_complete=complete_mailbox)
 @json_option
 @pass_session

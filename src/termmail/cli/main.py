@@ -10,13 +10,15 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import shell_complete
 
 from termmail import __version__
 from termmail.cli.exit_codes import ExitCode, exit_code
 from termmail.cli.output import note
-from termmail.cli.session import Session, pass_session
+from termmail.cli.session import HOME_KEY, Session, pass_session
 from termmail.model.errors import TermmailError
 
+_COMPLETE = "_TERMMAIL_COMPLETE"
 _COMMANDS = {
     "account": "accounts:account",
     "archive": "edits:archive",
@@ -55,23 +57,32 @@ class LazyGroup(click.Group):
         return command
 
 
+def _set_home(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    context.meta[HOME_KEY] = value
+    session = context.find_object(Session)
+    if session is not None:
+        session.folder = value
+
+
 @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home",
     metavar="DIR",
+    is_eager=True,
+    expose_value=False,
+    callback=_set_home,
     help="Keep all of termmail's files under DIR. Without it, and without TERMMAIL_HOME, they lie where the platform puts them.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 @click.version_option(__version__, message="termmail %(version)s")
 @pass_session
 @click.pass_context
-def cli(context: click.Context, session: Session, home: str | None, as_json: bool) -> None:
+def cli(context: click.Context, session: Session, as_json: bool) -> None:
     """Read e-mail in the terminal. Without a command it opens the mail reader.
 
     IDs are the numbers that `termmail list` prints. Changes are made here at once and reach the server through the running mail reader
     or the next `termmail sync`.
     """
-    session.folder = home
     session.as_json = as_json
     if context.invoked_subcommand is None:
         from termmail.cli.app import open_app
@@ -88,9 +99,13 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if _COMPLETE in os.environ:
+        return shell_complete(cli, {}, "termmail", _COMPLETE, os.environ[_COMPLETE])
     session = Session()
     try:
-        code = cli.main(args=list(arguments), prog_name="termmail", standalone_mode=False, obj=session)
+        # Not cli.main(), which ends the process with 1 where the reader of our output goes away.
+        with cli.make_context("termmail", list(arguments), obj=session) as context:
+            code = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -100,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         note(error.format_message())
         return ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt, EOFError):
         note("Stopped.")
         return ExitCode.INTERRUPTED
     except TermmailError as error:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from termmail.store.intents import Intents
     from termmail.store.queries import Queries
 
+HOME_KEY = "termmail.home"
+"""Where the context's `meta` has what --home says, also while a line is being completed and there is no session."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
