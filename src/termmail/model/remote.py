@@ -83,6 +83,13 @@ class RemoteHeader(msgspec.Struct, frozen=True):
     email_id: str = ""
 
 
+class RemoteBody(msgspec.Struct, frozen=True):
+    """A whole message, byte for byte as the server gave it."""
+
+    uid: int
+    raw: bytes
+
+
 class FaultKind(enum.Enum):
     """Why one message of a FETCH could not be taken."""
 

@@ -1,0 +1,199 @@
+"""From a configured server to a session that is signed in (T1 to T16)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib.metadata
+from collections.abc import Callable
+
+from termmail.model.account import Security, Server
+from termmail.model.errors import Retry, SignInRefused
+from termmail.model.secret import Secret
+from termmail.protocols import sasl, tls
+from termmail.protocols.arguments import check_argument
+from termmail.protocols.imap import names
+from termmail.protocols.imap.core import Core, Literal, Timeouts, announce
+from termmail.protocols.imap.link import Client, Link
+from termmail.protocols.imap.responses import Status, parse_status
+from termmail.protocols.imap.session import ImapSession
+from termmail.protocols.imap.unsolicited import capability_set
+from termmail.protocols.imap.wire import Wire
+from termmail.protocols.redact import Redactor
+from termmail.protocols.words import server_text
+
+_MAX_ROUNDS = 10
+_USUAL_TIMEOUTS = Timeouts()
+_TEMPORARY = {"UNAVAILABLE", "INUSE", "SERVERBUG", "LIMIT"}
+
+
+def connect(
+    server: Server,
+    user: str,
+    password: Secret,
+    *,
+    ca_file: str = "",
+    timeouts: Timeouts = _USUAL_TIMEOUTS,
+    max_literal: int = 64 << 20,
+    trace: Callable[[str], None] | None = None,
+    on_wire: Callable[[Callable[[], None]], None] | None = None,
+) -> ImapSession:
+    """Connect, encrypt as `server.security` says, and sign in with the best mechanism offered.
+
+    `max_literal` is the number of bytes above which a server's literal ends the connection. `trace` gets each line for the
+    log, without secrets. `on_wire` gets a function that aborts the connection, from any thread, as soon as there is one,
+    while this call still waits for the server.
+
+    Raises InsecureConnection, SignInRefused, ConnectionLost, ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
+    """
+    check_argument(user, "the user name")
+    check_argument(password.reveal(), "the password")
+    tls.check_plain_allowed(server)
+    context = None if server.security is Security.NONE else tls.client_context(ca_file)
+
+    def announce_wire(wire: Wire) -> None:
+        if on_wire is not None:
+            on_wire(wire.abort)
+
+    client = Client(
+        server,
+        lambda: Link(server, context, timeouts.connect, timeouts.command, announce_wire),
+        connect=timeouts.connect,
+        command=timeouts.command,
+    )
+    session = ImapSession(
+        client,
+        plain=server.security is Security.NONE,
+        timeouts=timeouts,
+        max_literal=max_literal,
+        trace=trace,
+        redactor=Redactor(password),
+    )
+    try:
+        _sign_in(session.core, user, password)
+    except BaseException:
+        session.core.wire.close()
+        raise
+    return session
+
+
+def _sign_in(core: Core, user: str, password: Secret) -> None:
+    greeting = parse_status(b"OK " + core.link.greeting)
+    if greeting is not None and greeting.code == "CAPABILITY":
+        core.capabilities = capability_set(greeting.arguments)
+    else:
+        core.capabilities = _ask_capabilities(core)
+    login_command = "LOGINDISABLED" not in core.capabilities
+    offered = {name[5:] for name in core.capabilities if name.startswith("AUTH=")}
+    mechanisms = [make(user, password) for make in sasl.choose(offered, login_command=login_command)]
+    core.collector.take_capabilities()
+    refusal: SignInRefused | None = None
+    for mechanism in mechanisms:
+        status = _authenticate(core, mechanism)
+        if status.kind == "OK":
+            break
+        refusal = _refused(core, user, status)
+        if mechanism.proved or core.wire.closed:
+            raise refusal
+    else:
+        if refusal is not None:
+            raise refusal
+        if not login_command:
+            raise SignInRefused(
+                f"{core.host} offers no way to sign in that termmail knows. Ask whoever runs it for PLAIN or SCRAM-SHA-256."
+            )
+        _login(core, user, password)
+    core.link.state = "AUTH"
+    core.capabilities = core.collector.take_capabilities() or _ask_capabilities(core)
+    core.ahead = _after_sign_in(core)
+
+
+def _ask_capabilities(core: Core) -> frozenset[str]:
+    core.command("CAPABILITY", what="to say what it can")
+    found = core.collector.take_capabilities()
+    if found is None:
+        raise core.violation("did not say what it can")
+    return found
+
+
+def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Status:
+    """One AUTHENTICATE (RFC 9051 §6.2.2, SASL-IR of RFC 4959); returns how it ended.
+
+    Raises ProtocolViolation where the server claims success too early (T10), SignInRefused where it can't prove itself (T12).
+    """
+    verb = "AUTHENTICATE"
+    initial = mechanism.initial
+    at_once = initial is not None and core.has("SASL-IR")
+    arguments = [mechanism.name.encode()]
+    if at_once and initial is not None:
+        arguments.append(base64.b64encode(initial) or b"=")
+    tag = core.begin(verb, *arguments)
+    initial_sent = at_once or initial is None
+    for _ in range(_MAX_ROUNDS):
+        response = core.read_quietly()
+        while response.tag == b"*":
+            core.note(response)
+            response = core.read_quietly()
+        if response.tag == tag:
+            announce(verb, "after")
+            status = core.status_of(response)
+            if status.kind == "OK" and not (initial_sent and mechanism.finished):
+                raise core.violation("says that the sign-in succeeded before it was complete")
+            return status
+        if response.tag != b"+":
+            core.stray(response)
+            continue
+        if not initial_sent and initial is not None:
+            answer, initial_sent = initial, True
+        else:
+            answer = _answer(core, mechanism, response.line[2:])
+        core.wire.send(base64.b64encode(answer) + b"\r\n")
+    raise core.violation("never comes to an end with the sign-in")
+
+
+def _answer(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
+    try:
+        return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
+    except (sasl.BadChallenge, binascii.Error) as error:
+        # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
+        core.wire.close()
+        raise SignInRefused(
+            f"{core.host} failed the sign-in with {mechanism.name}: it could not prove that it knows the password, or asked "
+            "for something odd. Check the server's name.",
+            detail=str(error),
+        ) from error
+
+
+def _login(core: Core, user: str, password: Secret) -> None:
+    arguments = [_login_argument(user.encode()), _login_argument(password.reveal().encode())]
+    tag = core.begin("LOGIN", *arguments)
+    status = core.finish(tag, "LOGIN")
+    if status.kind != "OK":
+        raise _refused(core, user, status)
+
+
+def _login_argument(value: bytes) -> bytes | Literal:
+    return names.quoted(value, "the password") if value.isascii() else Literal(value)
+
+
+def _refused(core: Core, user: str, status: Status) -> SignInRefused:
+    words = "" if core.plain else f"; {server_text(status.text)}"
+    if status.code in _TEMPORARY:
+        return SignInRefused(
+            f"{core.host} can't sign anybody in at the moment{words}. It is tried again.",
+            retry=Retry.LATER,
+            detail=status.code,
+        )
+    return SignInRefused(f"{core.host} refused the password for {user}{words}. Type it again.", detail=status.code)
+
+
+def _after_sign_in(core: Core) -> list[tuple[str, bytes]]:
+    """ID (T16) and ENABLE go along with the first command, so that they cost no round trip."""
+    ahead: list[tuple[str, bytes]] = []
+    if core.has("ID"):
+        version = importlib.metadata.version("termmail")
+        ahead.append(("ID", b'("name" "termmail" "version" "%s")' % version.encode()))
+    wanted = [name for name in ("CONDSTORE", "QRESYNC") if core.has(name)]
+    if core.has("ENABLE") and wanted:
+        ahead.append(("ENABLE", " ".join(wanted).encode()))
+    return ahead

@@ -1,0 +1,210 @@
+"""The bytes between us and an IMAP server: buffered reading, limits, time limits, and an abort from another thread."""
+
+from __future__ import annotations
+
+import contextlib
+import socket as sockets
+import ssl
+import threading
+import time
+from collections.abc import Callable
+
+from termmail.model.errors import Cancelled, ConnectionLost, ProtocolViolation
+
+MAX_LINE = 32 << 20
+"""Bytes of one line. Far above any honest line, and a bound for memory."""
+
+_RECEIVE = 256 << 10
+_SEND = 64 << 10
+
+
+class Wire:
+    """A connected socket with its receive buffer, of which `data[pos:]` is not yet read.
+
+    Every method may raise ConnectionLost, or Cancelled after `abort`; the socket is closed then. `timeout` is how long the
+    other side may be silent, in seconds.
+    """
+
+    def __init__(
+        self, connection: sockets.socket, host: str, *, timeout: float, trace: Callable[[str], None] | None = None
+    ) -> None:
+        self._socket = connection
+        self.host = host
+        self.data = b""
+        self.pos = 0
+        self._closed = False
+        self.trace = trace
+        self._cancelled = False
+        self._closing = threading.Lock()
+        self._deadline: float | None = None
+        self.timeout = timeout
+
+    @property
+    def socket(self) -> sockets.socket:
+        return self._socket
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def timeout(self) -> float:
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._timeout = seconds
+        with contextlib.suppress(OSError):
+            self._socket.settimeout(seconds)
+
+    def end_by(self, deadline: float | None) -> None:
+        """Everything must be done by `deadline` (time.monotonic()), however much arrives meanwhile; None: no such limit."""
+        self._deadline = deadline
+        if deadline is None:
+            self.timeout = self._timeout
+
+    @property
+    def has_line(self) -> bool:
+        """Whether a whole line lies in the buffer."""
+        return self.data.find(b"\n", self.pos) >= 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether TLS holds bytes that the socket no longer shows."""
+        return isinstance(self._socket, ssl.SSLSocket) and not self.closed and self._socket.pending() > 0
+
+    def secure(self, wrap: Callable[[sockets.socket], ssl.SSLSocket]) -> None:
+        """Go on over TLS. What arrived before is the caller's to refuse; it is dropped here (T5)."""
+        self.data, self.pos = b"", 0
+        self._socket = wrap(self._socket)
+
+    def fill(self) -> None:
+        """Wait for more bytes and append them to the buffer."""
+        chunk = self._receive()
+        self.data = self.data[self.pos :] + chunk if self.pos < len(self.data) else chunk
+        self.pos = 0
+
+    def read_line(self) -> bytes:
+        """The next line without its end. Raises ProtocolViolation above MAX_LINE."""
+        end = self.data.find(b"\n", self.pos)
+        if end >= 0:
+            line = self.data[self.pos : end]
+            self.pos = end + 1
+        else:
+            pieces = [self.data[self.pos :]]
+            size = len(pieces[0])
+            while True:
+                chunk = self._receive()
+                end = chunk.find(b"\n")
+                if end >= 0:
+                    pieces.append(chunk[:end])
+                    self.data, self.pos = chunk, end + 1
+                    break
+                pieces.append(chunk)
+                size += len(chunk)
+                if size > MAX_LINE:
+                    self.close()
+                    raise ProtocolViolation(
+                        f"{self.host} sent a line without an end, so the connection was closed. Try again later."
+                    )
+            line = b"".join(pieces)
+        return line[:-1] if line.endswith(b"\r") else line
+
+    def read_exactly(self, count: int) -> bytes:
+        """So many bytes. Memory grows with what arrives, never with what was announced (P10)."""
+        stop = self.pos + count
+        if stop <= len(self.data):
+            found = self.data[self.pos : stop]
+            self.pos = stop
+            return found
+        pieces = [self.data[self.pos :]]
+        missing = count - len(pieces[0])
+        while True:
+            chunk = self._receive()
+            if len(chunk) >= missing:
+                pieces.append(chunk[:missing])
+                self.data, self.pos = chunk, missing
+                return b"".join(pieces)
+            pieces.append(chunk)
+            missing -= len(chunk)
+
+    def skip(self, count: int) -> None:
+        """Read so many bytes and drop them."""
+        while True:
+            there = len(self.data) - self.pos
+            if there >= count:
+                self.pos += count
+                return
+            count -= there
+            self.data, self.pos = self._receive(), 0
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        if self.closed:
+            raise self._lost("")
+        self._limit()
+        try:
+            if len(data) <= _SEND:
+                self._socket.sendall(data)
+            else:
+                # One sendall has one time limit for all of it, which a large message over a slow line would miss.
+                for start in range(0, len(data), _SEND):
+                    self._socket.sendall(data[start : start + _SEND])
+        except (OSError, ValueError) as error:
+            raise self._lost(f"{type(error).__name__}: {error}") from error
+
+    def _receive(self) -> bytes:
+        if self.closed:
+            raise self._lost("")
+        self._limit()
+        try:
+            chunk = self._socket.recv(_RECEIVE)
+        except TimeoutError as error:
+            self.close()
+            if self._cancelled:
+                raise Cancelled("Stopped.") from error
+            raise ConnectionLost(
+                f"{self.host} did not answer in time, so the connection was closed. It is tried again."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise self._lost(f"{type(error).__name__}: {error}") from error
+        if not chunk or self._cancelled:
+            raise self._lost("end of stream")
+        return chunk
+
+    def _limit(self) -> None:
+        if self._deadline is None:
+            return
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            self.close()
+            raise ConnectionLost(
+                f"{self.host} did not answer in time, so the connection was closed. It is tried again."
+            )
+        with contextlib.suppress(OSError):
+            self._socket.settimeout(min(left, self._timeout))
+
+    def _lost(self, detail: str) -> ConnectionLost | Cancelled:
+        self.close()
+        if self._cancelled:
+            return Cancelled("Stopped.")
+        return ConnectionLost(f"The connection to {self.host} was lost. It is tried again.", detail=detail)
+
+    def close(self) -> None:
+        """Close the socket; never raises."""
+        with self._closing:
+            if self.closed:
+                return
+            self._closed = True
+            self.data, self.pos = b"", 0
+            with contextlib.suppress(OSError):
+                self._socket.close()
+
+    def abort(self) -> None:
+        """From any thread: a call that waits here raises Cancelled at once, and so does every later one."""
+        self._cancelled = True
+        with self._closing:
+            if not self.closed:
+                # Not SSLSocket.shutdown, which takes the TLS object away from the thread that reads with it.
+                with contextlib.suppress(OSError):
+                    sockets.socket.shutdown(self._socket, sockets.SHUT_RDWR)
