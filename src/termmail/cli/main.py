@@ -37,7 +37,7 @@ _COMMANDS = {
     "move": "edits:move",
     "problems": "maintenance:problems",
     "reindex": "maintenance:reindex",
-    "show": "messages:show",
+    "show": "show:show",
     "sync": "sync:sync",
     "undo": "edits:undo",
 }

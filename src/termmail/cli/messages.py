@@ -6,9 +6,8 @@ import click
 
 from termmail.cli.completions import complete_mailbox
 from termmail.cli.edits import find_mailbox
-from termmail.cli.exit_codes import CommandError, ExitCode
 from termmail.cli.mailboxes import account_option
-from termmail.cli.output import columns, local_time, note, say_bytes, say_json
+from termmail.cli.output import columns, local_time, note, say_json
 from termmail.cli.session import Session, json_option, pass_session
 from termmail.cli.shapes import message_shape
 from termmail.model.flags import Flag
@@ -53,37 +52,6 @@ def list_(session: Session, account_name: str | None, mailbox_name: str | None, 
         )
     else:
         note(_nothing(session))
-
-
-@click.command()
-@click.argument("message_id", metavar="ID", type=click.IntRange(min=1))
-@click.option("--raw", "form", flag_value="raw", help="Byte for byte as the server gave it.")
-@click.option("--html", "form", flag_value="html", help="The HTML as the message has it.")
-@click.option("--headers", "form", flag_value="headers", help="All header fields as they are.")
-@json_option
-@pass_session
-def show(session: Session, message_id: int, form: str | None) -> None:
-    """Show a message as text."""
-    row = session.queries.row(message_id)
-    if row is None:
-        raise CommandError(f"There is no message {message_id}. `termmail list` shows the numbers.", ExitCode.NO_INPUT)
-    raw = session.queries.raw(message_id)
-    if raw is None:
-        raise _not_here(session, row)
-    if form == "raw":
-        say_bytes(raw)
-
-
-def _not_here(session: Session, row: MessageRow) -> CommandError:
-    """Why a message can't be shown; one that can be had is asked for."""
-    if row.problem:
-        return CommandError(row.problem, ExitCode.UNAVAILABLE)
-    session.intents.request_body(row.id)
-    return CommandError(
-        f"Message {row.id} is not on this computer yet; it has been asked for."
-        " The running mail reader or `termmail sync` fetches it, then show it again.",
-        ExitCode.TRY_LATER,
-    )
 
 
 def sender(row: MessageRow) -> str:

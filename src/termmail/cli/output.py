@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -14,6 +13,7 @@ import click
 import msgspec
 
 from termmail.mime.safe_text import safe_text
+from termmail.mime.width import cell_width, cut_cells
 
 # What JSON leaves as it is and a terminal or an editor would act on.
 _UNSAFE_IN_JSON = re.compile(
@@ -97,25 +97,7 @@ def fit(text: str, width: int) -> str:
     """`text` in at most `width` cells, with an ellipsis where it was cut."""
     if cell_width(text) <= width:
         return text
-    kept: list[str] = []
-    used = 1
-    for character in text:
-        used += _cells(character)
-        if used > width:
-            break
-        kept.append(character)
-    return "".join(kept) + "…"
-
-
-def cell_width(text: str) -> int:
-    """How many cells of a terminal `text` takes."""
-    return len(text) if text.isascii() else sum(map(_cells, text))
-
-
-def _cells(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return text[: cut_cells(text, width - 1)] + "…"
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:

@@ -39,6 +39,33 @@ class MessageShape(msgspec.Struct, frozen=True):
     thread: int | None = None
 
 
+class HeaderShape(msgspec.Struct, frozen=True):
+    """One header field, decoded and unfolded, in the order of the message."""
+
+    name: str
+    value: str
+
+
+class PartShape(msgspec.Struct, frozen=True):
+    """One part of a message; `path` numbers it as IMAP does, `size` is in decoded bytes."""
+
+    path: str
+    type: str
+    charset: str
+    name: str
+    size: int
+    disposition: str
+    attachment: bool
+
+
+class ShownMessageShape(MessageShape, frozen=True, kw_only=True):
+    """What `show` adds: the header fields, the text as it is shown, and the parts."""
+
+    headers: list[HeaderShape]
+    text: str
+    parts: list[PartShape]
+
+
 class MailboxShape(msgspec.Struct, frozen=True):
     account: str
     name: str

@@ -1,0 +1,160 @@
+"""`show`: one message from the store, as text, as it is, or as JSON."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from termmail.cli.exit_codes import CommandError, ExitCode
+from termmail.cli.output import local_time, note, say, say_bytes, say_json
+from termmail.cli.session import Session, json_option, pass_session
+from termmail.cli.shapes import HeaderShape, PartShape, ShownMessageShape, message_values
+from termmail.mime.safe_text import safe_address, safe_text
+from termmail.model.body import Part, Rendered
+from termmail.model.message import Address, MessageRow
+
+_UNWRAPPED = 100_000
+_PIPED = 80
+
+
+@click.command()
+@click.argument("message_id", metavar="ID", type=click.IntRange(min=1))
+@click.option("--raw", "form", flag_value="raw", help="Byte for byte as the server gave it.")
+@click.option("--html", "form", flag_value="html", help="The HTML as the message has it.")
+@click.option("--headers", "form", flag_value="headers", help="All header fields as they are.")
+@json_option
+@pass_session
+def show(session: Session, message_id: int, form: str | None) -> None:
+    """Show a message as text, without fetching anything."""
+    if form is not None and session.as_json:
+        raise click.UsageError(f"--json has all that --{form} shows but the bytes; give one of them.")
+    row = session.queries.row(message_id)
+    if row is None:
+        raise CommandError(f"There is no message {message_id}. `termmail list` shows the numbers.", ExitCode.NO_INPUT)
+    raw = session.queries.raw(message_id)
+    if raw is None:
+        raise _not_here(session, row)
+    match form:
+        case "raw":
+            say_bytes(raw)
+        case "html":
+            _say_source(_html(row, raw))
+        case "headers":
+            from termmail.mime.headers import split_header
+
+            _say_source(raw[: split_header(raw)].rstrip(b"\r\n") + b"\n")
+        case _ if session.as_json:
+            say_json(_shape(row, raw))
+        case _:
+            _say_message(row, raw)
+
+
+def _not_here(session: Session, row: MessageRow) -> CommandError:
+    """Why a message can't be shown; one that can be had is asked for."""
+    if row.problem:
+        return CommandError(row.problem, ExitCode.UNAVAILABLE)
+    session.intents.request_body(row.id)
+    return CommandError(
+        f"Message {row.id} is not on this computer yet; it has been asked for."
+        " The running mail reader or `termmail sync` fetches it, then show it again.",
+        ExitCode.TRY_LATER,
+    )
+
+
+def _say_source(data: bytes) -> None:
+    """What the message has: made safe for a terminal, as it is for a file or another program."""
+    if sys.stdout.isatty():
+        say(safe_text(data).rstrip("\n"))
+    else:
+        say_bytes(data)
+
+
+def _html(row: MessageRow, raw: bytes) -> bytes:
+    from termmail.mime.charsets import decode_text
+    from termmail.mime.parts import parse_message, part_bytes
+
+    part = parse_message(raw).html_part
+    if part is None:
+        raise CommandError(f"Message {row.id} has no HTML. Leave --html away to read its text.", ExitCode.NO_INPUT)
+    return decode_text(part_bytes(raw, part.part_path), part.charset).encode("utf-8", "replace")
+
+
+def _say_message(row: MessageRow, raw: bytes) -> None:
+    from termmail.mime.headers import parse_envelope
+
+    envelope = parse_envelope(raw)
+    fields = (
+        ("From", _addresses(envelope.from_)),
+        ("Reply-To", _addresses(envelope.reply_to) if envelope.reply_to != envelope.from_ else ""),
+        ("To", _addresses(envelope.to)),
+        ("Cc", _addresses(envelope.cc)),
+        ("Date", local_time(envelope.sent_at) or local_time(row.received_at)),
+        ("Subject", safe_text(envelope.subject, one_line=True)),
+        ("Folder", f"{row.account} / {row.mailbox}"),
+        ("Flags", " ".join(row.flags.names())),
+    )
+    for name, value in fields:
+        if value:
+            say(f"{name + ':':<10}{safe_text(value, one_line=True)}")
+    say()
+    rendered = _rendered(raw, shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPED)
+    for line in rendered.lines:
+        say(line.text)
+    if rendered.attachments:
+        say()
+        for part in rendered.attachments:
+            name = safe_address(part.filename) or "without a name"
+            say(f"Attachment {part.part_path}: {name} ({part.content_type}, {_size(part.size)})")
+    for sentence in rendered.notes:
+        note(sentence)
+
+
+def _shape(row: MessageRow, raw: bytes) -> ShownMessageShape:
+    from termmail.mime.parts import parse_message
+
+    parsed = parse_message(raw)
+    rendered = _rendered(raw, _UNWRAPPED)
+    return ShownMessageShape(
+        **message_values(row),  # type: ignore[arg-type]
+        headers=[HeaderShape(field.name, field.value) for field in parsed.headers],
+        text="\n".join(line.text for line in rendered.lines),
+        parts=[_part(part) for part in parsed.parts],
+    )
+
+
+def _part(part: Part) -> PartShape:
+    return PartShape(
+        path=part.part_path,
+        type=part.content_type,
+        charset=part.charset,
+        name=part.filename,
+        size=part.size,
+        disposition=part.disposition,
+        attachment=part.is_attachment,
+    )
+
+
+def _rendered(raw: bytes, width: int) -> Rendered:
+    from termmail.mime.render import render_message
+
+    return render_message(raw, width=width)
+
+
+def _addresses(addresses: tuple[Address, ...]) -> str:
+    return ", ".join(_address(address) for address in addresses)
+
+
+def _address(address: Address) -> str:
+    shown = safe_address(address.address)
+    name = safe_text(address.name, one_line=True)
+    return f"{name} <{shown}>" if name else shown
+
+
+def _size(size: int) -> str:
+    if size < 1000:
+        return f"{size} bytes"
+    if size < 1_000_000:
+        return f"{size / 1000:.0f} KB"
+    return f"{size / 1_000_000:.1f} MB"
