@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import pytest
 
+from protocols.imap_sessions import ALL, message, session_of
 from servers.dovecot import SPECIAL_MAILBOXES, Dovecot
 from servers.proxy import Proxy
 from termmail.model.account import Security, Server
@@ -16,30 +14,6 @@ from termmail.model.mailbox import Role
 from termmail.model.remote import FetchFault, RemoteBody, RemoteFlags, RemoteHeader, UidRange
 from termmail.model.secret import Secret
 from termmail.protocols import imap
-
-ALL = [UidRange(1, 2**32 - 1)]
-
-
-def message(number: int) -> bytes:
-    return b"Subject: number %d\r\nFrom: a@example.org\r\nX-Not-Asked: 1\r\n\r\nLine\r\n)\r\n* 1 FETCH\r\n%d\r\n" % (
-        number,
-        number,
-    )
-
-
-@contextlib.contextmanager
-def session_of(
-    server: Dovecot, user: str, security: Security = Security.NONE, *, disable: tuple[str, ...] = ()
-) -> Iterator[imap.ImapSession]:
-    port = server.tls_port if security is Security.TLS else server.port
-    session = imap.connect(
-        Server("localhost", port, security), user, Secret(server.password(user)), ca_file=str(server.tls.ca)
-    )
-    session.disable(*disable)
-    try:
-        yield session
-    finally:
-        session.close()
 
 
 @pytest.mark.parametrize("security", list(Security))
@@ -129,7 +103,7 @@ def test_few_round_trips(dovecot_server: Dovecot, dovecot_user: str) -> None:
 
 def test_a_missing_mailbox_is_refused(dovecot_server: Dovecot, dovecot_user: str) -> None:
     with session_of(dovecot_server, dovecot_user, Security.TLS) as session:
-        with pytest.raises(ServerRefused, match="localhost refused to open the folder; server says: “.*exist"):
+        with pytest.raises(ServerRefused, match=r"localhost refused to open the folder; server says: “.*exist"):
             session.select(b"nowhere")
         assert session.selected is None
         assert session.select(b"INBOX").exists == 0

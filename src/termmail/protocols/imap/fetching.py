@@ -55,6 +55,7 @@ _HEADER = re.compile(_ATTRIBUTES + rb"BODY\[HEADER\.FIELDS \([^()\]\r\n]*\)\] \{
 _FLAGS = re.compile(
     rb"\* \d+ FETCH \((?:UID (\d{1,10}) ?|FLAGS \(([^()\r\n]*)\) ?|MODSEQ \((\d{1,19})\) ?)*\)\r\n"
 ).match
+_BODY = re.compile(rb"\* \d+ FETCH \(UID (\d{1,10}) BODY\[\] $").match
 _UID = re.compile(rb"[( ]UID (\d{1,10})\b", re.IGNORECASE)
 _DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) +(\d\d):(\d\d):(\d\d) +([+-])(\d\d)(\d\d)$")
 
@@ -405,8 +406,15 @@ def fetch_bodies(
             return FetchFault(uid, FaultKind.TOO_LARGE, _too_large(core.host))
         return RemoteBody(uid, as_bytes(raw))
 
-    run = _Run(core, uids, b"(UID BODY.PEEK[])")
-    yield from _stream(run, None, lambda run, response: _parse(run, response, make), keep)
+    def parse(run: _Run, response: Response) -> RemoteBody | FetchFault | None:
+        pieces = response.pieces
+        if len(pieces) == 3 and pieces[2] == b")" and pieces[1] is not None:
+            usual = _BODY(response.line)
+            if usual is not None and int(usual[1]) in run.asked:
+                return RemoteBody(int(usual[1]), pieces[1])
+        return _parse(run, response, make)
+
+    yield from _stream(_Run(core, uids, b"(UID BODY.PEEK[])"), None, parse, keep)
 
 
 def fetch_chunk(core: Core, uid: int, offset: int, length: int) -> bytes | None:
