@@ -292,7 +292,7 @@ def test_newer_database_is_refused(store: FilledStore, cli: Cli) -> None:
     """L6."""
     with store.ingest.database.write() as connection:
         connection.execute("PRAGMA user_version = 999")
-    assert cli("list") == 69
+    assert cli("list") == 78
     assert "newer" in cli.error
 
 

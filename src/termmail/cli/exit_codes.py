@@ -43,7 +43,7 @@ _CODES: tuple[tuple[type[errors.TermmailError], ExitCode], ...] = (
     (errors.UnsafeArgument, ExitCode.USAGE),
     (errors.StorageFailed, ExitCode.CANNOT_CREATE),
     (errors.MessageTooLarge, ExitCode.DATA),
-    (errors.StoreTooNew, ExitCode.UNAVAILABLE),
+    (errors.StoreTooNew, ExitCode.CONFIG),
     (errors.ProtocolViolation, ExitCode.UNAVAILABLE),
     (errors.ServerRefused, ExitCode.UNAVAILABLE),
 )

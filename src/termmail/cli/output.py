@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -83,7 +82,7 @@ def columns(rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), limits:
             for index, width in enumerate(widest)
         ]
     to_the_right = set(right)
-    total = shutil.get_terminal_size().columns if terminal else 0
+    total = terminal_columns() if terminal else 0
     for row in clean:
         cells = (
             _pad(fit(cell, width) if terminal else cell, width, right=index in to_the_right)
@@ -91,6 +90,14 @@ def columns(rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), limits:
         )
         line = "  ".join(cells).rstrip()
         click.echo(fit(line, total) if terminal else line)
+
+
+def terminal_columns() -> int:
+    """The terminal's width in cells; 80 where there is none."""
+    # Imported here: it brings the compression libraries along, which costs more than the rest of this module.
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def fit(text: str, width: int) -> str:

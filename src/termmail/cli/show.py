@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import click
 
 from termmail.cli.exit_codes import CommandError, ExitCode
-from termmail.cli.output import local_time, note, say, say_bytes, say_json
+from termmail.cli.output import local_time, note, say, say_bytes, say_json, terminal_columns
 from termmail.cli.session import Session, json_option, pass_session
 from termmail.cli.shapes import HeaderShape, PartShape, ShownMessageShape, message_values
 from termmail.mime.safe_text import safe_address, safe_text
@@ -99,7 +98,7 @@ def _say_message(row: MessageRow, raw: bytes) -> None:
         if value:
             say(f"{name + ':':<10}{safe_text(value, one_line=True)}")
     say()
-    rendered = _rendered(raw, shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPED)
+    rendered = _rendered(raw, terminal_columns() if sys.stdout.isatty() else _PIPED)
     for line in rendered.lines:
         say(line.text)
     if rendered.attachments:
