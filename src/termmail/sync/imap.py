@@ -90,6 +90,10 @@ class ImapSync:
         while self._work.ingest.rename_pending():
             self._work.check_stop()
 
+    def list_mailboxes(self) -> None:
+        """Take over the server's list of mailboxes, nothing else."""
+        self._list()
+
     def replay(self) -> bool:
         """Carry out what the journal has due; returns whether there was anything."""
         outer, self._between = self._between, True

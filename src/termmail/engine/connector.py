@@ -1,0 +1,100 @@
+"""Connections of one account: never more than one new one a second, back-off with jitter, aborted from outside (T15)."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from termmail.model.account import Account
+from termmail.model.errors import Cancelled
+from termmail.model.secret import Secret
+from termmail.protocols import imap
+from termmail.protocols.imap import ImapSession
+
+_log = logging.getLogger(__name__)
+
+_BETWEEN_SECONDS = 1.0
+_LONGEST_SECONDS = 300.0
+STEADY_SECONDS = 30.0
+"""A connection that lasted this long was a good one: the next failure starts with a short pause again."""
+
+
+def back_off(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: about 1, 2, 4 … up to 300, each with jitter."""
+    return min(_LONGEST_SECONDS, 2.0 ** min(failures - 1, 10)) * random.uniform(0.75, 1.25)
+
+
+class Connector:
+    """Opens the connections of one account. Thread-safe; `abort_all` ends all of them from any thread."""
+
+    def __init__(self, account: Account, password: Callable[[Account], Secret]) -> None:
+        self._account = account
+        self._password = password
+        self._gate = threading.Lock()
+        self._last = -_BETWEEN_SECONDS
+        self._open: set[ImapSession] = set()
+        self._connecting: Callable[[], None] | None = None
+        self._open_lock = threading.Lock()
+
+    def connect(self, should_stop: Callable[[], bool]) -> ImapSession:
+        """A new signed-in session. Raises what `imap.connect` does, CredentialUnavailable, or Cancelled."""
+        with self._gate:
+            while (left := self._last + _BETWEEN_SECONDS - time.monotonic()) > 0:
+                if should_stop():
+                    raise Cancelled("Stopped.")
+                time.sleep(min(left, 0.1))
+            if should_stop():
+                raise Cancelled("Stopped.")
+            secret = self._password(self._account)
+            self._last = time.monotonic()
+            try:
+                session = imap.connect(
+                    self._account.incoming,
+                    self._account.user,
+                    secret,
+                    ca_file=self._account.ca_file,
+                    trace=_trace(),
+                    on_wire=self._note_connecting,
+                )
+            finally:
+                with self._open_lock:
+                    self._connecting = None
+        with self._open_lock:
+            self._open.add(session)
+        if should_stop():
+            self.drop(session)
+            raise Cancelled("Stopped.")
+        return session
+
+    def _note_connecting(self, abort: Callable[[], None]) -> None:
+        with self._open_lock:
+            self._connecting = abort
+
+    def close(self, session: ImapSession) -> None:
+        """Sign out and close; never raises."""
+        with self._open_lock:
+            self._open.discard(session)
+        session.close()
+
+    def drop(self, session: ImapSession) -> None:
+        """Close at once, without a word to the server; never raises."""
+        with self._open_lock:
+            self._open.discard(session)
+        session.abort()
+        session.close()
+
+    def abort_all(self) -> None:
+        """End whatever waits on any of the sessions at once."""
+        with self._open_lock:
+            aborts = [session.abort for session in self._open]
+            if self._connecting is not None:
+                aborts.append(self._connecting)
+        for abort in aborts:
+            abort()
+
+
+def _trace() -> Callable[[str], None] | None:
+    return _log.debug if _log.isEnabledFor(logging.DEBUG) else None

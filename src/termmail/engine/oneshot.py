@@ -1,0 +1,336 @@
+"""One full pass for `termmail sync`: in this process, or asked of the engine that runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from termmail.accounts import credentials
+from termmail.engine.connector import Connector
+from termmail.engine.hardening import harden
+from termmail.engine.lock import EngineLock
+from termmail.engine.log import close_log, open_log
+from termmail.engine.status import StatusBoard
+from termmail.model.account import Account, Protocol
+from termmail.model.crash import crash_point
+from termmail.model.errors import (
+    Cancelled,
+    CredentialUnavailable,
+    InsecureConnection,
+    Retry,
+    Scope,
+    SignInRefused,
+    StorageFailed,
+    TermmailError,
+)
+from termmail.model.home import Home
+from termmail.model.secret import Secret
+from termmail.model.status import AccountStatus, ConnectionState, RequestState
+from termmail.protocols import imap
+from termmail.protocols.redact import Redactor
+from termmail.store.ingest import Ingest
+from termmail.store.intents import Intents
+from termmail.store.journal import Journal
+from termmail.store.queries import Queries
+from termmail.sync.imap import ImapSync
+
+_LOOK_SECONDS = 0.05
+_LOCK_SECONDS = 1.0
+_OFFLINE = "termmail works offline. Switch the network on in termmail, then run `termmail sync` again."
+
+
+class AccountReport(msgspec.Struct, frozen=True):
+    """How the pass over one account ended. `error` is None where all went well.
+
+    `new_messages` and `new_bodies` are counted here only; with an engine doing the work they are None. `pending` is how many
+    edits still wait for the server.
+    """
+
+    account: str
+    error: TermmailError | None
+    new_messages: int | None
+    new_bodies: int | None
+    pending: int
+
+
+class SyncReport(msgspec.Struct, frozen=True):
+    """How the passes ended; `by_engine` says that an engine that runs already did them."""
+
+    accounts: tuple[AccountReport, ...]
+    by_engine: bool
+
+
+def sync_once(
+    home: Home,
+    accounts: Sequence[Account],
+    *,
+    mailbox: str | None = None,
+    on_progress: Callable[[AccountStatus], None] | None = None,
+    password: Callable[[Account], Secret] = credentials.password,
+    all_accounts: Sequence[Account] | None = None,
+) -> SyncReport:
+    """Submit, carry out, fetch all that the policy wants for these accounts, side by side; returns when all is done.
+
+    `mailbox` is a name, or a role such as "trash". `all_accounts` are those of the config file (default: `accounts`). `password`
+    is called once for each account, in a thread. `on_progress` is told of an account's state whenever it changes, from any
+    thread. Ends early with KeyboardInterrupt. Raises StorageFailed, StoreTooNew; what goes wrong with an account is in the report.
+    """
+    lock = EngineLock(home)
+    listen = on_progress or (lambda status: None)
+    if lock.acquire():
+        try:
+            return _sync_here(home, accounts, mailbox, listen, password, all_accounts or accounts)
+        finally:
+            lock.release()
+    return _ask_engine(home, accounts, mailbox, listen, password, all_accounts or accounts)
+
+
+def _sync_here(
+    home: Home,
+    accounts: Sequence[Account],
+    mailbox: str | None,
+    listen: Callable[[AccountStatus], None],
+    password: Callable[[Account], Secret],
+    all_accounts: Sequence[Account],
+) -> SyncReport:
+    harden()
+    redactor = Redactor()
+    handler = open_log(home, redactor)
+    imap.on_command = crash_point
+    ingest = Ingest(home, checkpoints=True)
+    passes: list[_Pass] = []
+    try:
+        if ingest.begin_session():
+            ingest.quick_check()
+        ingest.register_accounts(tuple(all_accounts))
+        ingest.reset_running()
+        offline = ingest.work_offline()
+        for account in accounts:
+            passes.append(one := _Pass(home, ingest, account, mailbox, listen, password, redactor))
+            if offline:
+                one.error = TermmailError(_OFFLINE)
+            else:
+                one.start()
+        for one in passes:
+            one.wait()
+        ingest.end_session()
+    finally:
+        for one in passes:
+            one.abort()
+        ingest.close()
+        close_log(handler)
+    return SyncReport(tuple(one.report for one in passes), by_engine=False)
+
+
+class _Pass:
+    """One account's pass, in a thread of its own."""
+
+    def __init__(
+        self,
+        home: Home,
+        ingest: Ingest,
+        account: Account,
+        mailbox: str | None,
+        listen: Callable[[AccountStatus], None],
+        password: Callable[[Account], Secret],
+        redactor: Redactor,
+    ) -> None:
+        self._home = home
+        self._ingest = ingest
+        self._journal = Journal(ingest.database)
+        self._account = account
+        self._mailbox = mailbox
+        self._board = StatusBoard(ingest, account.name, listen)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=account.name, daemon=True)
+        self._sync: ImapSync | None = None
+        self._pending = 0
+        self.error: TermmailError | None = None
+        self._unexpected: BaseException | None = None
+
+        def get_password(of: Account) -> Secret:
+            secret = password(of)
+            redactor.add(secret)
+            return secret
+
+        self._connector = Connector(account, get_password)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until it is over; an error that is none of ours comes out here."""
+        while self._thread.is_alive():
+            # In short waits, so that ^C gets through.
+            self._thread.join(0.2)
+        if self._unexpected is not None:
+            raise self._unexpected
+
+    def abort(self) -> None:
+        """Stop at once, if it still runs."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._connector.abort_all()
+            self._thread.join(3.0)
+
+    @property
+    def report(self) -> AccountReport:
+        sync = self._sync
+        return AccountReport(
+            self._account.name,
+            self.error,
+            0 if sync is None else sync.new_messages,
+            0 if sync is None else sync.new_bodies,
+            self._pending,
+        )
+
+    def _run(self) -> None:
+        try:
+            try:
+                self._pass()
+            except Cancelled:
+                self._board.say(ConnectionState.UNKNOWN)
+            except TermmailError as error:
+                self.error = error
+                self._board.say(state_after(error), error.sentence)
+            self._pending = self._journal.pending_count(self._account.name)
+        except StorageFailed as error:
+            self.error = error
+        except BaseException as error:  # noqa: BLE001 - raised again by `wait` in the thread that waits
+            self._unexpected = error
+
+    def _pass(self) -> None:
+        if self._account.protocol is not Protocol.IMAP:
+            raise TermmailError(
+                f"{self._account.name} is not an IMAP account; other kinds can't be synced yet.", retry=Retry.NEVER
+            )
+        self._board.say(ConnectionState.CONNECTING)
+        session = self._connector.connect(self._stopped.is_set)
+        try:
+            self._board.say(ConnectionState.ONLINE, plain=session.plain)
+            self._sync = sync = ImapSync(
+                session, self._ingest, self._journal, self._account, self._board.progress, self._stopped.is_set
+            )
+            only = self._find_mailbox(sync)
+            sync.run(mailbox_id=only)
+            sync.bodies(only)
+            self._ingest.expire_kept_bodies()
+            self._board.say(ConnectionState.UNKNOWN, synced_at=time.time())
+        finally:
+            self._connector.close(session)
+
+    def _find_mailbox(self, sync: ImapSync) -> int | None:
+        """The id of the mailbox that was asked for. Raises TermmailError where the account has none of this name."""
+        if self._mailbox is None:
+            return None
+        sync.replay()
+        sync.list_mailboxes()
+        queries = Queries(self._home)
+        try:
+            found = queries.find_mailbox(self._account.name, self._mailbox)
+        finally:
+            queries.close()
+        if found is None:
+            raise _no_mailbox(self._account.name, self._mailbox)
+        return found.id
+
+
+def state_after(error: TermmailError) -> ConnectionState:
+    """What an account's line is in after an error."""
+    match error:
+        case SignInRefused() | CredentialUnavailable():
+            return ConnectionState.SIGN_IN
+        case InsecureConnection():
+            return ConnectionState.INSECURE
+    return ConnectionState.WAITING
+
+
+def _no_mailbox(account: str, name: str) -> TermmailError:
+    return TermmailError(
+        f"{account} has no folder named {name}. `termmail mailboxes -a {account}` shows those there are.",
+        scope=Scope.MAILBOX,
+        retry=Retry.NEVER,
+    )
+
+
+def _ask_engine(
+    home: Home,
+    accounts: Sequence[Account],
+    mailbox: str | None,
+    listen: Callable[[AccountStatus], None],
+    password: Callable[[Account], Secret],
+    all_accounts: Sequence[Account],
+) -> SyncReport:
+    """Write request rows and follow them; where the engine ends meanwhile, go on here."""
+    queries = Queries(home)
+    intents = Intents(home)
+    try:
+        asked: dict[str, int] = {}
+        errors: dict[str, TermmailError] = {}
+        for account in accounts:
+            mailbox_id = None
+            if mailbox is not None:
+                found = queries.find_mailbox(account.name, mailbox)
+                if found is None:
+                    errors[account.name] = _no_mailbox(account.name, mailbox)
+                    continue
+                mailbox_id = found.id
+            (asked[account.name],) = intents.request_sync(account.name, mailbox_id)
+        if not _follow(home, queries, asked, errors, listen):
+            return sync_once(
+                home, accounts, mailbox=mailbox, on_progress=listen, password=password, all_accounts=all_accounts
+            )
+        pending = {status.account: status.pending_operations for status in queries.accounts()}
+        reports = [
+            AccountReport(account.name, errors.get(account.name), None, None, pending.get(account.name, 0))
+            for account in accounts
+        ]
+        return SyncReport(tuple(reports), by_engine=True)
+    finally:
+        intents.close()
+        queries.close()
+
+
+def _follow(
+    home: Home,
+    queries: Queries,
+    asked: dict[str, int],
+    errors: dict[str, TermmailError],
+    listen: Callable[[AccountStatus], None],
+) -> bool:
+    """Until all requests are answered; False where the engine is gone before."""
+    told: dict[str, AccountStatus] = {}
+    lock_at = time.monotonic() + _LOCK_SECONDS
+    waiting = dict(asked)
+    while waiting:
+        for name, request_id in list(waiting.items()):
+            status = queries.account_status(name)
+            if status is not None and told.get(name) != status:
+                told[name] = status
+                listen(status)
+            request = queries.request(request_id)
+            if request is None or request.state in (RequestState.DONE, RequestState.FAILED):
+                del waiting[name]
+                if request is not None and request.state is RequestState.FAILED:
+                    errors[name] = _error_of(request.sentence, status)
+        if time.monotonic() >= lock_at:
+            lock_at = time.monotonic() + _LOCK_SECONDS
+            lock = EngineLock(home)
+            if lock.acquire():
+                lock.release()
+                return not waiting
+        time.sleep(_LOOK_SECONDS)
+    return True
+
+
+def _error_of(sentence: str, status: AccountStatus | None) -> TermmailError:
+    """The engine's sentence with the kind of trouble that the account's state tells."""
+    match status.state if status is not None else ConnectionState.UNKNOWN:
+        case ConnectionState.SIGN_IN:
+            return SignInRefused(sentence)
+        case ConnectionState.INSECURE:
+            return InsecureConnection(sentence)
+    return TermmailError(sentence)
