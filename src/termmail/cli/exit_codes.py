@@ -50,7 +50,8 @@ _CODES: tuple[tuple[type[errors.TermmailError], ExitCode], ...] = (
 
 
 def exit_code(error: errors.TermmailError) -> ExitCode:
-    """The code for an error; UNAVAILABLE for one that is none of the above."""
+    """The code for an error; for one of no special kind it says whether a later try may help."""
     if isinstance(error, CommandError):
         return error.code
-    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNAVAILABLE)
+    other = ExitCode.UNAVAILABLE if error.retry is errors.Retry.NEVER else ExitCode.TRY_LATER
+    return next((code for kind, code in _CODES if isinstance(error, kind)), other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
@@ -12,7 +13,7 @@ import click
 import msgspec
 
 from termmail.mime.safe_text import safe_text
-from termmail.mime.width import cell_width, cut_cells
+from termmail.mime.width import cell_width
 
 # What JSON leaves as it is and a terminal or an editor would act on.
 _UNSAFE_IN_JSON = re.compile(
@@ -104,7 +105,8 @@ def fit(text: str, width: int) -> str:
     """`text` in at most `width` cells, with an ellipsis where it was cut."""
     if cell_width(text) <= width:
         return text
-    return text[: cut_cells(text, width - 1)] + "…"
+    used = itertools.accumulate(cell_width(character) for character in text)
+    return text[: sum(1 for _ in itertools.takewhile(lambda cells: cells < width, used))] + "…"
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:

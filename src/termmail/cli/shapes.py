@@ -102,6 +102,17 @@ class ResultShape(msgspec.Struct, frozen=True):
     undoable: bool
 
 
+class SyncShape(msgspec.Struct, frozen=True):
+    """How a pass over one account ended. The numbers of new ones are null where an engine did the work."""
+
+    account: str
+    ok: bool
+    sentence: str
+    new_messages: int | None
+    new_bodies: int | None
+    pending: int
+
+
 class ProblemShape(msgspec.Struct, frozen=True):
     at: str | None
     account: str

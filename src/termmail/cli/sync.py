@@ -1,0 +1,102 @@
+"""`sync`: one pass over the accounts, here or by the engine that runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from termmail.cli.completions import complete_account, complete_mailbox
+from termmail.cli.exit_codes import CommandError, ExitCode, exit_code
+from termmail.cli.output import note, say, say_json
+from termmail.cli.session import Session, json_option, pass_session
+from termmail.cli.shapes import SyncShape
+from termmail.model.account import Account, CredentialKind
+from termmail.model.status import ConnectionState
+
+if TYPE_CHECKING:
+    from termmail.engine.oneshot import AccountReport
+
+
+@click.command()
+@click.argument("account_names", metavar="[ACCOUNT]...", nargs=-1, shell_complete=complete_account)
+@click.option(
+    "-m", "--mailbox", "mailbox_name", metavar="MAILBOX", shell_complete=complete_mailbox, help="Only this mailbox."
+)
+@click.option("--password-stdin", is_flag=True, help="Read the password of an account that is asked for each time.")
+@json_option
+@pass_session
+def sync(session: Session, account_names: tuple[str, ...], mailbox_name: str | None, password_stdin: bool) -> int:
+    """Bring this computer and the servers in step: send the changes made here, fetch the new mail, end when all is done.
+
+    Where the mail reader or an engine runs, that one does it.
+    """
+    everyone = session.config.accounts
+    if not everyone:
+        raise CommandError("There is no account yet. Add one with: termmail account add", ExitCode.NO_INPUT)
+    chosen = tuple(dict.fromkeys(session.configured(name) for name in account_names)) or everyone
+    if password_stdin and (len(chosen) != 1 or chosen[0].credential.kind is not CredentialKind.SESSION):
+        raise click.UsageError("--password-stdin is for one account, one that is asked for its password each time.")
+    from termmail.cli.progress import Progress
+    from termmail.engine.oneshot import sync_once
+
+    _give_passwords(session, chosen, from_pipe=password_stdin)
+    with Progress() as progress:
+        report = sync_once(session.home, chosen, mailbox=mailbox_name, on_progress=progress.show, all_accounts=everyone)
+    if session.as_json:
+        say_json([_shape(one) for one in report.accounts])
+    for one in report.accounts:
+        if one.error is not None:
+            note(f"{one.account}: {one.error.sentence}")
+        elif not session.as_json:
+            say(f"{one.account}: {_sentence(one)}")
+    errors = [one.error for one in report.accounts if one.error is not None]
+    if errors:
+        return exit_code(errors[0])
+    return ExitCode.TRY_LATER if any(one.pending for one in report.accounts) else ExitCode.OK
+
+
+def _give_passwords(session: Session, accounts: tuple[Account, ...], *, from_pipe: bool) -> None:
+    """Ask for the passwords that are asked for each time, unless an engine that runs has them already."""
+    asked = [account for account in accounts if account.credential.kind is CredentialKind.SESSION]
+    if not asked or not (from_pipe or sys.stdin.isatty()):
+        return
+    from termmail.accounts import credentials
+    from termmail.cli.passwords import read_password
+    from termmail.engine.hardening import harden
+    from termmail.engine.lock import engine_runs
+    from termmail.engine.socket import send_password
+
+    harden()
+    running = engine_runs(session.home)
+    for account in asked:
+        status = session.queries.account_status(account.name)
+        if running and not from_pipe and status is not None and status.state is ConnectionState.ONLINE:
+            continue
+        secret = read_password(f"Password of {account.user} at {account.incoming.host}")
+        credentials.remember(account.name, secret)
+        if running:
+            send_password(session.home, account.name, secret)
+
+
+def _sentence(report: AccountReport) -> str:
+    parts = []
+    if report.new_messages is not None and report.new_bodies is not None:
+        parts.append(f"{report.new_messages:,} new messages, {report.new_bodies:,} fetched whole.")
+    else:
+        parts.append("in step with the server, by the engine that runs.")
+    if report.pending:
+        parts.append(f"{report.pending} changes still wait; they are tried again.")
+    return " ".join(parts)
+
+
+def _shape(report: AccountReport) -> SyncShape:
+    return SyncShape(
+        account=report.account,
+        ok=report.error is None,
+        sentence="" if report.error is None else report.error.sentence,
+        new_messages=report.new_messages,
+        new_bodies=report.new_bodies,
+        pending=report.pending,
+    )
