@@ -233,6 +233,18 @@ def test_password_in_the_file_is_refused_and_not_repeated(home: Home) -> None:
     assert "hunter2" not in caught.value.sentence
 
 
+def test_keys_that_there_are(home: Home) -> None:
+    """What the user interface calls its commands is not known here; it is asked to check."""
+    write(home, '[keys]\npreset = "vim"\n')
+    with pytest.raises(ConfigError, match=r'line 2: keys.preset must be one of gmail, mutt, not "vim"'):
+        config.check_keys(home, ["gmail", "mutt"], ["archive"])
+    write(home, '[keys.bind]\narchive = "e"\narchvie = "y"\n')
+    with pytest.raises(ConfigError, match=r'line 3: keys.bind.archvie is not known. Did you mean "archive"\?'):
+        config.check_keys(home, ["gmail"], ["archive"])
+    write(home, '[keys.bind]\narchive = "e"\n')
+    config.check_keys(home, ["gmail"], ["archive"])
+
+
 def test_not_utf_8(home: Home) -> None:
     home.config.mkdir(parents=True)
     home.config_file.write_bytes(b"# fine\n# gr\xfc\xdfe\n")

@@ -268,7 +268,7 @@ def test_broken_config_is_78(store: FilledStore, cli: Cli) -> None:
     store.home.config_file.write_text("[ui]\ntehme = 'x'\n")
     for arguments in (("account", "list"), ("account", "show", "lisa"), ("account", "test", "lisa"), ("sync",)):
         assert cli(*arguments) == 78
-        assert 'line 2: ui.tehme is not a key termmail knows. Did you mean "theme"?' in cli.error
+        assert 'line 2: ui.tehme is not known. Did you mean "theme"?' in cli.error
     assert len(cli.json("list")) == 10
 
 

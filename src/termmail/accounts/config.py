@@ -7,7 +7,7 @@ import fcntl
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,19 @@ def remove_account(home: Home, name: str) -> Config:
             del document["accounts"]
 
     return _change(home, change, lambda config: all(account.name != name for account in config.accounts))
+
+
+def check_keys(home: Home, presets: Collection[str], commands: Collection[str]) -> None:
+    """Whether the file's [keys] name a preset and commands that there are. Raises ConfigError, with near names."""
+    source = ConfigText(home.config_file, _read(home.config_file))
+    keys = source.parse().keys
+    if keys.preset not in presets:
+        raise source.mistake(
+            ("keys", "preset"), f'must be one of {", ".join(presets)}, not "{keys.preset}"', 'preset = "gmail"'
+        )
+    for command in keys.bind:
+        if command not in commands:
+            raise source.unknown(command, commands, ("keys", "bind"))
 
 
 def check_text(path: Path, text: str) -> Config:

@@ -6,6 +6,7 @@ import re
 import tomllib
 import types
 import typing
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from termmail.model.errors import ConfigError
 Table = TypeVar("Table", bound=msgspec.Struct)
 KeyPath = tuple[str, ...]
 
+_FEW = 20
 _NEVER_HERE = {"password", "passwd", "pass", "secret", "token", "passphrase"}
 
 
@@ -43,6 +45,25 @@ class ConfigText:
         sentence = f"{place}: {_dotted(path)} {problem}" + ("" if problem.endswith("?") else ".")
         return ConfigError(safe_text(f"{sentence} Write for example: {write}" if write else sentence, one_line=True))
 
+    def unknown(self, key: str, known: Collection[str], path: KeyPath) -> ConfigError:
+        """A ConfigError for a key that is none of `known`, with the one that was probably meant."""
+        if key.lower() in _NEVER_HERE:
+            return self.mistake(
+                (*path, key),
+                "cannot be here: a password is never kept in this file. Remove it, and change it if others can read the file",
+                'password_from = "keyring"',
+            )
+        if key == "pop3":
+            return self.mistake((*path, key), "cannot be used: this version of termmail reads IMAP accounts only")
+        import difflib
+
+        near = difflib.get_close_matches(key.lower(), known, 1, 0.6)
+        if near:
+            return self.mistake((*path, key), f'is not known. Did you mean "{near[0]}"?')
+        if len(known) > _FEW:
+            return self.mistake((*path, key), "is not known")
+        return self.mistake((*path, key), f"is not known. Known here are: {', '.join(known)}")
+
     def line_of(self, path: KeyPath) -> int | None:
         """The line (from 1) that sets this key, or the table it is missing from; None where neither is written out."""
         best: tuple[int, int] | None = None
@@ -67,7 +88,7 @@ class ConfigText:
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         for key in value:
             if key not in fields:
-                raise self._unknown(key, list(fields), path)
+                raise self.unknown(key, fields, path)
         known: dict[str, Any] = {}
         for name, field in fields.items():
             if name in value:
@@ -95,22 +116,6 @@ class ConfigText:
         except msgspec.ValidationError as error:
             expected, example = _hint(type_)
             raise self.mistake(path, f"must be {expected}, not {_kind_of(value)}", f"{path[-1]} = {example}") from error
-
-    def _unknown(self, key: str, known: list[str], path: KeyPath) -> ConfigError:
-        if key.lower() in _NEVER_HERE:
-            return self.mistake(
-                (*path, key),
-                "cannot be here: a password is never kept in this file. Remove it, and change it if others can read the file",
-                'password_from = "keyring"',
-            )
-        if key == "pop3":
-            return self.mistake((*path, key), "cannot be used: this version of termmail reads IMAP accounts only")
-        import difflib
-
-        near = difflib.get_close_matches(key.lower(), known, 1, 0.6)
-        if near:
-            return self.mistake((*path, key), f'is not a key termmail knows. Did you mean "{near[0]}"?')
-        return self.mistake((*path, key), f"is not a key termmail knows. Known here are: {', '.join(known)}")
 
 
 def _names(dotted: str) -> KeyPath:
