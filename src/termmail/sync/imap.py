@@ -113,6 +113,9 @@ class ImapSync:
     def _list(self) -> dict[bytes, MailboxStatus | None]:
         """LIST and what it said of each mailbox; one that names nothing at all is not believed (S6)."""
         work = self._work
+        if work.session.selected is not None:
+            # STATUS of the open mailbox says what this session was told of it, not what is new (RFC 9051 §6.3.11).
+            work.session.noop()
         listing = work.session.list_mailboxes(with_status=True)
         if not listing.mailboxes and not listing.skipped:
             listing = work.session.list_mailboxes(with_status=True)
