@@ -202,19 +202,19 @@ class ScramSha256:
         return b""
 
 
-def choose(offered: Set[str], *, login_command: bool) -> list[Callable[[str, Secret], Mechanism]]:
+def choose(offered: Set[str]) -> list[Callable[[str, Secret], Mechanism]]:
     """The mechanisms to try, best first, of those offered (in capitals).
 
     A second one is for a server that refuses the first before anything of the password was sent, never for a refused
-    password. CRAM-MD5 is taken only where nothing else is offered, the LOGIN command included, so never after another (T12).
+    password. CRAM-MD5 is taken only where no other is offered, so never after another (T12).
     """
-    strong: list[tuple[str, Callable[[str, Secret], Mechanism]]] = [
+    good: list[tuple[str, Callable[[str, Secret], Mechanism]]] = [
         ("SCRAM-SHA-256", ScramSha256),
         ("PLAIN", Plain),
         ("LOGIN", Login),
     ]
-    chosen = [make for name, make in strong if name in offered]
-    if not chosen and "CRAM-MD5" in offered and not login_command:
+    chosen = [make for name, make in good if name in offered]
+    if not chosen and "CRAM-MD5" in offered:
         return [CramMd5]
     return chosen
 

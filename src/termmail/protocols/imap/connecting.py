@@ -85,7 +85,7 @@ def _sign_in(core: Core, user: str, password: Secret) -> None:
         core.capabilities = _ask_capabilities(core)
     login_command = "LOGINDISABLED" not in core.capabilities
     offered = {name[5:] for name in core.capabilities if name.startswith("AUTH=")}
-    mechanisms = [make(user, password) for make in sasl.choose(offered, login_command=login_command)]
+    mechanisms = [make(user, password) for make in sasl.choose(offered)]
     core.collector.take_capabilities()
     refusal: SignInRefused | None = None
     for mechanism in mechanisms:
