@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from termmail.model.account import OfflineKind, OfflinePolicy
 from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
@@ -22,6 +24,21 @@ from termmail.store.maildir import base_name, deliver, find, info_flags, info_su
 from termmail.store.placements import column_text
 
 _TARGET_COLUMNS = "p.id, p.message_id, p.base_mailbox_id, p.uid, m.size, p.received_at"
+
+
+class _Placed(msgspec.Struct, frozen=True):
+    """A body whose file is in its place."""
+
+    target: BodyTarget
+    sha256: bytes
+    name: str
+    size: int
+    preview: str
+    has_attachments: bool
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 class BodySpool:
@@ -93,7 +110,7 @@ class BodyIngest:
         for (wanted,) in mailboxes:
             rows = reader.execute(
                 f"SELECT {_TARGET_COLUMNS} FROM placement p JOIN message m ON m.id = p.message_id WHERE p.base_mailbox_id = ?"
-                " AND p.uid IS NOT NULL AND m.body_state = 'missing' AND m.problem = '' AND p.received_at >= ?"
+                " AND p.uid IS NOT NULL AND p.file_name IS NULL AND m.body_state = 'missing' AND m.problem = '' AND p.received_at >= ?"
                 " ORDER BY p.uid DESC LIMIT ?",
                 (wanted, oldest, limit - len(targets)),
             )
@@ -139,87 +156,114 @@ class BodyIngest:
         return folder, row[2]
 
     def store_bodies(self, bodies: Sequence[StoredBody]) -> None:
-        """Write bodies into the Maildirs, then their rows in one transaction. Raises StorageFailed; then no row was written."""
-        placed: list[tuple[StoredBody, bytes, str]] = []
-        reader = self._database.reader()
-        folders: dict[int, tuple[Path, int | None]] = {}
-        with storage_errors("write a message to disk"):
-            for body in bodies:
-                target = body.target
-                if target.mailbox_id not in folders:
-                    folders[target.mailbox_id] = self._folder(target.mailbox_id)
-                folder, uidvalidity = folders[target.mailbox_id]
-                row = reader.execute("SELECT flags FROM placement WHERE id = ?", (target.placement_id,)).fetchone()
-                if row is None:
-                    continue
-                sha256 = hashlib.sha256(body.raw).digest()
-                name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(row[0])
-                twin = self._twin(reader, sha256)
-                if twin is None or not self._linked(twin, folder / "cur" / name):
-                    deliver(folder, name, body.raw)
-                placed.append((body, sha256, name))
-        with self._database.write(durable=False) as connection:
-            for body, sha256, name in placed:
-                self._settle(connection, body.target, sha256, name, len(body.raw), body.preview, body.has_attachments)
+        """Write bodies into the Maildirs, then their rows in one transaction. Raises StorageFailed; then no row was written.
 
-    def _twin(self, reader: sqlite3.Connection, sha256: bytes) -> Path | None:
-        """A file here with the same bytes."""
-        row = reader.execute(
-            "SELECT a.name, b.directory, p.file_name FROM message m JOIN placement p ON p.message_id = m.id"
+        Some hundred at most: the rows of all are looked up at once.
+        """
+        flags = dict(
+            self._database.reader().execute(
+                f"SELECT id, flags FROM placement WHERE id IN ({_marks(bodies)})",
+                [body.target.placement_id for body in bodies],
+            )
+        )
+        hashes = [hashlib.sha256(body.raw).digest() for body in bodies]
+        twins = self._twins(hashes)
+        placed: list[_Placed] = []
+        folders: dict[int, tuple[str, int | None]] = {}
+        with storage_errors("write a message to disk"):
+            for body, sha256 in zip(bodies, hashes, strict=True):
+                target = body.target
+                if target.placement_id not in flags:
+                    continue
+                if target.mailbox_id not in folders:
+                    path, uidvalidity = self._folder(target.mailbox_id)
+                    folders[target.mailbox_id] = (str(path), uidvalidity)
+                folder, uidvalidity = folders[target.mailbox_id]
+                name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(flags[target.placement_id])
+                file = f"{folder}/cur/{name}"
+                if sha256 not in twins or not self._linked(twins[sha256], file):
+                    deliver(folder, name, body.raw)
+                twins.setdefault(sha256, file)
+                placed.append(_Placed(target, sha256, name, len(body.raw), body.preview, body.has_attachments))
+        with self._database.write(durable=False) as connection:
+            self._settle(connection, placed)
+
+    def _twins(self, hashes: Sequence[bytes]) -> dict[bytes, str]:
+        """Files here with the same bytes, by their SHA-256."""
+        rows = self._database.reader().execute(
+            "SELECT m.sha256, a.name, b.directory, p.file_name FROM message m JOIN placement p ON p.message_id = m.id"
             " JOIN mailbox b ON b.id = p.file_mailbox_id JOIN account a ON a.id = b.account_id"
-            " WHERE m.sha256 = ? AND p.file_name IS NOT NULL LIMIT 1",
-            (sha256,),
-        ).fetchone()
-        return None if row is None else find(self._home.mail / account_folder(row[0]) / row[1], row[2])
+            f" WHERE m.sha256 IN ({_marks(hashes)}) AND p.file_name IS NOT NULL",
+            hashes,
+        )
+        found = {row[0]: find(self._home.mail / account_folder(row[1]) / row[2], row[3]) for row in rows}
+        return {sha256: str(path) for sha256, path in found.items() if path is not None}
 
     @staticmethod
-    def _linked(twin: Path, path: Path) -> bool:
-        if twin == path:
-            return True
+    def _linked(twin: str, file: str) -> bool:
+        if twin == file:
+            return False
         try:
-            link(twin, path)
+            link(twin, file)
         except OSError:
             # Too many links, or a file system without them: the bytes are written once more.
             return False
         return True
 
     @staticmethod
-    def _settle(
-        connection: sqlite3.Connection,
-        target: BodyTarget,
-        sha256: bytes,
-        name: str,
-        size: int,
-        preview: str,
-        has_attachments: bool,
-    ) -> None:
+    def _settle(connection: sqlite3.Connection, placed: Sequence[_Placed]) -> None:
+        """The rows of bodies that lie in their places. Equal bytes are the same message: its placements share one row."""
         changed = now_changed(connection)
-        row = connection.execute(
-            "SELECT p.message_id, m.account_id, p.file_name, p.file_mailbox_id FROM placement p"
-            " JOIN message m ON m.id = p.message_id WHERE p.id = ?",
-            (target.placement_id,),
-        ).fetchone()
-        if row is None:
-            return
-        message_id, owner_id = row[0], row[1]
-        twin = connection.execute(
-            "SELECT id FROM message WHERE sha256 = ? AND account_id = ? AND id <> ? LIMIT 1",
-            (sha256, owner_id, message_id),
-        ).fetchone()
-        if twin is not None:
-            # The bytes are equal, so it is the same message: its placements share one row.
-            connection.execute("UPDATE placement SET message_id = ? WHERE message_id = ?", (twin[0], message_id))
-            drop_orphan(connection, message_id)
-        else:
-            connection.execute(
-                "UPDATE message SET sha256 = ?, size = ?, preview = ?, has_attachments = ?, body_state = 'present', problem = ''"
-                " WHERE id = ?",
-                (sha256, size, column_text(preview), has_attachments, message_id),
+        owners = {
+            row[0]: (row[1], row[2])
+            for row in connection.execute(
+                "SELECT p.id, p.message_id, m.account_id FROM placement p JOIN message m ON m.id = p.message_id"
+                f" WHERE p.id IN ({_marks(placed)})",
+                [body.target.placement_id for body in placed],
             )
-        connection.execute(
-            "UPDATE placement SET file_mailbox_id = ?, file_name = ?, changed = ?, file_stale = (flags <> ?) WHERE id = ?",
-            (target.mailbox_id, name, changed, int(info_flags(name)), target.placement_id),
+        }
+        known = {
+            (row[0], row[1]): row[2]
+            for row in connection.execute(
+                f"SELECT account_id, sha256, id FROM message WHERE sha256 IN ({_marks(placed)})",
+                [body.sha256 for body in placed],
+            )
+        }
+        messages: list[tuple[object, ...]] = []
+        placements: list[tuple[object, ...]] = []
+        shared: list[tuple[int, int]] = []
+        for body in placed:
+            if body.target.placement_id not in owners:
+                continue
+            message_id, owner_id = owners[body.target.placement_id]
+            twin_id = known.setdefault((owner_id, body.sha256), message_id)
+            if twin_id != message_id:
+                shared.append((twin_id, message_id))
+            else:
+                messages.append(
+                    (
+                        body.sha256,
+                        body.size,
+                        column_text(body.preview),
+                        body.has_attachments,
+                        BodyState.PRESENT.value,
+                        message_id,
+                    )
+                )
+            placements.append(
+                (body.target.mailbox_id, body.name, changed, int(info_flags(body.name)), body.target.placement_id)
+            )
+        connection.executemany(
+            "UPDATE message SET sha256 = ?, size = ?, preview = ?, has_attachments = ?, body_state = ?, problem = '' WHERE id = ?",
+            messages,
         )
+        connection.executemany(
+            "UPDATE placement SET file_mailbox_id = ?, file_name = ?, changed = ?, file_stale = (flags <> ?) WHERE id = ?",
+            placements,
+        )
+        for twin_id, message_id in shared:
+            connection.execute("UPDATE placement SET message_id = ? WHERE message_id = ?", (twin_id, message_id))
+            drop_orphan(connection, message_id)
 
     def open_spool(self, target: BodyTarget) -> BodySpool:
         """Begin a large body or go on with one that was interrupted. Raises StorageFailed."""
@@ -243,7 +287,7 @@ class BodyIngest:
             name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(row[0])
             rename(path, folder / "cur" / name)
         with self._database.write(durable=False) as connection:
-            self._settle(connection, target, sha256, name, size, preview, has_attachments)
+            self._settle(connection, [_Placed(target, sha256, name, size, preview, has_attachments)])
 
     def mark_body(self, target: BodyTarget, state: BodyState, sentence: str) -> None:
         """Say of a body that it can't or shouldn't be fetched, and why."""

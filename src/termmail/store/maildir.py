@@ -7,6 +7,7 @@ rebuilt.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import secrets
@@ -83,47 +84,50 @@ def read_identity(folder: Path) -> MailboxIdentity | None:
         return None
 
 
-def write_new(path: Path, data: bytes) -> None:
+def write_new(path: str | Path, data: bytes) -> None:
     """Create a file 0600 with these bytes; a partial one is removed again. Raises OSError."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        written = os.write(descriptor, data)
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
     except BaseException:
         os.close(descriptor)
-        path.unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
         raise
     os.close(descriptor)
 
 
-def rename(source: Path, target: Path) -> None:
+def rename(source: str | Path, target: str | Path) -> None:
     """Rename, replacing the target, as a step that crash tests can stop at."""
     crash_point("before rename")
     os.rename(source, target)  # noqa: PTH104 - hot path: 50,000 times in a first sync
     crash_point("after rename")
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: str | Path, target: str | Path) -> None:
     """Hard link; an existing target is replaced. Raises OSError."""
     crash_point("before link")
     try:
         os.link(source, target)
     except FileExistsError:
-        target.unlink()
+        Path(target).unlink()
         os.link(source, target)
     crash_point("after link")
 
 
-def deliver(folder: Path, name: str, data: bytes) -> None:
+_process = f"{os.getpid()}.{secrets.token_hex(6)}"
+_delivered = itertools.count()
+
+
+def deliver(folder: str | Path, name: str, data: bytes) -> None:
     """Write a message into `cur` under `name`. Not fsynced: what IMAP gave can be fetched again. Raises OSError."""
-    temporary = folder / "tmp" / f"{os.getpid()}.{secrets.token_hex(6)}"
+    temporary = f"{folder}/tmp/{_process}.{next(_delivered)}"
     write_new(temporary, data)
     try:
-        rename(temporary, folder / "cur" / name)
+        rename(temporary, f"{folder}/cur/{name}")
     except OSError:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+        Path(temporary).unlink(missing_ok=True)
         raise
 
 

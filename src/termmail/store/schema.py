@@ -99,6 +99,7 @@ CREATE TABLE placement (
 ) STRICT;
 CREATE UNIQUE INDEX placement_uid ON placement (base_mailbox_id, uid) WHERE uid IS NOT NULL;
 CREATE INDEX placement_candidate ON placement (base_mailbox_id) WHERE uid IS NULL;
+CREATE INDEX placement_bodyless ON placement (base_mailbox_id, uid) WHERE file_name IS NULL AND uid IS NOT NULL;
 CREATE INDEX placement_list ON placement (mailbox_id, received_at, id);
 CREATE INDEX placement_unread ON placement (mailbox_id) WHERE flags & 1 = 0;
 CREATE INDEX placement_changed ON placement (mailbox_id, changed);
