@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 
 from termmail.mime.charsets import decode_text
 from termmail.mime.headers import split_header
 from termmail.mime.safe_text import safe_text
+from termmail.mime.strip import strip_tags
 from termmail.mime.structure import decode_transfer
 
 _TEXT_BYTES = 6 * 1024
@@ -21,7 +21,6 @@ _SPACE = re.compile(r"[\s\xad\u034f\u200b\u200c\u2007\ufeff]{2,}|\s")
 _ATTRIBUTION = re.compile(
     r"(?:On|Am|Le|El|Il|Op|Den|Em) .{5,200}(?:wrote|schrieb|écrit|escribió|scritto|schreef|skrev|escreveu) ?:?$"
 )
-_UNSHOWN_TAGS = ("style", "script", "head", "title", "!--")
 _SIGNATURE_NAMES = (b"pgp-signature", b"pkcs7-signature", b"pgp-encrypted")
 _ATTACHED_TYPES = (b"application/", b"image/", b"audio/", b"video/")
 _NOT_ATTACHED = (b"application/pgp", b"application/pkcs7-sig", b"application/x-pkcs7-sig")
@@ -35,7 +34,7 @@ def preview(raw: bytes, limit: int = 200) -> str:
     body_start = split_header(raw)
     kind, charset, encoding, data = _first_text(raw, body_start)
     text = decode_text(decode_transfer(data, encoding), charset)
-    text = _html_text(text, limit) if kind == b"text/html" else _plain_text(text, limit)
+    text = strip_tags(text, limit=4 * limit) if kind == b"text/html" else _plain_text(text, limit)
     return _SPACE.sub(" ", safe_text(text, one_line=True)).strip()[:limit].rstrip()
 
 
@@ -181,38 +180,3 @@ def _plain_text(text: str, limit: int) -> str:
         if length > limit:
             break
     return " ".join(lines) or text[: 4 * limit].replace(">", " ")
-
-
-def _html_text(markup: str, limit: int) -> str:
-    """The text between tags, without that of style, script, head and comments."""
-    pieces: list[str] = []
-    length = 0
-    unshown = ""
-    for piece in markup.split("<"):
-        if unshown:
-            if unshown == "!--":
-                if "-->" not in piece:
-                    continue
-                unshown, piece = "", piece.partition("-->")[2]
-                piece = ">" + piece
-            elif not piece[: len(unshown) + 1].lower().startswith("/" + unshown):
-                continue
-            else:
-                unshown = ""
-        elif piece.startswith("!--"):
-            if "-->" not in piece:
-                unshown = "!--"
-                continue
-            piece = ">" + piece.partition("-->")[2]
-        elif piece[:6].lower().startswith(_UNSHOWN_TAGS):
-            name = re.match(r"[a-z]+", piece.lower())
-            if name is not None and name[0] in _UNSHOWN_TAGS:
-                unshown = name[0]
-                continue
-        text = piece.partition(">")[2] if pieces or ">" in piece else piece
-        if text and not text.isspace():
-            pieces.append(unescape(text) if "&" in text else text)
-            length += len(text)
-            if length > 4 * limit:
-                break
-    return " ".join(pieces)

@@ -14,7 +14,7 @@ _MAX_BIDI_DEPTH = 60
 _FLOOD = re.compile(r"[^\x00-\xff\w]{21}")
 _DROPPED_CLASS = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u180e\u200b\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"
-    r"\ud800-\udfff\U000e0000-\U000e007f"
+    r"\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f"
 )
 _BIDI_CLASS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 
@@ -49,10 +49,10 @@ def safe_text(text: str | bytes, *, one_line: bool = False, marks: bool = False)
     """`text` without anything that could steer a terminal or shift the frame.
 
     Dropped are C0 (but newline and tab), DEL, C1, escape sequences of ECMA-48 whole, also unterminated ones, lone
-    surrogates, and characters without a width that carry no meaning in running text; every kind of line end becomes a newline,
-    and more than `MAX_MARKS` combining marks on one character are cut. With `one_line` newlines and tabs become a
-    space and bidirectional controls go too; otherwise those are balanced line by line. With `marks` nothing is dropped
-    but shown as `\\xNN` or `\\uNNNN`. Bytes are read as UTF-8, or else as windows-1252.
+    surrogates, noncharacters, and characters without a width that carry no meaning in running text; every kind of line end
+    becomes a newline, and more than `MAX_MARKS` combining marks on one character are cut. With `one_line` newlines and tabs
+    become a space and bidirectional controls go too; otherwise those are balanced line by line. With `marks` nothing is
+    dropped but shown as `\\xNN` or `\\uNNNN`. Bytes are read as UTF-8, or else as windows-1252.
 
     The result is plain text, not markup: it goes to `Content` or `Text`, never to a sink that reads markup (D3). Never raises.
     """

@@ -100,6 +100,7 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
 
 
 class RenderFailed(msgspec.Struct, frozen=True, tag="failed"):
-    """Rendering was given up; `sentence` says why and what can be done. The raw message can still be saved."""
+    """Rendering was given up; `sentence` says why and what can be done, `detail` is for the log and holds nothing of the mail."""
 
     sentence: str
+    detail: str = ""

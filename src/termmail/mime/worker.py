@@ -1,0 +1,284 @@
+"""Rendering in a warm process of its own, with a deadline and limits, so that no mail can hold up the user interface (P5, P6).
+
+The front end makes one `RenderWorker` and calls `render` from a thread. What is heavy (html2text, selectolax) is imported in
+the child only. The child reads requests from its stdin and writes answers to its stdout, each a four byte length and MessagePack.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import selectors
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, Self
+
+import msgspec
+
+from termmail.model.body import Rendered, RenderFailed
+
+DEADLINE = 2.0
+MAX_MEMORY = 512 * 1024 * 1024
+_START_DEADLINE = 20.0
+_MAX_FRAME = 512 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+_PIECE = 256 * 1024
+_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "TMPDIR")
+
+_log = logging.getLogger(__name__)
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """What to render: the bytes, or the path of a file with them."""
+
+    raw: bytes | None
+    path: str
+    width: int
+    prefer: Literal["text", "html"]
+    stripped: bool
+    seconds: float
+
+
+_Answer = Rendered | RenderFailed
+
+
+class RenderWorker:
+    """A child process that renders one message at a time. It starts with the first use, or with `start`, and again after a kill.
+
+    May be used from several threads; they wait for each other. `stop` ends it, also while another thread waits for an answer.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._process_lock = threading.Lock()
+        self._child: _Child | None = None
+        self._stopped = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the child without waiting for it, so that it is warm when it is needed."""
+        with self._process_lock:
+            self._stopped = False
+            if self._child is None:
+                self._child = _Child()
+
+    def stop(self) -> None:
+        """End the child; whoever waits for an answer gets a RenderFailed. Only `start` begins anew."""
+        with self._process_lock:
+            self._stopped = True
+            child, self._child = self._child, None
+        if child is not None:
+            child.process.kill()
+            # The pipes are closed when no other thread reads from them any more.
+            with self._turn:
+                child.close()
+
+    def render(
+        self,
+        message: bytes | Path,
+        width: int,
+        prefer: Literal["text", "html"] = "text",
+        *,
+        deadline: float = DEADLINE,
+    ) -> Rendered | RenderFailed:
+        """The message laid out to `width` cells, or a sentence why not. `message` is its bytes or the file that holds them.
+
+        After `deadline` seconds the child is killed and the message tried once more without the layout of its HTML.
+        Blocks for at most twice the deadline and the start of a child: call it from a thread.
+        """
+        raw, path = (message, "") if isinstance(message, bytes) else (None, str(message))
+        with self._turn:
+            answer: _Answer | None = None
+            for stripped in (False, True):
+                answer = self._ask(_Request(raw, path, width, prefer, stripped, deadline))
+                if answer is not None:
+                    break
+        if answer is None:
+            answer = RenderFailed(
+                f"Laying out this message took more than {deadline:g} seconds and was given up. Its source can still be shown.",
+                "deadline",
+            )
+        if isinstance(answer, RenderFailed):
+            _log.warning("A message could not be rendered: %s", answer.detail)
+        return answer
+
+    def _ask(self, request: _Request) -> _Answer | None:
+        """The child's answer; None where it did not come in time, which ends the child."""
+        with self._process_lock:
+            if self._stopped:
+                return RenderFailed("Rendering was stopped.", "stopped")
+            if self._child is None:
+                self._child = _Child()
+            child = self._child
+        answer: _Answer | None = None
+        try:
+            answer = child.ask(request)
+        except TimeoutError:
+            pass
+        except (EOFError, OSError, msgspec.DecodeError) as error:
+            answer = RenderFailed(
+                "This message could not be laid out: it needed more memory or time than it may. Its source can still be shown.",
+                f"the render process ended: {type(error).__name__}",
+            )
+        if answer is None or (isinstance(answer, RenderFailed) and not answer.detail.startswith("raised")):
+            with self._process_lock:
+                if self._child is child:
+                    self._child = _Child()
+                    child.close()
+        return answer
+
+
+class _Child:
+    """One process and the pipes to it."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "termmail.mime.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+            env=_environment(os.environ),
+        )
+        self.ready = False
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+
+    def ask(self, request: _Request) -> _Answer:
+        """One request and its answer. Raises TimeoutError, and EOFError or OSError where the child ended."""
+        if not self.ready:
+            self._exchange(b"", time.monotonic() + _START_DEADLINE)
+            self.ready = True
+        data = msgspec.msgpack.encode(request)
+        answer = self._exchange(_LENGTH.pack(len(data)) + data, time.monotonic() + request.seconds)
+        decoded: _Answer = msgspec.msgpack.decode(answer, type=_Answer)
+        return decoded
+
+    def close(self) -> None:
+        """End the process at once and give back its pipes."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _exchange(self, data: bytes, until: float) -> bytes:
+        """Write `data` and read one frame, whichever the child is ready for."""
+        stdin, stdout = self.process.stdin, self.process.stdout
+        if stdin is None or stdout is None or stdout.closed:
+            raise EOFError
+        unsent = memoryview(data)
+        received = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            if unsent:
+                selector.register(stdin, selectors.EVENT_WRITE)
+            while True:
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                for key, _ in selector.select(left):
+                    if key.fileobj is stdin:
+                        unsent = unsent[os.write(key.fd, unsent[:_PIECE]) :]
+                        if not unsent:
+                            selector.unregister(stdin)
+                        continue
+                    piece = os.read(key.fd, _PIECE)
+                    if not piece:
+                        raise EOFError
+                    received += piece
+                if len(received) >= _LENGTH.size:
+                    (length,) = _LENGTH.unpack_from(received)
+                    if len(received) >= _LENGTH.size + length:
+                        return bytes(received[_LENGTH.size :])
+
+
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the child needs of the environment, and no secret that may be in the rest (C2)."""
+    return {name: environment[name] for name in _KEPT_VARIABLES if name in environment}
+
+
+def _limit(kind: int, soft: int, hard: int) -> None:
+    # Some systems refuse some limits (macOS RLIMIT_AS); the parent's deadline holds there alone.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(kind, (soft, hard))
+
+
+def _answer(request: _Request) -> _Answer:
+    from termmail.mime.render import render_message
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime + request.seconds) + 2
+    _limit(resource.RLIMIT_CPU, seconds, resource.RLIM_INFINITY)
+    try:
+        raw = request.raw if request.raw is not None else Path(request.path).read_bytes()
+        return render_message(raw, width=request.width, prefer=request.prefer, stripped=request.stripped)
+    except OSError as error:
+        return RenderFailed(
+            f"The file with this message cannot be read: {error.strerror}.", f"raised {type(error).__name__}"
+        )
+    except MemoryError:
+        return RenderFailed(
+            "This message needs more memory than it may to be laid out. Its source can still be shown.", "memory"
+        )
+    except Exception as error:  # noqa: BLE001 - whatever a mail provokes is answered; the rest of the mail must stay readable
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        return RenderFailed(
+            "This message cannot be shown because of a mistake in termmail. Its source can still be shown.",
+            f"raised {type(error).__name__} at {place}",
+        )
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    return data if data is not None and len(data) == size else b""
+
+
+def _write(stream: BinaryIO, data: bytes) -> None:
+    stream.write(_LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def main() -> None:
+    """The child: limits, warm-up, then requests until stdin ends."""
+    import termmail.mime.render
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _limit(resource.RLIMIT_AS, MAX_MEMORY, MAX_MEMORY)
+    _limit(resource.RLIMIT_CORE, 0, 0)
+    _limit(resource.RLIMIT_FSIZE, 0, 0)
+    termmail.mime.render.render_message(b"Content-Type: text/html\n\n<p>warm</p>", width=80)
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    _write(stdout, b"")
+    while header := _read(stdin, _LENGTH.size):
+        (length,) = _LENGTH.unpack(header)
+        if length > _MAX_FRAME:
+            return
+        request = msgspec.msgpack.decode(_read(stdin, length), type=_Request)
+        _write(stdout, msgspec.msgpack.encode(_answer(request)))
+
+
+if __name__ == "__main__":
+    main()
