@@ -110,7 +110,6 @@ class Link(imaplib.IMAP4):
         """STARTTLS, whatever the server says it can (T4). Nothing that came before it counts afterwards (T5)."""
         host = self._server.host
         tag = self._prefix + secrets.token_hex(4).upper().encode()
-        self._refuse_leftovers()
         self.wire.send(tag + b" STARTTLS\r\n")
         for _ in range(100):
             response = read_response(self.wire, keep=_SMALL, drop=_SMALL)
