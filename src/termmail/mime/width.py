@@ -23,3 +23,15 @@ def cell_width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(map(_character_width, text))
+
+
+def cut_cells(text: str, cells: int) -> int:
+    """How many characters from the start of `text` fit into `cells`; at least one where there is one."""
+    if text.isascii():
+        return min(len(text), max(1, cells))
+    used = 0
+    for position, character in enumerate(text):
+        used += _character_width(character)
+        if used > cells:
+            return max(1, position)
+    return len(text)
