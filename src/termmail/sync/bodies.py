@@ -32,6 +32,7 @@ class BodyFetcher:
         self._work = work
         self._budget = plan.SMALLEST_BATCH * 4
         self._given_up: set[int] = set()
+        self._stored: set[int] = set()
         self.under_way: int | None = None
         """The message whose large body is being fetched, in chunks with pauses between them."""
 
@@ -88,7 +89,8 @@ class BodyFetcher:
                 self._work.account.name, error.sentence, detail=error.detail, mailbox=state.name if state else ""
             )
         finally:
-            self._given_up.update(target.message_id for target in batch)
+            self._given_up.update(target.message_id for target in batch if target.message_id not in self._stored)
+            self._stored.clear()
 
     def _fetch_small(self, targets: Sequence[BodyTarget]) -> None:
         work = self._work
@@ -128,6 +130,7 @@ class BodyFetcher:
 
     def _store(self, ready: Sequence[StoredBody]) -> None:
         self._work.ingest.store_bodies(ready)
+        self._stored.update(body.target.message_id for body in ready)
         self._work.bodies += len(ready)
 
     def _fetch_large(self, target: BodyTarget) -> None:
