@@ -11,11 +11,12 @@ from termmail.cli.output import local_time, note, say, say_bytes, say_json, term
 from termmail.cli.session import Session, json_option, pass_session
 from termmail.cli.shapes import HeaderShape, PartShape, ShownMessageShape, message_values
 from termmail.mime.safe_text import safe_address, safe_text
-from termmail.model.body import Part, Rendered
+from termmail.model.body import Part, Rendered, RenderFailed
 from termmail.model.message import Address, MessageRow
 
 _UNWRAPPED = 100_000
 _PIPED = 80
+_LARGE = 256 * 1024
 
 
 @click.command()
@@ -99,6 +100,8 @@ def _say_message(row: MessageRow, raw: bytes) -> None:
             say(f"{name + ':':<10}{safe_text(value, one_line=True)}")
     say()
     rendered = _rendered(raw, terminal_columns() if sys.stdout.isatty() else _PIPED)
+    if isinstance(rendered, RenderFailed):
+        raise CommandError(rendered.sentence, ExitCode.DATA)
     for line in rendered.lines:
         say(line.text)
     if rendered.attachments:
@@ -115,10 +118,13 @@ def _shape(row: MessageRow, raw: bytes) -> ShownMessageShape:
 
     parsed = parse_message(raw)
     rendered = _rendered(raw, _UNWRAPPED)
+    if isinstance(rendered, RenderFailed):
+        note(rendered.sentence)
+    lines = () if isinstance(rendered, RenderFailed) else rendered.lines
     return ShownMessageShape(
         **message_values(row),  # type: ignore[arg-type]
         headers=[HeaderShape(field.name, field.value) for field in parsed.headers],
-        text="\n".join(line.text for line in rendered.lines),
+        text="\n".join(line.text for line in lines),
         parts=[_part(part) for part in parsed.parts],
     )
 
@@ -135,10 +141,19 @@ def _part(part: Part) -> PartShape:
     )
 
 
-def _rendered(raw: bytes, width: int) -> Rendered:
-    from termmail.mime.render import render_message
+def _rendered(raw: bytes, width: int) -> Rendered | RenderFailed:
+    """The message's text: HTML and whatever is large is laid out by a process that can be ended (P5, P6)."""
+    from termmail.mime.parts import parse_message
 
-    return render_message(raw, width=width)
+    simple = len(raw) <= _LARGE and all(part.content_type != "text/html" for part in parse_message(raw).parts)
+    if simple:
+        from termmail.mime.render import render_message
+
+        return render_message(raw, width=width)
+    from termmail.mime.worker import RenderWorker
+
+    with RenderWorker() as worker:
+        return worker.render(raw, width)
 
 
 def _addresses(addresses: tuple[Address, ...]) -> str:
