@@ -125,12 +125,16 @@ class Client:
         ids = self.queries.message_ids(self.mailbox_id(name))
         return [row for row in self.queries.rows(list(ids)) if row is not None]
 
+    def unmarked(self, name: str = "INBOX") -> list[MessageRow]:
+        """As `rows`, without what is marked as deleted: a server without UIDPLUS keeps it (S9)."""
+        return [row for row in self.rows(name) if "\\Deleted" not in row.flags]
+
     def row(self, subject: str, name: str = "INBOX") -> MessageRow:
-        (found,) = [row for row in self.rows(name) if row.subject == subject]
+        (found,) = [row for row in self.unmarked(name) if row.subject == subject]
         return found
 
     def subjects(self, name: str = "INBOX") -> list[str]:
-        return sorted(row.subject for row in self.rows(name))
+        return sorted(row.subject for row in self.unmarked(name))
 
     def contents(self, digest: Callable[[bytes], str] = raw_digest) -> Contents:
         """What the store shows: mailbox → Counter of (digest of the body, flags). A body that is not here fails."""
