@@ -73,17 +73,18 @@ class Replay:
         state = self._work.ingest.mailbox_state(group.mailbox_id)
         if state is None:
             return
+        if state.uidvalidity != group.uidvalidity:
+            # Another group had the mailbox listed anew: with the UIDs it has now this one comes round once more.
+            self._left.difference_update(group.ids)
+            return
         try:
             selected = self._work.enter(state)
-            if state.uidvalidity != group.uidvalidity:
-                raise MailboxRenumbered(f"{state.name} was numbered anew by the server.")
         except MailboxRenumbered as error:
             self._bind_anew(group, error)
-            return
         except ServerRefused as error:
             self._put_off(group, f"The server did not open {state.name}: {error.sentence}")
-            return
-        self._attempt(group, state, selected)
+        else:
+            self._attempt(group, state, selected)
 
     def _bind_anew(self, group: OperationGroup, error: MailboxRenumbered) -> None:
         """UIDs are not valid: list the mailbox, which finds the messages again, and let the operations come round once more."""
