@@ -59,6 +59,15 @@ def test_texts_and_attachments() -> None:
     assert message.defects == ()
 
 
+def test_named_alternatives_are_texts() -> None:
+    """P1: a file name alone does not make an attachment of what is one form of the text."""
+    raw = b"Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/html; name=h.html\n\nx\n"
+    raw += b"--b\nContent-Type: text/plain; name=t.txt\n\nx\n--b--\n"
+    message = parse_message(raw)
+    assert message.text_part is not None
+    assert message.attachments == ()
+
+
 def test_bytes_of_parts() -> None:
     """P2: transfer encodings undone, an attached message byte for byte."""
     assert part_bytes(NESTED, "1.1") == "Grün".encode()

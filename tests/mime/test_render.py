@@ -72,6 +72,11 @@ def test_structure_of_html() -> None:
     assert rendered.source == "html"
 
 
+def test_tabs_in_preformatted_html_become_spaces() -> None:
+    """D11."""
+    assert texts(html("<pre>a\tb\n\tc</pre>")) == ["    a       b", "            c"]
+
+
 def test_html_that_could_act_does_not_come_through() -> None:
     """D7, T18: scripts, styles, titles, comments, forms."""
     rendered = html(

@@ -301,7 +301,10 @@ class _Cleaner:
         frame = self.frames[-1]
         if frame.foreground is not None and frame.background is not None and _alike(frame.foreground, frame.background):
             self.invisible += 1
-        self.out.append(safe_text(text).translate(_TO_MARKS))
+        safe = safe_text(text)
+        if self.in_pre:
+            safe = safe.expandtabs(8)
+        self.out.append(safe.translate(_TO_MARKS))
 
     def image(self, attributes: dict[str, str | None], style: str) -> None:
         source = (attributes.get("src") or "").strip().lower()

@@ -79,7 +79,7 @@ def _is_attachment(node: Node, *, first: bool) -> bool:
     if node.disposition == "attachment":
         return True
     if kind.startswith("text/") and kind not in _TEXT_FOR_OTHER_PROGRAMS:
-        return bool(node.filename) and node.disposition != "inline" and not first
+        return bool(node.filename) and node.disposition != "inline" and not first and not node.alternative
     if kind.startswith("multipart/"):
         return False
     if kind in ("message/rfc822", "message/global"):

@@ -164,6 +164,7 @@ class _Renderer:
         start = node.parameters.get("start", "").strip("<> ")
         named = [child for child in node.children if start and child.content_id == start]
         texts = [child for child in node.children if child.content_type.startswith(("text/", "multipart/"))]
+        texts = [child for child in texts if child.disposition != "attachment"]
         return (named or texts or node.children)[0]
 
     def part(self, node: Node, *, titled: bool) -> Iterator[LogicalLine]:

@@ -23,9 +23,13 @@ _FOLD = re.compile(rb"\r?\n[ \t]*")
 
 
 class Node:
-    """One entity. Its body is `source[body_start:body_end]`; `children` are the parts of a multipart or the one of a message/rfc822."""
+    """One entity. Its body is `source[body_start:body_end]`; `children` are the parts of a multipart or the one of a message/rfc822.
+
+    `alternative` says that it is one of several forms of the same text (multipart/alternative).
+    """
 
     __slots__ = (
+        "alternative",
         "body_end",
         "body_start",
         "children",
@@ -52,6 +56,7 @@ class Node:
         self.disposition = ""
         self.filename = ""
         self.content_id = ""
+        self.alternative = False
         self.children: list[Node] = []
 
     @property
@@ -175,6 +180,7 @@ class Tree:
                 break
             child = self._entity(node.source, start, end, default_type)
             child.path = _below(node.path, number)
+            child.alternative = node.content_type == "multipart/alternative"
             node.children.append(child)
             self._descend(child, depth + 1)
 
