@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ class Cli:
 
     def __call__(self, *arguments: str, stdin: bytes = b"") -> int:
         before = sys.stdin
+        umask = os.umask(0o022)
         sys.stdin = io.TextIOWrapper(io.BytesIO(stdin))
         try:
             code = run(["--home", str(self.folder), *arguments])
         finally:
             sys.stdin = before
+            os.umask(umask)
         captured = self._capture.readouterr()
         self.output, self.error = captured.out, captured.err.decode()
         return code

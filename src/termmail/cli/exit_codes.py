@@ -53,5 +53,9 @@ def exit_code(error: errors.TermmailError) -> ExitCode:
     """The code for an error; for one of no special kind it says whether a later try may help."""
     if isinstance(error, CommandError):
         return error.code
-    other = ExitCode.UNAVAILABLE if error.retry is errors.Retry.NEVER else ExitCode.TRY_LATER
-    return next((code for kind, code in _CODES if isinstance(error, kind)), other)
+    later = error.retry is not errors.Retry.NEVER
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
+    if code is None:
+        return ExitCode.TRY_LATER if later else ExitCode.UNAVAILABLE
+    # A server that cannot sign anybody in at the moment has refused nothing.
+    return ExitCode.TRY_LATER if code is ExitCode.REFUSED and later else code
