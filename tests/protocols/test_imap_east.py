@@ -7,6 +7,7 @@ shown or logged, and the client either goes on securely or stops for the reason 
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 
 import pytest
@@ -91,10 +92,10 @@ def test_east(case: Case, authority: Authority) -> None:
                 timeouts=imap.Timeouts(connect=2, command=2),
                 trace=log.append,
             )
-            listing = session.list_mailboxes(with_status=True)
-            shown += [repr(listing), repr(session.select(b"INBOX")), repr(session.capabilities)]
-            shown.append(repr(session.take_unsolicited()))
-            session.close()
+            with contextlib.closing(session):
+                listing = session.list_mailboxes(with_status=True)
+                shown += [repr(listing), repr(session.select(b"INBOX")), repr(session.capabilities)]
+                shown.append(repr(session.take_unsolicited()))
             assert [mailbox.name for mailbox in listing.mailboxes] == ["INBOX"]
         except TermmailError as error:
             stopped = type(error).__name__

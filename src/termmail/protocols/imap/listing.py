@@ -56,7 +56,10 @@ def parse_status_row(response: Response) -> tuple[bytes, MailboxStatus]:
     values = response.values()
     if len(values) < 2 or not isinstance(values[-1], list):
         raise Malformed("not a row of STATUS")
-    name = as_bytes(values[0]) if len(values) == 2 else response.text[: response.text.rindex(b" (")].strip()
+    # An unquoted name with a space in it makes more values than two.
+    name = as_bytes(values[0]) if len(values) == 2 else response.text.rpartition(b" (")[0].strip()
+    if not name:
+        raise Malformed("a row without a name")
     items = as_list(values[-1])
     return name, _status(dict(zip((as_bytes(key).upper() for key in items[::2]), items[1::2], strict=False)))
 
@@ -102,7 +105,7 @@ def assemble(
         name = "INBOX" if key == b"INBOX" else names.decode_name(row.wire_name)
         if name in taken:
             # Two encodings of one name; the second is shown as it is sent, so that both can be told apart.
-            name = row.wire_name.decode("utf-8", "backslashreplace")
+            name = row.wire_name.decode("ascii", "backslashreplace")
         taken.add(name)
         found[key] = RemoteMailbox(
             wire_name=row.wire_name,
