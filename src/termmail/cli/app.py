@@ -2,20 +2,113 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from termmail.cli.session import Session, pass_session
+from termmail.cli.exit_codes import CommandError, ExitCode
+from termmail.cli.output import note
+from termmail.cli.session import Session
+from termmail.model.account import Account
+from termmail.model.home import Home
+from termmail.model.secret import Secret
+
+if TYPE_CHECKING:
+    from termmail.accounts.config import Config
+    from termmail.engine.child import EngineChild
+
+_ENGINE_SECONDS = 10.0
 
 
-def open_app(session: Session) -> None:
-    """Open the mail reader on the session's home; returns when the user quits."""
-    from termmail.ui.app import run
+def open_app(session: Session) -> int:
+    """Open the mail reader on the session's home; returns its exit code when the user quits."""
+    from termmail.engine.hardening import harden
 
-    run(session.home, session.config)
+    harden()
+    home, config = session.home, session.config
+    if config.keys.bind or config.keys.preset != "gmail":
+        _check_keys(home)
+    if [status.account for status in session.queries.accounts()] != [account.name for account in config.accounts]:
+        session.intents.register_accounts(config.accounts)
+    session.close()
+    return _run(home, config, config.accounts, lambda: _start_engine(home), demo_factory=run_demo)
 
 
 @click.command()
-@pass_session
-def demo(session: Session) -> None:
+def demo() -> int:
     """Try the mail reader on a mail server of its own, with sample mail, in a home that is thrown away."""
-    open_app(session)
+    return run_demo()
+
+
+def run_demo() -> int:
+    """Start the demo's mail server, read its mail, and leave nothing behind; returns an exit code."""
+    from termmail.accounts.config import Config, add_account
+    from termmail.accounts.home import prepare_home
+    from termmail.demo.run import DemoError, DemoProvider
+    from termmail.store.intents import Intents
+    from termmail.ui.app import check_terminal
+
+    check_terminal(os.environ)
+    with tempfile.TemporaryDirectory(prefix="termmail-demo-", ignore_cleanup_errors=True) as folder:
+        home = Home.under(Path(folder) / "home")
+        prepare_home(home)
+        try:
+            with DemoProvider(home.state) as provider:
+                accounts = provider.accounts()
+                for account in accounts:
+                    add_account(home, account)
+                intents = Intents(home)
+                try:
+                    intents.register_accounts(accounts)
+                finally:
+                    intents.close()
+                passwords = {account.name: provider.password(account.user) for account in accounts}
+                return _run(home, Config(), accounts, lambda: _start_engine(home, passwords))
+        except DemoError as error:
+            raise CommandError(str(error), ExitCode.UNAVAILABLE) from error
+
+
+def _run(
+    home: Home,
+    config: Config,
+    accounts: Sequence[Account],
+    start_engine: Callable[[], EngineChild],
+    demo_factory: Callable[[], int] | None = None,
+) -> int:
+    from termmail.ui.app import run
+
+    return run(
+        home,
+        accounts,
+        start_engine=start_engine,
+        demo_factory=demo_factory,
+        preset=config.keys.preset,
+        rebound=config.keys.bind,
+        say=note,
+    )
+
+
+def _check_keys(home: Home) -> None:
+    """Raises ConfigError where the file names a preset or a command that there is not."""
+    from termmail.accounts.config import check_keys
+    from termmail.ui.keymap import BY_NAME, PRESETS
+
+    check_keys(home, PRESETS, BY_NAME)
+
+
+def _start_engine(home: Home, passwords: dict[str, Secret] | None = None) -> EngineChild:
+    """The engine as a child, with the passwords it cannot get for itself. Called in a thread."""
+    from termmail.engine.child import EngineChild
+
+    child = EngineChild(home)
+    child.start()
+    deadline = time.monotonic() + _ENGINE_SECONDS
+    for account, secret in (passwords or {}).items():
+        while not child.send_password(account, secret) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return child

@@ -77,7 +77,7 @@ def _set_home(context: click.Context, parameter: click.Parameter, value: str | N
 @click.version_option(__version__, message="termmail %(version)s")
 @pass_session
 @click.pass_context
-def cli(context: click.Context, session: Session, as_json: bool) -> None:
+def cli(context: click.Context, session: Session, as_json: bool) -> int | None:
     """Read e-mail in the terminal. Without a command it opens the mail reader.
 
     IDs are the numbers that `termmail list` prints. Changes are made here at once and reach the server through the running mail reader
@@ -87,7 +87,8 @@ def cli(context: click.Context, session: Session, as_json: bool) -> None:
     if context.invoked_subcommand is None:
         from termmail.cli.app import open_app
 
-        open_app(session)
+        return open_app(session)
+    return None
 
 
 def run(arguments: Sequence[str]) -> int:
