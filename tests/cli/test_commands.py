@@ -99,7 +99,7 @@ def test_raw_is_byte_for_byte(store: FilledStore, cli: Cli) -> None:
 def test_what_is_not_here_is_said_and_asked_for(store: FilledStore, cli: Cli) -> None:
     message = store.ids()[0]
     assert cli("show", str(message)) == 75
-    assert "termmail sync" in cli.error
+    assert "not on this computer yet" in cli.error
     assert cli("show", str(message), "--raw") == 75
     assert [request.placement_id for request in store.ingest.take_requests()] == [message]
     assert cli("show", "4711") == 66

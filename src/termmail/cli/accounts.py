@@ -13,7 +13,7 @@ from termmail.accounts import config, credentials
 from termmail.cli.arguments import HostPort, Offline
 from termmail.cli.completions import complete_account
 from termmail.cli.exit_codes import CommandError, ExitCode, exit_code
-from termmail.cli.output import columns, note, say, say_json
+from termmail.cli.output import columns, local_time, note, say, say_json
 from termmail.cli.passwords import ask_password, read_password
 from termmail.cli.session import Session, existing_file, json_option, no_such_account, pass_session
 from termmail.cli.shapes import PASSWORD_FROM, account_shape
@@ -29,6 +29,7 @@ from termmail.model.account import (
 )
 from termmail.model.errors import TermmailError
 from termmail.model.secret import Secret
+from termmail.model.status import AccountStatus, ConnectionState
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Address = tuple[str, int | None]
@@ -187,7 +188,8 @@ def show(session: Session, account_name: str) -> None:
             ("password from", found.credential.command or PASSWORD_FROM[found.credential.kind]),
             ("authority", found.ca_file),
             ("offline", _offline_text(found.offline)),
-            ("state", "" if status is None else status.sentence or status.state.value),
+            ("state", _state(status)),
+            ("last sync", local_time(status.synced_at) if status and status.synced_at else ""),
             ("waiting changes", str(status.pending_operations) if status and status.pending_operations else ""),
         )
         if row[1]
@@ -291,6 +293,12 @@ def _has_mail(session: Session, name: str) -> bool:
     from termmail.store.effective import account_folder
 
     return (session.home.mail / account_folder(name)).exists()
+
+
+def _state(status: AccountStatus | None) -> str:
+    if status is None or (status.state is ConnectionState.UNKNOWN and not status.sentence):
+        return ""
+    return status.sentence or status.state.value
 
 
 def _ways(options: dict[str, Any]) -> int:

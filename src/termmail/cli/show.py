@@ -58,7 +58,7 @@ def _not_here(session: Session, row: MessageRow) -> CommandError:
     session.intents.request_body(row.id)
     return CommandError(
         f"Message {row.id} is not on this computer yet; it has been asked for."
-        " The running mail reader or `termmail sync` fetches it, then show it again.",
+        " The mail reader or `termmail engine` fetches it as soon as one runs with a network; then show it again.",
         ExitCode.TRY_LATER,
     )
 
