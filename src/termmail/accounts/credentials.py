@@ -48,7 +48,7 @@ def password(account: Account) -> Secret:
         case CredentialKind.SESSION:
             raise CredentialUnavailable(
                 f'The password of "{account.name}" is asked for each time and has not been given yet.'
-                f" Sign in with: termmail sync {account.name}"
+                f" Type it in the mail reader, or on a terminal with: termmail sync {account.name}"
             )
         case CredentialKind.KEYRING:
             return _from_keyring(account)
