@@ -379,3 +379,5 @@ def test_completion_knows_accounts_and_mailboxes(store: FilledStore, cli: Cli) -
     assert complete(cli.folder, "list -m wo") == ["Work", "Work/Deep"]
     assert "Archive" in complete(cli.folder, "move 3 ")
     assert complete(cli.folder / "nowhere", "list -m ") == []
+    store.intents.create_mailbox("lisa", "Sent Items (old)")
+    assert complete(cli.folder, "list -m sent") == ["Sent", r"Sent\ Items\ \(old\)"]

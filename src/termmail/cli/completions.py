@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -37,7 +40,14 @@ def complete_mailbox(context: click.Context, parameter: click.Parameter, incompl
     except TermmailError:
         return []
     names = dict.fromkeys(mailbox.name for mailbox in mailboxes)
-    return [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
+    return [CompletionItem(_quoted(name)) for name in names if name.lower().startswith(incomplete.lower())]
+
+
+def _quoted(name: str) -> str:
+    """The name as it is inserted: bash, unlike the others, puts it into the line as it stands."""
+    if os.environ.get("_TERMMAIL_COMPLETE", "").startswith("bash"):
+        return re.sub(r"([^\w@%+=:,./-])", r"\\\1", name)
+    return name
 
 
 def _folder(context: click.Context) -> str | None:
