@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import socket
 import threading
@@ -463,17 +464,50 @@ def test_nobody_there() -> None:
         imap.connect(Server("no-such-host.invalid", 993), "lisa", Secret("x"))
 
 
-def test_connecting_can_be_aborted() -> None:
-    """X3."""
-    aborts: list[object] = []
+@pytest.mark.parametrize("security", list(Security))
+def test_connecting_can_be_aborted(authority: Authority, security: Security) -> None:
+    """X3: while it waits for the greeting, or for the handshake."""
+    timers: list[threading.Timer] = []
 
-    def soon(abort: object) -> None:
-        aborts.append(abort)
-        threading.Timer(0.2, abort).start()  # type: ignore[arg-type]
+    def soon(abort: Callable[[], None]) -> None:
+        timers.append(threading.Timer(0.3, abort))
+        timers[0].start()
 
+    started = time.monotonic()
     with ScriptedServer(say_nothing) as server, pytest.raises(Cancelled):
-        connect_to(server, on_wire=soon)
-    assert len(aborts) == 1
+        connect_to(server, security, ca_file=str(authority.ca), on_abort=soon)
+    assert time.monotonic() - started < 5
+    timers[0].join()
+
+
+def test_an_abort_before_the_connection_is_made() -> None:
+    with ScriptedServer(say_nothing) as server, pytest.raises(Cancelled):
+        connect_to(server, on_abort=lambda abort: abort())
+    assert server.received == b""
+
+
+def test_an_abort_while_nobody_takes_the_connection() -> None:
+    """X3: a listener whose queue is full leaves TCP's own handshake without an answer."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        timers: list[threading.Timer] = []
+
+        def soon(abort: Callable[[], None]) -> None:
+            timers.append(threading.Timer(0.3, abort))
+            timers[0].start()
+
+        started = time.monotonic()
+        with pytest.raises(Cancelled):
+            imap.connect(
+                Server("127.0.0.1", listener.getsockname()[1], Security.NONE), "lisa", Secret("x"), on_abort=soon
+            )
+        assert time.monotonic() - started < 5
+        timers[0].join()
 
 
 @pytest.mark.parametrize("security", [Security.NONE, Security.TLS])
@@ -561,3 +595,43 @@ def test_a_session_that_was_cut_says_so(dovecot_server: Dovecot, dovecot_user: s
             session.idle(until=time.monotonic() + 20, wake=None)
         with pytest.raises(ConnectionLost):
             session.noop()
+
+
+@pytest.mark.parametrize("security", [Security.NONE, Security.STARTTLS])
+def test_a_connection_cut_anywhere(dovecot_server: Dovecot, dovecot_user: str, security: Security) -> None:
+    """X4: at any byte from the server, it is one of our errors, and the session is closed."""
+    dovecot_server.make(dovecot_user, "INBOX", [b"Subject: x\r\n\r\nbody"] * 3)
+
+    def go(proxy: Proxy) -> int:
+        session = imap.connect(
+            Server("localhost", proxy.port, security),
+            dovecot_user,
+            Secret(dovecot_server.password(dovecot_user)),
+            ca_file=str(dovecot_server.tls.ca),
+        )
+        try:
+            session.list_mailboxes(with_status=True)
+            session.select(b"INBOX")
+            list(session.fetch_headers([UidRange(1, 9)]))
+            list(session.fetch_bodies([UidRange(1, 9)]))
+            return proxy.stats.bytes_to_client
+        except TermmailError:
+            assert session.closed
+            raise
+        finally:
+            session.close()
+
+    with Proxy(dovecot_server.host, dovecot_server.port) as proxy:
+        # The first time Dovecot has more to say, and later its words vary by a few bytes.
+        go(proxy)
+        proxy.reset()
+        total = go(proxy)
+        assert total > 2000
+        for count in range(0, total - 100, 61):
+            # What the connection before still has to say must not count.
+            while proxy.open_connections():
+                time.sleep(0.002)
+            proxy.cut_after(count)
+            with pytest.raises((ConnectionLost, InsecureConnection, ProtocolViolation)):
+                go(proxy)
+            assert not proxy.never_cut()

@@ -355,6 +355,16 @@ def test_select_without_uidnext_and_flags() -> None:
         assert selected.new_keywords
 
 
+def test_qresync_that_was_not_enabled_is_not_used() -> None:
+    """RFC 7162: its parameter would be an error then."""
+    with ScriptedServer(usual({}, CAPABILITIES + b" QRESYNC CONDSTORE ENABLE")) as server:
+        session = connect_to(server)
+        with contextlib.closing(session):
+            session.noop()
+            assert session.select(b"INBOX", known=(7, 5)).changed is None
+    assert b"QRESYNC (" not in server.received
+
+
 def test_vanished_in_millions_stays_a_range() -> None:
     """RFC 7162."""
     capabilities = CAPABILITIES + b" QRESYNC CONDSTORE ENABLE"
@@ -362,7 +372,8 @@ def test_vanished_in_millions_stays_a_range() -> None:
         b"* OK [CLOSED] old\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [HIGHESTMODSEQ 99] x\r\n"
         b"* VANISHED (EARLIER) 1:4000000000,4000000002\r\n* 1 FETCH (UID 4000000001 FLAGS (a) MODSEQ (98))\r\n$TAG OK done\r\n"
     )
-    with talking({"SELECT": answer}, capabilities) as session:
+    enabled = b"* ENABLED QRESYNC\r\n$TAG OK done\r\n"
+    with talking({"SELECT": answer, "ENABLE": enabled}, capabilities) as session:
         selected = session.select(b"INBOX", known=(7, 5))
         assert selected.vanished == (UidRange(1, 4_000_000_000), UidRange(4_000_000_002, 4_000_000_002))
         assert selected.changed == (RemoteFlags(4_000_000_001, FlagSet(keywords=frozenset({"a"})), 98),)
@@ -539,6 +550,7 @@ def fuzz_server() -> Iterator[tuple[ScriptedServer, list[bytes]]]:
         "NOOP",
         "CREATE",
     )
-    capabilities = CAPABILITIES + b" QRESYNC CONDSTORE ESEARCH LIST-EXTENDED LIST-STATUS"
-    with ScriptedServer(usual(dict.fromkeys(commands, answer), capabilities)) as server:
+    capabilities = CAPABILITIES + b" ENABLE QRESYNC CONDSTORE ESEARCH LIST-EXTENDED LIST-STATUS"
+    answers: Answers = {**dict.fromkeys(commands, answer), "ENABLE": b"* ENABLED QRESYNC\r\n$TAG OK done\r\n"}
+    with ScriptedServer(usual(answers, capabilities)) as server:
         yield server, said

@@ -6,9 +6,11 @@ import contextlib
 import ipaddress
 import socket
 import ssl
+import threading
+import time
 
 from termmail.model.account import Security, Server
-from termmail.model.errors import ConfigError, ConnectionLost, InsecureConnection
+from termmail.model.errors import Cancelled, ConfigError, ConnectionLost, InsecureConnection
 
 _EXPIRED = 10
 _NOT_YET_VALID = 9
@@ -42,55 +44,112 @@ def check_plain_allowed(server: Server) -> None:
         )
 
 
-def open_socket(server: Server, seconds: float) -> socket.socket:
-    """A TCP connection. Raises ConnectionLost, or InsecureConnection where a plain one would leave this machine."""
+class Lifeline:
+    """Lets another thread end whatever a connection waits for, from before it is made until it is closed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._cut = False
+
+    @property
+    def is_cut(self) -> bool:
+        return self._cut
+
+    def hold(self, connection: socket.socket) -> None:
+        """This is the socket to end. Raises Cancelled where it should have ended already."""
+        with self._lock:
+            self._socket = connection
+            if self._cut:
+                connection.close()
+                raise Cancelled("Stopped.")
+
+    def cut(self) -> None:
+        """From any thread: what waits for the socket returns at once."""
+        with self._lock:
+            self._cut = True
+            if self._socket is not None:
+                # Not SSLSocket.shutdown, which takes the TLS object away from the thread that reads with it.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket; never raises."""
+        with self._lock:
+            connection, self._socket = self._socket, None
+            if connection is not None:
+                with contextlib.suppress(OSError):
+                    connection.close()
+
+
+def open_socket(server: Server, seconds: float, lifeline: Lifeline) -> socket.socket:
+    """A TCP connection within so many seconds. Raises ConnectionLost, Cancelled, or InsecureConnection where a plain one would
+    leave this machine."""
     check_plain_allowed(server)
+    deadline = time.monotonic() + seconds
     try:
-        connection = socket.create_connection((server.host, server.port), timeout=seconds)
+        addresses = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise ConnectionLost(_unreachable(server, error), detail=f"{type(error).__name__}: {error}") from error
-    try:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = connection.getpeername()[0]
-    except OSError as error:
-        connection.close()
-        raise ConnectionLost(_unreachable(server, error), detail=str(error)) from error
-    if server.security is Security.NONE and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
-        connection.close()
-        raise InsecureConnection(f"{server.host} is not this computer, so nothing was sent without encryption.")
-    return connection
+    failure: OSError = TimeoutError("no address")
+    for family, kind, protocol, _, address in addresses:
+        try:
+            connection = socket.socket(family, kind, protocol)
+        except OSError as error:
+            failure = error
+            continue
+        lifeline.hold(connection)
+        try:
+            connection.settimeout(max(1.0, deadline - time.monotonic()))
+            connection.connect(address)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer = str(connection.getpeername()[0])
+        except OSError as error:
+            lifeline.close()
+            if lifeline.is_cut:
+                raise Cancelled("Stopped.") from error
+            failure = error
+            continue
+        if server.security is Security.NONE and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
+            lifeline.close()
+            raise InsecureConnection(f"{server.host} is not this computer, so nothing was sent without encryption.")
+        return connection
+    raise ConnectionLost(_unreachable(server, failure), detail=f"{type(failure).__name__}: {failure}") from failure
 
 
-def secure_socket(connection: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
-    """Shake hands over an open connection, which is closed where that fails.
+def secure_socket(
+    connection: socket.socket, context: ssl.SSLContext, host: str, seconds: float, lifeline: Lifeline
+) -> ssl.SSLSocket:
+    """Shake hands over an open connection within so many seconds; the connection is closed where that fails.
 
-    Raises InsecureConnection for a certificate or a TLS version that won't do, ConnectionLost where the network failed.
+    Raises InsecureConnection for a certificate or a TLS version that won't do, ConnectionLost where the network failed,
+    Cancelled.
     """
     try:
-        return context.wrap_socket(connection, server_hostname=host)
+        connection.settimeout(max(0.1, seconds))
+        secured = context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
+        lifeline.hold(secured)
+        secured.do_handshake()
     except ssl.SSLCertVerificationError as error:
-        _close(connection)
+        lifeline.close()
         raise InsecureConnection(_certificate(host, error), detail=str(error)) from error
-    except ssl.SSLEOFError as error:
-        _close(connection)
-        raise ConnectionLost(f"{host} ended the connection while encryption was set up.", detail=str(error)) from error
-    except ssl.SSLError as error:
-        _close(connection)
-        raise InsecureConnection(
-            f"No encrypted connection with {host} could be made, so nothing was sent. Check the port and whether it "
-            "expects tls or starttls.",
-            detail=str(error),
-        ) from error
     except (OSError, ValueError) as error:
-        _close(connection)
-        raise ConnectionLost(
-            f"{host} ended the connection while encryption was set up.", detail=f"{type(error).__name__}: {error}"
-        ) from error
-
-
-def _close(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.close()
+        lifeline.close()
+        if lifeline.is_cut:
+            raise Cancelled("Stopped.") from error
+        detail = f"{type(error).__name__}: {error}"
+        if isinstance(error, TimeoutError):
+            raise ConnectionLost(
+                f"{host} did not answer in time while encryption was set up.", detail=detail
+            ) from error
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+            raise InsecureConnection(
+                f"No encrypted connection with {host} could be made, so nothing was sent. Check the port and whether it "
+                "expects tls or starttls.",
+                detail=detail,
+            ) from error
+        raise ConnectionLost(f"{host} ended the connection while encryption was set up.", detail=detail) from error
+    return secured
 
 
 def _is_loopback_name(host: str) -> bool:

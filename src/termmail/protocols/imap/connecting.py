@@ -13,12 +13,12 @@ from termmail.model.secret import Secret
 from termmail.protocols import sasl, tls
 from termmail.protocols.arguments import check_argument
 from termmail.protocols.imap import names
-from termmail.protocols.imap.core import Core, Literal, Timeouts, announce
+from termmail.protocols.imap.core import Core, Literal, Timeouts
+from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.link import Client, Link
 from termmail.protocols.imap.responses import Status, parse_status
 from termmail.protocols.imap.session import ImapSession
 from termmail.protocols.imap.unsolicited import capability_set
-from termmail.protocols.imap.wire import Wire
 from termmail.protocols.redact import Redactor
 from termmail.protocols.words import server_text
 
@@ -36,13 +36,13 @@ def connect(
     timeouts: Timeouts = _USUAL_TIMEOUTS,
     max_literal: int = 64 << 20,
     trace: Callable[[str], None] | None = None,
-    on_wire: Callable[[Callable[[], None]], None] | None = None,
+    on_abort: Callable[[Callable[[], None]], None] | None = None,
 ) -> ImapSession:
     """Connect, encrypt as `server.security` says, and sign in with the best mechanism offered.
 
     `max_literal` is the number of bytes above which a server's literal ends the connection. `trace` gets each line for the
-    log, without secrets. `on_wire` gets a function that aborts the connection, from any thread, as soon as there is one,
-    while this call still waits for the server.
+    log, without secrets. `on_abort` gets, before anything else, a function that from any thread ends this call and later the
+    session, as `ImapSession.abort` does; looking the name up can't be cut short.
 
     Raises InsecureConnection, SignInRefused, ConnectionLost, ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
     """
@@ -51,13 +51,12 @@ def connect(
     tls.check_plain_allowed(server)
     context = None if server.security is Security.NONE else tls.client_context(ca_file)
 
-    def announce_wire(wire: Wire) -> None:
-        if on_wire is not None:
-            on_wire(wire.abort)
-
+    lifeline = tls.Lifeline()
+    if on_abort is not None:
+        on_abort(lifeline.cut)
     client = Client(
         server,
-        lambda: Link(server, context, timeouts.connect, timeouts.command, announce_wire),
+        lambda: Link(server, context, timeouts.connect, timeouts.command, lifeline),
         connect=timeouts.connect,
         command=timeouts.command,
     )

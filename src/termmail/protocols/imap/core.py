@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-import termmail.protocols.imap as room
 from termmail.model.errors import ConnectionLost, ProtocolViolation, Scope, ServerRefused, TermmailError
+from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.link import Client
 from termmail.protocols.imap.responses import (
     LiteralTooLarge,
@@ -85,6 +85,11 @@ class Core:
     def has(self, name: str) -> bool:
         """Whether the server offers this extension, and `disable` did not hide it."""
         return name.upper() in self.capabilities
+
+    def enables(self, name: str) -> bool:
+        """Whether an extension was enabled (RFC 5161), or will be with the next command."""
+        ahead = any(verb == "ENABLE" and name.encode() in rest.split() for verb, rest in self.ahead)
+        return ahead or name in self.collector.enabled
 
     # Sending
 
@@ -321,9 +326,3 @@ class Core:
     def abort(self) -> None:
         """From any thread: whatever waits raises Cancelled at once."""
         self.wire.abort()
-
-
-def announce(verb: str, when: str) -> None:
-    """Tell the hook of the package, if there is one, that a command is about to be sent or was answered."""
-    if room.on_command is not None:
-        room.on_command(f"{when} {verb}")

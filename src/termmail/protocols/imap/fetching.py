@@ -18,7 +18,8 @@ from termmail.model.errors import ConnectionLost, Retry, TermmailError
 from termmail.model.flags import FlagSet
 from termmail.model.remote import FaultKind, FetchFault, RemoteBody, RemoteFlags, RemoteHeader, UidRange
 from termmail.protocols.imap import ranges
-from termmail.protocols.imap.core import Core, announce
+from termmail.protocols.imap.core import Core
+from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.responses import (
     OVERSIZED,
     LiteralTooLarge,

@@ -16,6 +16,7 @@ from imapclient import IMAPClient, SocketTimeout
 from termmail.model.account import Security, Server
 from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolViolation
 from termmail.protocols import tls
+from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.responses import LiteralTooLarge, Response, parse_status, read_response
 from termmail.protocols.imap.wire import Wire
 
@@ -38,13 +39,14 @@ class Link(imaplib.IMAP4):
         context: ssl.SSLContext | None,
         connect_seconds: float,
         command_seconds: float,
-        on_wire: Callable[[Wire], None],
+        lifeline: tls.Lifeline,
     ) -> None:
         self._server = server
         self._context = context
         self._connect_seconds = connect_seconds
         self._command_seconds = command_seconds
-        self._on_wire = on_wire
+        self._lifeline = lifeline
+        self._deadline = 0.0
         self.reader: Reader | None = None
         self.greeting = b""
         self._prefix = secrets.token_hex(3).upper().encode()
@@ -53,18 +55,18 @@ class Link(imaplib.IMAP4):
         self._encoding = "latin-1"
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
-        connection = tls.open_socket(self._server, self._connect_seconds)
+        self._deadline = time.monotonic() + self._connect_seconds
+        connection = tls.open_socket(self._server, self._connect_seconds, self._lifeline)
         if self._server.security is Security.TLS:
             connection = self._secured(connection)
-        self.wire = Wire(connection, self._server.host, timeout=self._connect_seconds)
+        self.wire = Wire(connection, self._server.host, timeout=self._connect_seconds, lifeline=self._lifeline)
         self.host, self.port, self.sock = self._server.host, self._server.port, connection
-        self._on_wire(self.wire)
 
     def _connect(self) -> None:
         imap: Any = self
         imap.tagpre = self._prefix
         try:
-            self.wire.end_by(time.monotonic() + self._connect_seconds)
+            self.wire.end_by(self._deadline)
             greeting = self._read_greeting()
             if self._server.security is Security.STARTTLS:
                 self._start_tls()
@@ -85,7 +87,8 @@ class Link(imaplib.IMAP4):
     def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
         if self._context is None:
             raise ValueError("TLS needs a context")
-        return tls.secure_socket(plain, self._context, self._server.host)
+        left = self._deadline - time.monotonic()
+        return tls.secure_socket(plain, self._context, self._server.host, left, self._lifeline)
 
     def _read_greeting(self) -> bytes:
         match = _GREETING.match(self.wire.read_line())
@@ -110,6 +113,7 @@ class Link(imaplib.IMAP4):
         """STARTTLS, whatever the server says it can (T4). Nothing that came before it counts afterwards (T5)."""
         host = self._server.host
         tag = self._prefix + secrets.token_hex(4).upper().encode()
+        announce("STARTTLS", "before")
         self.wire.send(tag + b" STARTTLS\r\n")
         for _ in range(100):
             response = read_response(self.wire, keep=_SMALL, drop=_SMALL)
@@ -118,6 +122,7 @@ class Link(imaplib.IMAP4):
             status = parse_status(response.line[len(tag) + 1 :]) if response.tag == tag else None
             if status is None or status.kind != "OK":
                 break
+            announce("STARTTLS", "after")
             self._refuse_leftovers()
             self.wire.secure(self._secured)
             self.sock = self.wire.socket

@@ -37,7 +37,7 @@ def select(core: Core, wire_name: bytes, known: tuple[int, int] | None, read_onl
     """See ImapSession.select."""
     verb = "EXAMINE" if read_only else "SELECT"
     name = names.quoted(wire_name)
-    resync = known is not None and known[1] > 0 and core.has("QRESYNC")
+    resync = known is not None and known[1] > 0 and core.has("QRESYNC") and core.enables("QRESYNC")
     if resync and known is not None:
         arguments = name + b" (QRESYNC (%d %d))" % known
     elif core.has("CONDSTORE"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket as sockets
 import ssl
-import threading
 import time
 from collections.abc import Callable
 
 from termmail.model.errors import Cancelled, ConnectionLost, ProtocolViolation
+from termmail.protocols.tls import Lifeline
 
 MAX_LINE = 32 << 20
 """Bytes of one line. Far above any honest line, and a bound for memory."""
@@ -25,17 +25,13 @@ class Wire:
     other side may be silent, in seconds.
     """
 
-    def __init__(
-        self, connection: sockets.socket, host: str, *, timeout: float, trace: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, connection: sockets.socket, host: str, *, timeout: float, lifeline: Lifeline) -> None:
         self._socket = connection
         self.host = host
         self.data = b""
         self.pos = 0
         self._closed = False
-        self.trace = trace
-        self._cancelled = False
-        self._closing = threading.Lock()
+        self._lifeline = lifeline
         self._deadline: float | None = None
         self.timeout = timeout
 
@@ -161,14 +157,14 @@ class Wire:
             chunk = self._socket.recv(_RECEIVE)
         except TimeoutError as error:
             self.close()
-            if self._cancelled:
+            if self._lifeline.is_cut:
                 raise Cancelled("Stopped.") from error
             raise ConnectionLost(
                 f"{self.host} did not answer in time, so the connection was closed. It is tried again."
             ) from error
         except (OSError, ValueError) as error:
             raise self._lost(f"{type(error).__name__}: {error}") from error
-        if not chunk or self._cancelled:
+        if not chunk or self._lifeline.is_cut:
             raise self._lost("end of stream")
         return chunk
 
@@ -186,25 +182,16 @@ class Wire:
 
     def _lost(self, detail: str) -> ConnectionLost | Cancelled:
         self.close()
-        if self._cancelled:
+        if self._lifeline.is_cut:
             return Cancelled("Stopped.")
         return ConnectionLost(f"The connection to {self.host} was lost. It is tried again.", detail=detail)
 
     def close(self) -> None:
         """Close the socket; never raises."""
-        with self._closing:
-            if self.closed:
-                return
-            self._closed = True
-            self.data, self.pos = b"", 0
-            with contextlib.suppress(OSError):
-                self._socket.close()
+        self._closed = True
+        self.data, self.pos = b"", 0
+        self._lifeline.close()
 
     def abort(self) -> None:
         """From any thread: a call that waits here raises Cancelled at once, and so does every later one."""
-        self._cancelled = True
-        with self._closing:
-            if not self.closed:
-                # Not SSLSocket.shutdown, which takes the TLS object away from the thread that reads with it.
-                with contextlib.suppress(OSError):
-                    sockets.socket.shutdown(self._socket, sockets.SHUT_RDWR)
+        self._lifeline.cut()
