@@ -1,0 +1,210 @@
+"""The Textual app, and how it is run and ended."""
+
+from __future__ import annotations
+
+import os
+
+# Read when textual is imported: a lone Esc is reported after 25 ms.
+os.environ.setdefault("ESCDELAY", "25")
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.theme import Theme
+
+from termmail.model.account import Account
+from termmail.model.errors import Retry, TermmailError
+from termmail.model.home import Home
+from termmail.ui.backend import Backend, EngineHandle
+from termmail.ui.keymap import Bindings, bindings
+from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
+from termmail.ui.words import Clock
+
+_THEME_SETTING = "ui.theme"
+_DEMO = "demo"
+_ENDED = "ended"
+
+
+class NoTerminal(TermmailError):
+    """There is no terminal to draw on, or one that can't do it (X6)."""
+
+    retry = Retry.NEVER
+
+
+class TermmailApp(App[str]):
+    """The mail reader on one home. Its return value says how it ended."""
+
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    AUTO_FOCUS = None
+    ESCAPE_TO_MINIMIZE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+    CSS = """
+    Screen { background: $background; color: $foreground; }
+    ScrollView {
+        scrollbar-color: $panel; scrollbar-color-hover: $primary; scrollbar-color-active: $primary;
+        scrollbar-background: $background; scrollbar-background-hover: $background; scrollbar-background-active: $background;
+    }
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        accounts: Sequence[Account],
+        *,
+        start_engine: Callable[[], EngineHandle] | None = None,
+        demo: bool = False,
+        keys: Bindings | None = None,
+        clock: Clock | None = None,
+        read_after: float = 1.0,
+    ) -> None:
+        """`demo` says that the demo is offered where there is no account; `read_after` are the seconds in view after which a message
+        is read. Raises StorageFailed, StoreTooNew."""
+        self.fault: BaseException | None = None
+        self.look: Look = look_of(DARK)
+        self.keys = keys or bindings()
+        self.clock = clock or Clock()
+        self.accounts = tuple(accounts)
+        self.offers_demo = demo
+        self.read_after = read_after
+        self.backend = Backend(home, start_engine)
+        self._stopped = False
+        colourless = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=True if colourless else None)
+        for theme in (DARK, LIGHT, PLAIN):
+            self.register_theme(theme)
+        wanted = self.backend.queries.setting(_THEME_SETTING)
+        self.theme = PLAIN.name if colourless else wanted if wanted in self.available_themes else DARK.name
+        self.look = look_of(self.current_theme, colours=not colourless)
+        self._colourless = colourless
+
+    # start and end
+
+    def on_load(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            # Signals go to the main thread only.
+            with contextlib.suppress(ValueError, RuntimeError):
+                loop.add_signal_handler(number, self.exit, _ENDED)
+
+    async def on_mount(self) -> None:
+        if self.accounts:
+            from termmail.ui.screens.main import MainScreen
+
+            await self.push_screen(MainScreen(self.backend, self.accounts))
+        else:
+            from termmail.ui.screens.welcome import WelcomeScreen
+
+            await self.push_screen(WelcomeScreen(demo=self.offers_demo))
+        self.watch(self, "theme", self._theme_changed, init=False)
+
+    def run_demo(self) -> None:
+        """End, to begin again with the demo."""
+        self.exit(_DEMO)
+
+    def close_backend(self) -> None:
+        """Write what is left and close the store; once."""
+        if not self._stopped:
+            self._stopped = True
+            self.backend.stop()
+
+    # looks
+
+    def _theme_changed(self) -> None:
+        self.look = look_of(self.current_theme, colours=not self._colourless)
+        for screen in self.screen_stack:
+            for widget in screen.walk_children():
+                forget = getattr(widget, "forget_drawn", None)
+                if forget is not None:
+                    forget()
+                widget.refresh()
+
+    def choose_theme(self, name: str) -> None:
+        """Switch and remember it."""
+        self.theme = name
+        self.backend.writer.wish(lambda intents: intents.set_setting(_THEME_SETTING, name), for_engine=False)
+
+    def themes(self) -> list[Theme]:
+        """Those to choose from."""
+        plain = {PLAIN.name}
+        return [theme for name, theme in self.available_themes.items() if name not in plain and not theme.ansi]
+
+    # faults
+
+    def _handle_exception(self, error: Exception) -> None:
+        if self.fault is None:
+            self.fault = error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        # Textual would print the local variables of every frame, a mail's text and maybe a password among them (C3).
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        self._exit_renderables.clear()
+
+
+def check_terminal(environment: Mapping[str, str]) -> None:
+    """Raises NoTerminal where nothing can be drawn."""
+    for stream, name in ((sys.__stdin__, "input"), (sys.__stdout__, "output"), (sys.__stderr__, "output")):
+        try:
+            usable = stream is not None and stream.isatty()
+        except ValueError:
+            usable = False
+        if not usable:
+            raise NoTerminal(
+                f"termmail needs a terminal, and its {name} is not one. `termmail list` and `termmail show` work without."
+            )
+    if environment.get("TERM", "") in ("", "dumb", "unknown"):
+        raise NoTerminal(
+            "This terminal (TERM=%s) can't be drawn on. `termmail list` and `termmail show` work in it."
+            % (environment.get("TERM") or "unset")
+        )
+
+
+def run(
+    home: Home,
+    accounts: Sequence[Account],
+    *,
+    start_engine: Callable[[], EngineHandle] | None,
+    demo_factory: Callable[[], int] | None = None,
+    preset: str = "gmail",
+    rebound: Mapping[str, Sequence[str]] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> int:
+    """Open the mail reader and return when it has ended, with an exit code.
+
+    `start_engine` starts the engine as a child and is called in a thread after the first frame. `demo_factory` runs the demo,
+    offered where there is no account. `preset` and `rebound` choose the keys (`keymap.bindings`). `say` is told in one sentence
+    what still waits for the network, when the terminal is restored. Raises NoTerminal, StorageFailed, StoreTooNew; and what
+    nobody foresaw, when the terminal is restored: the caller tells and logs it, without local variables.
+    """
+    check_terminal(os.environ)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        # In a locale that is not UTF-8 what can't be written must not end the program (X6).
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app = TermmailApp(
+        home, accounts, start_engine=start_engine, demo=demo_factory is not None, keys=bindings(preset, rebound)
+    )
+    try:
+        ended = app.run()
+        waiting = sum(status.pending_operations for status in app.backend.queries.accounts()) if accounts else 0
+    finally:
+        app.close_backend()
+    if app.fault is not None:
+        raise app.fault
+    if ended == _DEMO and demo_factory is not None:
+        return demo_factory()
+    if waiting and say is not None and ended != _ENDED:
+        what = "1 change waits" if waiting == 1 else f"{waiting:,} changes wait"
+        say(
+            f"{what} for the network and will be made with the next connection: open termmail again, or run `termmail sync`."
+        )
+    return 0

@@ -1,0 +1,108 @@
+"""What the screens stand on: the store, the threads that read and write it, and the engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from termmail.model.home import Home
+from termmail.model.secret import Secret
+from termmail.store.queries import Queries
+from termmail.ui.bodies import Bodies
+from termmail.ui.watcher import News, Watcher
+from termmail.ui.writer import Done, Writer, Written
+
+
+class EngineHandle(Protocol):
+    """The engine as a child of the user interface (`termmail.engine.child.EngineChild`)."""
+
+    @property
+    def sentence(self) -> str:
+        """Why there is no engine at the moment, or empty."""
+        ...
+
+    def wake(self) -> bool:
+        """Let the engine look at the store now."""
+        ...
+
+    def send_password(self, account: str, secret: Secret) -> bool:
+        """Give the engine an account's password for as long as it runs; False where none listens."""
+        ...
+
+    def close(self) -> None:
+        """Let it finish what is under way, and end."""
+        ...
+
+
+class WrittenNews(NamedTuple):
+    """A wish was carried out, or not: `done` is to be called with `written` in the user interface's thread."""
+
+    done: Done
+    written: Written
+
+
+class Failed(NamedTuple):
+    """A thread ended by an error that nobody foresaw."""
+
+    error: BaseException
+
+
+class Backend:
+    """Opened before the first frame with the connection for reading only; the threads and the engine follow by `start`."""
+
+    def __init__(self, home: Home, start_engine: Callable[[], EngineHandle] | None) -> None:
+        """Open the store. Raises StorageFailed, StoreTooNew."""
+        self.home = home
+        self.queries = Queries(home)
+        self.engine: EngineHandle | None = None
+        self._start_engine = start_engine
+        self._tell: Callable[[News], None] = lambda news: None
+        self._engine_lock = threading.Lock()
+        self._stopping = False
+        self.watcher = Watcher(self.queries, self._told)
+        self.writer = Writer(home, self.queries, self._written, self.wake_engine)
+        self.bodies = Bodies(self.queries, self._told, self._keep_rendering)
+
+    def start(self, tell: Callable[[News], None], changed: int) -> None:
+        """Start the threads; `tell` is called in them. `changed` is the store's number from before the mailboxes were read."""
+        self._tell = tell
+        self.watcher.start(changed)
+        self.writer.start()
+        self.bodies.start()
+        if self._start_engine is not None:
+            threading.Thread(target=self._open_engine, name="engine start", daemon=True).start()
+
+    def _open_engine(self) -> None:
+        assert self._start_engine is not None
+        with self._engine_lock:
+            if not self._stopping:
+                self.engine = self._start_engine()
+
+    def stop(self) -> None:
+        """Write what is still to be written, end the engine and close the store."""
+        self.writer.stop()
+        self.bodies.stop()
+        self.watcher.stop()
+        with self._engine_lock:
+            self._stopping = True
+            engine, self.engine = self.engine, None
+        if engine is not None:
+            engine.close()
+        self.queries.close()
+
+    def wake_engine(self) -> None:
+        """Tell the engine that there is something to do. It looks by itself before long where this does not reach it."""
+        engine = self.engine
+        if engine is not None:
+            engine.wake()
+
+    def _told(self, news: News) -> None:
+        self._tell(news)
+
+    def _written(self, done: Done, written: Written) -> None:
+        self._tell(WrittenNews(done, written))
+        self.watcher.look()
+
+    def _keep_rendering(self, message_id: int, key: str, data: bytes) -> None:
+        self.writer.wish(lambda intents: intents.store_rendered(message_id, key, data), for_engine=False)

@@ -1,0 +1,188 @@
+"""Bring the text of messages to the message pane: from memory, from the store's cache, or laid out by the render process."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import msgspec
+
+from termmail.mime.headers import decode_header, header_fields, split_header
+from termmail.mime.safe_text import safe_text
+from termmail.mime.width import cell_width, cut_cells
+from termmail.mime.worker import RenderWorker
+from termmail.model.body import Line, Rendered, RenderFailed, Span, Style
+from termmail.model.errors import TermmailError
+from termmail.store.queries import Queries
+
+Mode = Literal["text", "html", "source", "headers"]
+
+_RENDERING = 1
+"""Part of the cache's key: renderings of another kind are not found."""
+_KEPT = 24
+_LARGEST_KEPT = 256 * 1024
+_SOURCE_LINES = 200_000
+
+
+class BodyJob(msgspec.Struct, frozen=True):
+    """One message, laid out to `width` cells in one mode."""
+
+    placement_id: int
+    message_id: int
+    width: int
+    mode: Mode = "text"
+
+
+class Body(msgspec.Struct, frozen=True):
+    """The answer: `rendered`, or a `sentence` why it can't be shown, or neither where the message's bytes are not here."""
+
+    job: BodyJob
+    rendered: Rendered | None = None
+    sentence: str = ""
+
+
+class Bodies:
+    """A thread that prepares what is wanted, then what may be wanted next. `tell` is called in that thread."""
+
+    def __init__(self, queries: Queries, tell: Callable[[Body], None], keep: Callable[[int, str, bytes], None]) -> None:
+        self._queries = queries
+        self._tell = tell
+        self._keep = keep
+        self._wake = threading.Condition()
+        self._wanted: BodyJob | None = None
+        self._next: BodyJob | None = None
+        self._stopping = False
+        self._ready: OrderedDict[BodyJob, Body] = OrderedDict()
+        self._worker = RenderWorker()
+        self._thread = threading.Thread(target=self._run, name="bodies", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the render process starts with the first message that needs it."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, also while a message is being laid out."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._worker.stop()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def ready(self, job: BodyJob) -> Body | None:
+        """The answer if it is in memory."""
+        with self._wake:
+            body = self._ready.get(job)
+            if body is not None:
+                self._ready.move_to_end(job)
+            return body
+
+    def want(self, job: BodyJob) -> None:
+        """Prepare this one now; what was wanted before is dropped if it was not begun."""
+        with self._wake:
+            self._wanted = job
+            self._next = None
+            self._wake.notify()
+
+    def expect(self, job: BodyJob) -> None:
+        """Prepare this one when nothing else is wanted."""
+        with self._wake:
+            if job not in self._ready:
+                self._next = job
+                self._wake.notify()
+
+    def _run(self) -> None:
+        while (taken := self._take()) is not None:
+            job, wanted = taken
+            try:
+                body = self._prepare(job)
+            except TermmailError as error:
+                body = Body(job, sentence=error.sentence)
+            with self._wake:
+                if body.rendered is not None:
+                    self._ready[job] = body
+                    while len(self._ready) > _KEPT:
+                        self._ready.popitem(last=False)
+                if self._wanted == job:
+                    self._wanted = None
+                    wanted = True
+            if wanted and not self._stopping:
+                self._tell(body)
+
+    def _take(self) -> tuple[BodyJob, bool] | None:
+        """The next job and whether somebody waits for it; None at the end."""
+        with self._wake:
+            while not self._stopping:
+                if (job := self._wanted) is not None:
+                    self._wanted = None
+                    return job, True
+                if (job := self._next) is not None:
+                    self._next = None
+                    return job, False
+                self._wake.wait()
+        return None
+
+    def _prepare(self, job: BodyJob) -> Body:
+        if job.mode in ("source", "headers"):
+            raw = self._queries.raw(job.placement_id)
+            if raw is None:
+                return Body(job)
+            lines = source_lines(raw, job.width) if job.mode == "source" else header_lines(raw, job.width)
+            return Body(job, Rendered(tuple(lines), source=job.mode))
+        key = f"{_RENDERING}:{job.mode}:{job.width}"
+        kept = self._queries.rendered(job.message_id, key)
+        if kept is not None:
+            return Body(job, msgspec.msgpack.decode(kept, type=Rendered))
+        path = self._queries.body_path(job.placement_id)
+        if path is None:
+            return Body(job)
+        rendered = self._worker.render(path, job.width, "html" if job.mode == "html" else "text")
+        if isinstance(rendered, RenderFailed):
+            return Body(job, sentence=rendered.sentence)
+        data = msgspec.msgpack.encode(rendered)
+        if len(data) <= _LARGEST_KEPT:
+            self._keep(job.message_id, key, data)
+        return Body(job, rendered)
+
+
+def source_lines(raw: bytes, width: int) -> Iterator[Line]:
+    """The message as it came, control characters as marks, cut to `width` cells."""
+    body = split_header(raw)
+    position = 0
+    count = 0
+    for number, piece in enumerate(raw.split(b"\n")):
+        text = safe_text(piece.removesuffix(b"\r"), marks=True).replace("\t", "        ").replace("\n", " ")
+        style = Style.NOTE if position < body else Style.PLAIN
+        position += len(piece) + 1
+        while True:
+            part = text[: cut_cells(text, width)]
+            text = text[len(part) :]
+            yield Line((Span(part, style),) if part else (), wrapped=bool(text))
+            count += 1
+            if not text:
+                break
+        if count > _SOURCE_LINES:
+            yield Line(
+                (Span(f"Only the first {number + 1:,} lines are shown. Pipe the message to see it all.", Style.NOTE),)
+            )
+            return
+
+
+def header_lines(raw: bytes, width: int) -> Iterator[Line]:
+    """All header fields, decoded, one after the other."""
+    for name, value in header_fields(raw):
+        shown = safe_text(name, one_line=True)
+        text = safe_text(decode_header(value), one_line=True)
+        first = True
+        while text or first:
+            head = f"{shown}: " if first else "    "
+            room = max(width - cell_width(head), 8)
+            cut = cut_cells(text, room) if text else 0
+            if cut < len(text):
+                space = text.rfind(" ", cut // 2, cut)
+                cut = space + 1 if space > 0 else cut
+            yield Line((Span(head, Style.STRONG if first else Style.PLAIN), Span(text[:cut])), wrapped=cut < len(text))
+            text = text[cut:]
+            first = False

@@ -1,0 +1,546 @@
+"""The message pane: which message it shows, when it counts as read, links, clipboard, pipes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.timer import Timer
+
+from termmail.mime.links import host_of
+from termmail.mime.safe_text import safe_text
+from termmail.model.errors import TermmailError
+from termmail.model.flags import Flag, FlagSet
+from termmail.model.message import BodyState, MessageRow
+from termmail.model.status import ConnectionState
+from termmail.ui import pipes
+from termmail.ui.bodies import Body, BodyJob, Mode
+from termmail.ui.keymap import Where
+from termmail.ui.text import name_and_address, one_line, shown_address
+from termmail.ui.words import size
+from termmail.ui.writer import Written
+
+if TYPE_CHECKING:
+    from termmail.ui.screens.main import MainScreen
+
+_MODES: tuple[Mode, ...] = ("text", "html", "source")
+_MODE_WORDS: dict[Mode, str] = {"text": "", "html": "HTML", "source": "source", "headers": "all headers"}
+_REQUEST_AFTER = 0.3
+_PIPE_SECONDS = 60.0
+
+
+class Reading:
+    """Follows the list's cursor where the pane is visible."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self.screen = screen
+        self.mode: Mode = "text"
+        self._job: BodyJob | None = None
+        self._requested: set[int] = set()
+        self._read_timer: Timer | None = None
+        self._request_timer: Timer | None = None
+        self._resize_timer: Timer | None = None
+        self._in_hand: int | None = None
+        self._by_user = False
+        self._last_pipe = ""
+
+    def commands(self) -> dict[str, Callable[[], None]]:
+        found: dict[str, Callable[[], None]] = {
+            "scroll_down": lambda: self.scroll_lines(1),
+            "scroll_up": lambda: self.scroll_lines(-1),
+            "links": self.links,
+            "view_mode": self.next_mode,
+            "headers": self.headers,
+            "attachments": self.attachments,
+            "save": self.attachments,
+            "pipe": self.pipe,
+            "clipboard": self.clipboard,
+        }
+        for number in range(1, 10):
+            found[f"link_{number}"] = lambda number=number: self.link(number - 1)  # type: ignore[misc]
+        return found
+
+    @property
+    def pane_row(self) -> MessageRow | None:
+        return self.screen.message_pane.row
+
+    def start(self) -> None:
+        """The threads run: bring the text of what is shown."""
+        self.show_cursor(by_user=False)
+
+    # what is shown
+
+    def show_cursor(self, *, by_user: bool) -> None:
+        """Show the message under the cursor, if the pane is visible. `by_user` says that it counts as looked at."""
+        screen = self.screen
+        self._stop_timers()
+        self.mode = "text"
+        model = screen.model
+        cursor_id = model.cursor_id
+        if cursor_id is None:
+            screen.message_pane.show_nothing(*self._no_message())
+            self._job = None
+            screen.show_titles()
+            return
+        if not screen.is_visible(Where.MESSAGE):
+            self._job = None
+            self._expect(model.cursor)
+            return
+        model.ensure(model.cursor - 2, model.cursor + 3)
+        row = model.row(model.cursor)
+        if row is None:
+            screen.message_pane.show_nothing("This message is gone.")
+            self._job = None
+            return
+        self._by_user = by_user
+        if self._in_hand != row.id:
+            self._in_hand = None
+        screen.message_pane.mode = self.mode
+        screen.message_pane.show_message(row, None)
+        self._bring(row)
+        self._expect(model.cursor + model.direction)
+        screen.show_titles()
+
+    def open(self) -> None:
+        """The pane was opened on the cursor's message."""
+        row = self.pane_row
+        if row is None or row.id != self.screen.model.cursor_id or self._job is None:
+            self.show_cursor(by_user=True)
+        else:
+            self._by_user = True
+            self._begin_reading(row)
+            if row.body_state is BodyState.MISSING:
+                self._request()
+
+    def _no_message(self) -> tuple[str, ...]:
+        screen = self.screen
+        if screen.mailbox is not None and not len(screen.model) and not screen.message_list.empty_words:
+            return ("There is no message here.",)
+        return ("No message to show.",)
+
+    def _expect(self, position: int) -> None:
+        """Prepare the text that is likely to be looked at next."""
+        row = self.screen.model.row(position)
+        if row is not None and row.body_state is BodyState.PRESENT:
+            self.screen.backend.bodies.expect(
+                BodyJob(row.id, row.message_id, self.screen.message_pane.text_width, "text")
+            )
+
+    def _bring(self, row: MessageRow) -> None:
+        """The text: from memory at once, otherwise when it is laid out."""
+        screen = self.screen
+        job = BodyJob(row.id, row.message_id, screen.message_pane.text_width, self.mode)
+        self._job = job
+        ready = screen.backend.bodies.ready(job)
+        if ready is not None:
+            self.body_ready(ready)
+        elif row.body_state is BodyState.PRESENT:
+            if screen.message_pane.rendered is None:
+                screen.message_pane.show_words("Opening …")
+            screen.backend.bodies.want(job)
+        else:
+            self._say_missing(row)
+
+    def body_ready(self, body: Body) -> None:
+        """An answer from the thread that prepares texts."""
+        screen = self.screen
+        row = self.pane_row
+        if body.job != self._job or row is None:
+            return
+        if body.rendered is not None:
+            screen.message_pane.show_text(body.rendered, body.job.mode)
+            self._begin_reading(row)
+        elif body.sentence:
+            screen.message_pane.show_words(body.sentence, "h shows its source, | gives it to another program.")
+        else:
+            self._say_missing(row)
+        screen.show_titles()
+
+    def _say_missing(self, row: MessageRow) -> None:
+        screen = self.screen
+        status = screen.account_status()
+        if row.problem or row.body_state is BodyState.BROKEN:
+            screen.message_pane.show_words(
+                one_line(row.problem) or "The server did not give this message in a way that can be read.",
+                "F5 tries again.",
+            )
+            return
+        if row.body_state is BodyState.TOO_LARGE:
+            screen.message_pane.show_words(
+                f"This message is very large ({size(row.size)}) and was not fetched.", "Enter fetches it now."
+            )
+        elif screen.work_offline:
+            screen.message_pane.show_words(
+                "The text of this message is not here, and you work offline.",
+                "It is fetched when you work online again (palette: “Work offline”).",
+            )
+            return
+        elif status is not None and status.state in (ConnectionState.WAITING, ConnectionState.OFFLINE):
+            screen.message_pane.show_words(
+                "The text of this message is not here yet, and there is no connection.",
+                "It is fetched first with the next one.",
+            )
+        elif status is not None and status.state in (ConnectionState.SIGN_IN, ConnectionState.INSECURE):
+            screen.message_pane.show_words(
+                "The text of this message is not here yet.",
+                one_line(status.sentence) or "The account can't be reached.",
+            )
+        else:
+            screen.message_pane.show_words(f"Fetching the text of this message ({size(row.size)}) …")
+        if row.body_state is not BodyState.TOO_LARGE or screen.active is Where.MESSAGE:
+            self._request_timer = screen.set_timer(_REQUEST_AFTER, self._request)
+
+    def _request(self) -> None:
+        """Ask the engine for the body of what is shown."""
+        screen = self.screen
+        row = self.pane_row
+        if row is None or row.id in self._requested:
+            return
+        self._requested.add(row.id)
+        placement_id = row.id
+
+        def done(written: Written) -> None:
+            if written.error is not None:
+                self._requested.discard(placement_id)
+                screen.say(written.error.sentence, "error")
+            elif isinstance(written.result, int):
+                screen.backend.watcher.follow(written.result)
+
+        screen.backend.writer.wish(lambda intents: intents.request_body(placement_id), done)
+
+    def request_failed(self, placement_id: int, sentence: str) -> None:
+        """The engine could not fetch a body."""
+        self._requested.discard(placement_id)
+        row = self.pane_row
+        if row is not None and row.id == placement_id and self.screen.message_pane.rendered is None:
+            self.screen.message_pane.show_words(
+                "The text of this message could not be fetched.", one_line(sentence), "Enter tries again."
+            )
+
+    def list_changed(self, *, moved: bool = False) -> None:
+        """Rows changed: the message that is shown may be among them, or gone."""
+        screen = self.screen
+        shown = self.pane_row
+        if moved or shown is None or shown.id != screen.model.cursor_id:
+            if screen.is_visible(Where.MESSAGE) or shown is not None:
+                self.show_cursor(by_user=False)
+            return
+        row = screen.model.row(screen.model.cursor)
+        if row is None or row is shown:
+            return
+        arrived = row.body_state is not shown.body_state
+        screen.message_pane.show_message(row, None)
+        if arrived:
+            self._requested.discard(row.id)
+            self._bring(row)
+
+    def status_changed(self) -> None:
+        """Connection or folder changed: words that depend on it."""
+        screen = self.screen
+        row = self.pane_row
+        if row is not None and screen.message_pane.rendered is None and row.body_state is not BodyState.PRESENT:
+            if row.id not in self._requested:
+                self._say_missing(row)
+        elif row is None and not len(screen.model):
+            screen.message_pane.show_nothing(*self._no_message())
+
+    def resized(self) -> None:
+        """The pane has another size: lay the text out anew when the resizing has ended."""
+        if self._resize_timer is not None:
+            self._resize_timer.stop()
+        self._resize_timer = self.screen.set_timer(0.12, self._lay_out_again)
+
+    def _lay_out_again(self) -> None:
+        self._resize_timer = None
+        row = self.pane_row
+        screen = self.screen
+        if not screen.is_visible(Where.MESSAGE):
+            return
+        if row is None or self._job is None:
+            if screen.model.cursor_id is not None:
+                self.show_cursor(by_user=False)
+            return
+        if self._job.width != screen.message_pane.text_width:
+            screen.message_pane.show_message(row, None)
+            self._bring(row)
+
+    def title(self) -> str:
+        row = self.pane_row
+        return "Message" if row is None else one_line(row.subject) or "(no subject)"
+
+    def detail(self) -> str:
+        rendered = self.screen.message_pane.rendered
+        if rendered is None:
+            return ""
+        if self.mode == "text" and rendered.source == "html":
+            return "HTML as text"
+        return _MODE_WORDS[self.mode]
+
+    # read
+
+    def _stop_timers(self) -> None:
+        for timer in (self._read_timer, self._request_timer):
+            if timer is not None:
+                timer.stop()
+        self._read_timer = self._request_timer = None
+
+    def _begin_reading(self, row: MessageRow) -> None:
+        """One second in view makes it read, unless the user marked it unread while looking at it."""
+        if self._read_timer is not None or not self._by_user or row.flags.system & Flag.SEEN or self._in_hand == row.id:
+            return
+        placement_id = row.id
+
+        def read() -> None:
+            self._read_timer = None
+            shown = self.pane_row
+            if shown is not None and shown.id == placement_id and not shown.flags.system & Flag.SEEN:
+                self.screen.changes.set_flags([placement_id], FlagSet(Flag.SEEN), FlagSet(), quiet=True)
+
+        self._read_timer = self.screen.set_timer(self.screen.mail_app.read_after, read)
+
+    def hand_changed(self, ids: Sequence[int]) -> None:
+        """The user changed flags of these: what is shown is not marked read by looking at it any longer."""
+        row = self.pane_row
+        if row is not None and row.id in ids:
+            self._in_hand = row.id
+            if self._read_timer is not None:
+                self._read_timer.stop()
+                self._read_timer = None
+
+    # scrolling
+
+    def scroll_lines(self, count: int) -> None:
+        self.screen.message_pane.to_line(self.screen.message_pane.top + count)
+
+    def scroll_pages(self, count: int) -> bool:
+        """A page further; whether there was more to see."""
+        pane = self.screen.message_pane
+        height = max(1, pane.size.height)
+        furthest = max(0, pane.virtual_size.height - height)
+        top = pane.top
+        wanted = max(0, min(furthest, top + count * max(1, height - 2)))
+        if wanted == top:
+            return False
+        pane.to_line(wanted)
+        return True
+
+    # views
+
+    def next_mode(self) -> None:
+        """Text, HTML, source, and round again."""
+        place = _MODES.index(self.mode) if self.mode in _MODES else -1
+        self._set_mode(_MODES[(place + 1) % len(_MODES)])
+
+    def headers(self) -> None:
+        """All header fields, and back."""
+        self._set_mode("text" if self.mode == "headers" else "headers")
+
+    def _set_mode(self, mode: Mode) -> None:
+        screen = self.screen
+        if not self._shown():
+            return
+        row = self.pane_row
+        assert row is not None
+        if row.body_state is not BodyState.PRESENT:
+            screen.say("The message is not here yet; only its headers above are.")
+            return
+        self.mode = mode
+        self._bring(row)
+        words = {"text": "text", "html": "the HTML part", "source": "the source", "headers": "all headers"}
+        screen.say(f"Shown: {words[mode]}.")
+        screen.show_titles()
+
+    def _shown(self) -> bool:
+        """Whether a message is shown; where the pane is hidden it is opened first."""
+        screen = self.screen
+        if screen.model.cursor_id is None:
+            screen.say("There is no message here.")
+            return False
+        if not screen.is_visible(Where.MESSAGE):
+            screen.set_active(Where.MESSAGE)
+            self.show_cursor(by_user=True)
+        return self.pane_row is not None
+
+    # links
+
+    def links(self) -> None:
+        """Choose among the links of the text."""
+        from termmail.ui.screens.choice import Choice, Item
+
+        screen = self.screen
+        rendered = screen.message_pane.rendered
+        row = self.pane_row
+        if rendered is None or not rendered.links:
+            if row is not None and row.body_state is not BodyState.PRESENT:
+                self._requested.discard(row.id)
+                self._request()
+            else:
+                self.scroll_lines(1)
+            return
+        items = [Item(link, number, f"{number + 1}") for number, link in enumerate(rendered.links)]
+
+        def chosen(number: int | None) -> None:
+            if number is not None:
+                self.link(number)
+
+        screen.app.push_screen(Choice("Open a link", items), chosen)
+
+    def link(self, number: int) -> None:
+        """Ask with the whole URL, then open it (D8)."""
+        from termmail.ui.screens.ask import Ask
+
+        screen = self.screen
+        rendered = screen.message_pane.rendered
+        if rendered is None or number >= len(rendered.links):
+            screen.say("This message has no links." if not rendered or not rendered.links else "There is no such link.")
+            return
+        url = rendered.links[number]
+        if url.lower().startswith("mailto:"):
+            address = host_of(url)
+            screen.app.copy_to_clipboard(safe_text(address, one_line=True))
+            screen.say(f"Writing mail is not there yet; {address} is in the clipboard.")
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                screen.say(open_link(url))
+
+        screen.app.push_screen(Ask(f"Open this link at {host_of(url)}?", "Open", detail=url), answered)
+
+    # elsewhere
+
+    def attachments(self) -> None:
+        from termmail.ui.screens.choice import Choice, Item
+
+        screen = self.screen
+        if not self._shown():
+            return
+        rendered = screen.message_pane.rendered
+        if rendered is None or not rendered.attachments:
+            screen.say("This message has no attachments." if rendered is not None else "The message is not here yet.")
+            return
+        items = [
+            Item(part.filename or f"({part.content_type})", part.part_path, f"{part.content_type}  {size(part.size)}")
+            for part in rendered.attachments
+        ]
+
+        def chosen(part_path: str | None) -> None:
+            if part_path is not None:
+                screen.say("Saving attachments is not there yet; | gives the whole message to a program that can.")
+
+        screen.app.push_screen(Choice("Attachments", items), chosen)
+
+    def clipboard(self) -> None:
+        """Copy an address, a link or the text by the terminal (OSC 52)."""
+        from termmail.ui.screens.choice import Choice, Item
+
+        screen = self.screen
+        row = screen.model.row_of(screen.model.cursor_id) if screen.model.cursor_id is not None else None
+        if row is None:
+            screen.say("There is no message here.")
+            return
+        items: list[Item[tuple[str, str]]] = []
+        seen: set[str] = set()
+        for who, addresses in (("sender", row.from_), ("recipient", row.to), ("copy to", row.cc)):
+            for address in addresses[:50]:
+                mail = shown_address(address.address)
+                if mail and mail not in seen:
+                    seen.add(mail)
+                    items.append(Item(name_and_address(address), (mail, mail), who))
+        subject = one_line(row.subject)
+        if subject:
+            items.append(Item(subject, (subject, "The subject"), "subject"))
+        rendered = screen.message_pane.rendered if self.pane_row is not None and self.pane_row.id == row.id else None
+        if rendered is not None:
+            text = plain_text(rendered.lines)
+            items.insert(1, Item("The text of the message", (text, "The text"), f"{len(rendered.lines):,} lines"))
+            items += [Item(link, (link, "The link"), "link") for link in rendered.links]
+        if row.message_id_header:
+            header = one_line(row.message_id_header)
+            items.append(Item(f"<{header}>", (f"<{header}>", "The Message-ID"), "Message-ID"))
+
+        def chosen(value: tuple[str, str] | None) -> None:
+            if value is not None:
+                screen.app.copy_to_clipboard(value[0])
+                screen.say(f"{value[1]} is in the clipboard, if the terminal allows it.")
+
+        screen.app.push_screen(Choice("Copy", items), chosen)
+
+    def pipe(self) -> None:
+        """Give the raw message to a shell command that the user types, and show what it prints."""
+        from termmail.ui.screens.ask import Prompt
+
+        screen = self.screen
+        if screen.model.cursor_id is None:
+            screen.say("There is no message here.")
+            return
+        screen.app.push_screen(
+            Prompt("Pipe to a command", value=self._last_pipe, note="The whole message is its input."), self._piped
+        )
+
+    def _piped(self, command: str | None) -> None:
+        screen = self.screen
+        placement_id = screen.model.cursor_id
+        if not command or not command.strip() or placement_id is None:
+            return
+        self._last_pipe = command
+        try:
+            raw = screen.queries.raw(placement_id)
+        except TermmailError as error:
+            screen.say(error.sentence, "error")
+            return
+        if raw is None:
+            screen.say("The message is not here yet; open it to fetch it first.")
+            return
+        screen.say(f"Running {one_line(command)} …")
+
+        def run() -> None:
+            output = pipes.run(command, raw, _PIPE_SECONDS)
+            screen.app.call_from_thread(shown, output)
+
+        def shown(output: pipes.Output) -> None:
+            from termmail.ui.screens.reader import Reader
+
+            screen.say(output.sentence, "error" if output.failed else "text")
+            if output.text.strip():
+                screen.app.push_screen(Reader(one_line(command), output.text))
+
+        threading.Thread(target=run, name="pipe", daemon=True).start()
+
+
+def plain_text(lines: Sequence[object]) -> str:
+    """The text of laid out lines, those that were wrapped joined again."""
+    from termmail.model.body import Line
+
+    pieces: list[str] = []
+    for line in lines:
+        assert isinstance(line, Line)
+        pieces.append(line.text.rstrip() + (" " if line.wrapped else "\n"))
+    return "".join(pieces)
+
+
+def open_link(url: str) -> str:
+    """Hand a URL that was asked about to the desktop, never through a shell (A3); returns what to say."""
+    openers = ("open",) if sys.platform == "darwin" else ("xdg-open", "wslview", "gio")
+    for name in openers:
+        found = shutil.which(name)
+        if found is not None:
+            command = [found, "open", url] if name == "gio" else [found, url]
+            try:
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    cwd=Path.home(),
+                )
+            except OSError as error:
+                return f"{name} could not be started: {error.strerror}. y copies the link instead."
+            return f"Given to {name}."
+    return "There is no program here that opens links (xdg-open). y copies the link instead."

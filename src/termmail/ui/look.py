@@ -1,0 +1,143 @@
+"""Colours and styles of the panes, from the theme that is chosen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.style import Style
+from textual.color import Color
+from textual.theme import Theme
+
+DARK = Theme(
+    name="termmail-dark",
+    primary="#7aa2e3",
+    secondary="#8fb6a3",
+    accent="#7aa2e3",
+    warning="#e0b168",
+    error="#e07a78",
+    success="#8fb98b",
+    foreground="#c8cdd6",
+    background="#15171c",
+    surface="#191c22",
+    panel="#20242c",
+    dark=True,
+)
+LIGHT = Theme(
+    name="termmail-light",
+    primary="#2a62b8",
+    secondary="#3f7a5e",
+    accent="#2a62b8",
+    warning="#a3690a",
+    error="#b8372f",
+    success="#3c7a3a",
+    foreground="#343841",
+    background="#fcfbf8",
+    surface="#f5f3ee",
+    panel="#ebe8e1",
+    dark=False,
+)
+PLAIN = Theme(
+    name="termmail-plain",
+    primary="ansi_default",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    ansi=True,
+)
+"""No colours at all, for NO_COLOR: bold, dim, underlined and reversed text only."""
+
+ACCOUNT_COLOURS = ("primary", "secondary", "warning", "error", "success")
+
+
+class Look(NamedTuple):
+    """Rich styles without a background, but for those that are a background."""
+
+    name: str
+    text: Style
+    bright: Style
+    muted: Style
+    faint: Style
+    accent: Style
+    accent_bold: Style
+    flag: Style
+    warning: Style
+    error: Style
+    good: Style
+    key: Style
+    heading: Style
+    heading_active: Style
+    cursor: Style
+    cursor_idle: Style
+    marked: Style
+    line: Style
+    quotes: tuple[Style, Style, Style]
+    signature: Style
+    link: Style
+    strong: Style
+    emphasis: Style
+    code: Style
+    accounts: tuple[Style, ...]
+
+
+def look_of(theme: Theme, *, colours: bool = True) -> Look:
+    """The styles of a theme."""
+    return _coloured(theme) if colours and not theme.ansi else _plain(theme.name)
+
+
+def _coloured(theme: Theme) -> Look:
+    variables = theme.to_color_system().generate()
+
+    def colour(name: str) -> Color:
+        return Color.parse(variables[name])
+
+    back, fore, primary = colour("background"), colour("foreground"), colour("primary")
+    white = Color.parse("#ffffff") if theme.dark else Color.parse("#000000")
+
+    def ink(shade: Color, *, bold: bool = False, italic: bool = False, underline: bool = False) -> Style:
+        return Style(color=shade.rich_color, bold=bold or None, italic=italic or None, underline=underline or None)
+
+    muted, faint = fore.blend(back, 0.42), fore.blend(back, 0.68)
+    bright = fore.blend(white, 0.55)
+    return Look(
+        name=theme.name,
+        text=ink(fore),
+        bright=ink(bright, bold=True),
+        muted=ink(muted),
+        faint=ink(faint),
+        accent=ink(primary),
+        accent_bold=ink(primary, bold=True),
+        flag=ink(colour("warning")),
+        warning=ink(colour("warning")),
+        error=ink(colour("error")),
+        good=ink(colour("success")),
+        key=ink(primary, bold=True),
+        heading=ink(muted, bold=True),
+        heading_active=ink(primary, bold=True),
+        cursor=Style(bgcolor=back.blend(primary, 0.26 if theme.dark else 0.17).rich_color),
+        cursor_idle=Style(bgcolor=back.blend(fore, 0.09).rich_color),
+        marked=Style(bgcolor=back.blend(primary, 0.11).rich_color),
+        line=ink(fore.blend(back, 0.82)),
+        quotes=(
+            ink(primary.blend(fore, 0.35).blend(back, 0.12)),
+            ink(colour("secondary").blend(back, 0.12)),
+            ink(muted),
+        ),
+        signature=ink(muted),
+        link=ink(primary, underline=True),
+        strong=ink(bright, bold=True),
+        emphasis=ink(fore, italic=True),
+        code=ink(colour("secondary")),
+        accounts=tuple(ink(colour(name)) for name in ACCOUNT_COLOURS),
+    )
+
+
+def _plain(name: str) -> Look:
+    text, bold, dim = Style(), Style(bold=True), Style(dim=True)
+    underlined, reverse = Style(underline=True), Style(reverse=True)
+    return Look(
+        name=name, text=text, bright=bold, muted=dim, faint=dim, accent=bold, accent_bold=bold, flag=bold, warning=bold,
+        error=bold, good=text, key=bold, heading=dim, heading_active=bold + underlined, cursor=reverse,
+        cursor_idle=underlined, marked=underlined, line=dim, quotes=(dim, dim, dim), signature=dim, link=underlined,
+        strong=bold, emphasis=Style(italic=True), code=text, accounts=(bold,) * len(ACCOUNT_COLOURS),
+    )  # fmt: skip

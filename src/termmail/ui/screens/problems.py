@@ -1,0 +1,188 @@
+"""What went wrong lately, and what the server refused and waits for a decision."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.geometry import Size
+from textual.screen import ModalScreen
+from textual.strip import Strip
+
+from termmail.mime.width import cell_width, cut_cells
+from termmail.model.operation import Operation, OperationState
+from termmail.ui.backend import Backend
+from termmail.ui.text import one_line
+from termmail.ui.widgets.pane import Pane, PaneTitle, look_for
+from termmail.ui.words import Clock
+
+_KIND_WORDS = {
+    "FlagChange": "a change of flags",
+    "Move": "a move",
+    "Copy": "a copy",
+    "Expunge": "a deletion",
+    "CreateMailbox": "a new folder",
+    "RenameMailbox": "a folder's new name",
+    "DeleteMailbox": "a folder's deletion",
+    "Subscribe": "a subscription",
+}
+
+
+class Entry(NamedTuple):
+    """One thing that went wrong: when and where, what, and what it is about."""
+
+    head: str
+    sentence: str
+    placement_id: int | None = None
+    operation_id: int | None = None
+
+
+class ProblemsPane(Pane):
+    """Entries, each on as many lines as its sentence takes."""
+
+    DEFAULT_CSS = "ProblemsPane { height: 1fr; background: $surface; }"
+    is_active = True
+
+    def __init__(self, entries: list[Entry]) -> None:
+        super().__init__()
+        self.entries = entries
+        self.cursor = 0
+        self._lines: list[tuple[int, str, str]] = []
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.lay_out(event.size.width)
+
+    def lay_out(self, width: int) -> None:
+        """Lines of (entry, text, style)."""
+        self._lines = []
+        room = max(10, width - 4)
+        for number, entry in enumerate(self.entries):
+            self._lines.append((number, entry.head, "muted"))
+            text = entry.sentence
+            while text:
+                cut = cut_cells(text, room)
+                if cut < len(text) and cell_width(text) > room:
+                    space = text.rfind(" ", cut // 2, cut + 1)
+                    cut = space if space > 0 else cut
+                self._lines.append((number, text[:cut].rstrip(), "text"))
+                text = text[cut:].lstrip()
+            self._lines.append((-1, "", "text"))
+        self.virtual_size = Size(0, len(self._lines))
+        self.refresh()
+
+    def move(self, count: int) -> None:
+        if not self.entries:
+            return
+        self.cursor = max(0, min(self.cursor + count, len(self.entries) - 1))
+        places = [place for place, line in enumerate(self._lines) if line[0] == self.cursor]
+        if places and places[0] < self.top:
+            self.to_line(places[0])
+        elif places and places[-1] >= self.top + self.size.height:
+            self.to_line(places[-1] - self.size.height + 1)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        look = look_for(self)
+        width = self.size.width
+        place = y + self.top
+        if not self.entries:
+            pen = self.pen()
+            if y == 0:
+                pen.space(2)
+                pen.put("Nothing went wrong lately.", look.text)
+            return pen.strip(width)
+        if place >= len(self._lines):
+            return self.pen().strip(width)
+        number, text, style = self._lines[place]
+        pen = self.pen(look.cursor if number == self.cursor else None)
+        pen.space(2)
+        pen.put(text, getattr(look, style))
+        return pen.strip(width)
+
+
+class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):
+    """Ends with the placement to go to, or None. r tries a refused change again, d gives it up."""
+
+    BINDINGS: ClassVar = []
+    DEFAULT_CSS = """
+    ProblemsScreen { align: center middle; background: $background 55%; }
+    ProblemsScreen > Vertical { width: 92%; max-width: 110; height: 88%; background: $surface; padding: 1; }
+    """
+
+    def __init__(self, backend: Backend, clock: Clock) -> None:
+        super().__init__()
+        self._backend = backend
+        self._clock = clock
+        self._title = PaneTitle("problems")
+        self._pane = ProblemsPane(self._entries())
+
+    def _entries(self) -> list[Entry]:
+        queries = self._backend.queries
+        entries = [
+            Entry(
+                f"{one_line(operation.account)} · {_KIND_WORDS.get(type(operation.payload).__name__, 'a change')}"
+                " waits for you · r tries it again, d gives it up",
+                one_line(operation.last_error) or "The server refused this change.",
+                operation.placement_id,
+                operation.id,
+            )
+            for operation in queries.pending_operations()
+            if self._waits_for_user(operation)
+        ]
+        for problem in queries.problems():
+            where = " · ".join(one_line(part) for part in (problem.account, problem.mailbox) if part)
+            entries.append(
+                Entry(
+                    f"{self._clock.short(int(problem.at))}  {where}"
+                    + (" · Enter goes to it" if problem.placement_id else ""),
+                    one_line(problem.sentence),
+                    problem.placement_id,
+                )
+            )
+        return entries
+
+    @staticmethod
+    def _waits_for_user(operation: Operation) -> bool:
+        return operation.state in (OperationState.PARKED, OperationState.FAILED)
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield self._title
+            yield self._pane
+
+    def on_mount(self) -> None:
+        self._title.show("What went wrong lately", "q closes", active=True)
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        event.prevent_default()
+        key = event.character if event.is_printable and event.character not in (None, " ") else event.key
+        moves = {
+            "j": 1,
+            "down": 1,
+            "k": -1,
+            "up": -1,
+            "pagedown": 8,
+            "space": 8,
+            "pageup": -8,
+            "G": 10**6,
+            "home": -(10**6),
+        }
+        entry = self._pane.entries[self._pane.cursor] if self._pane.entries else None
+        if key in ("q", "escape", "ctrl+c", "ctrl+q"):
+            self.dismiss(None)
+        elif key in moves:
+            self._pane.move(moves[key])
+        elif key == "enter" and entry is not None and entry.placement_id is not None:
+            self.dismiss(entry.placement_id)
+        elif key in ("r", "d") and entry is not None and entry.operation_id is not None:
+            operation_id = entry.operation_id
+            if key == "r":
+                self._backend.writer.wish(lambda intents: intents.retry_operation(operation_id))
+            else:
+                self._backend.writer.wish(lambda intents: intents.drop_operation(operation_id))
+            self._pane.entries.remove(entry)
+            self._pane.cursor = 0
+            self._pane.lay_out(self._pane.size.width)

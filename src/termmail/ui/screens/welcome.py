@@ -1,0 +1,75 @@
+"""Where there is no account yet: how to add one, and the demo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual import events
+from textual.screen import Screen
+from textual.strip import Strip
+
+from termmail.ui.drawing import Pen
+
+if TYPE_CHECKING:
+    from termmail.ui.app import TermmailApp
+
+_COMMAND = (
+    "termmail account add work \\",
+    "  --email you@example.org \\",
+    "  --imap imap.example.org \\",
+    "  --smtp smtp.example.org \\",
+    "  --password-command 'pass show mail'",
+)
+_COMMAND_NARROW = ("termmail account add --help",)
+
+
+class WelcomeScreen(Screen[None], inherit_bindings=False):
+    """Draws its few lines itself."""
+
+    def __init__(self, *, demo: bool) -> None:
+        super().__init__()
+        self._demo = demo
+
+    def lines(self, width: int, height: int) -> list[list[tuple[str, str]]]:
+        """What to show in a terminal of this size: lines of (text, style of Look)."""
+        command = _COMMAND if width >= 44 and height >= 16 else _COMMAND_NARROW
+        lines: list[list[tuple[str, str]]] = []
+        if height >= 8:
+            lines += [[("termmail", "accent_bold")], []]
+        lines.append([("There is no account here yet.", "bright")])
+        if height >= 12:
+            lines += [[], [("Add yours on the command line:", "text")], []]
+        lines += [[("  " + line, "code")] for line in command]
+        if height >= 16:
+            lines += [
+                [],
+                [("Your password can come from the keyring, a command,", "muted")],
+                [("or be asked for each time: see ", "muted"), ("termmail account add --help", "code")],
+                [],
+            ]
+        if self._demo:
+            lines.append([("d ", "key"), ("  look round with sample mail", "text")])
+        lines.append([("q ", "key"), ("  quit", "text")])
+        return lines
+
+    def render_line(self, y: int) -> Strip:
+        app = cast("TermmailApp", self.app)
+        width, height = self.size
+        lines = self.lines(width, height)
+        widest = max(sum(len(text) for text, _ in line) for line in lines)
+        place = y - max(0, (height - len(lines)) // 2)
+        pen = Pen(width)
+        if 0 <= place < len(lines):
+            pen.space(max(0, (width - widest) // 2))
+            for text, style in lines[place]:
+                pen.put(text, getattr(app.look, style))
+        return pen.strip(width)
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        event.prevent_default()
+        app = cast("TermmailApp", self.app)
+        if event.character == "d" and self._demo:
+            app.run_demo()
+        elif event.character == "q" or event.key in ("escape", "ctrl+q", "ctrl+c"):
+            app.exit()

@@ -1,0 +1,147 @@
+"""The two lines at the bottom: what goes on, and which keys matter now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from termmail.ui.text import clip
+from termmail.ui.widgets.pane import Drawn, look_for
+
+_BAR_CELLS = 12
+
+
+class Progress(NamedTuple):
+    """What is being synced: a name, and how much of how much (total 0: unknown)."""
+
+    words: str
+    done: int = 0
+    total: int = 0
+
+
+class StatusLine(Drawn, can_focus=False):
+    """Account, connection, what waits; for a while, the sentence that answers the last key."""
+
+    DEFAULT_CSS = "StatusLine { height: 1; background: $panel; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="status")
+        self._shown: tuple[object, ...] = ()
+        self.account = ""
+        self.state = ""
+        self.tone = "muted"
+        self.sentence = ""
+        self.sentence_tone = "text"
+        self.progress: Progress | None = None
+        self.waiting = ""
+
+    def show(self, *, account: str, state: str, tone: str, progress: Progress | None, waiting: str) -> None:
+        """The lasting part. All is safe text; `tone` is one of Look's styles."""
+        wanted = (account, state, tone, progress, waiting)
+        if wanted != self._shown:
+            self._shown = wanted
+            self.account, self.state, self.tone, self.progress, self.waiting = wanted
+            self.refresh()
+
+    def say(self, sentence: str, tone: str = "text") -> None:
+        """A sentence in place of the connection; an empty one takes it away."""
+        if (sentence, tone) != (self.sentence, self.sentence_tone):
+            self.sentence, self.sentence_tone = sentence, tone
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        look = look_for(self)
+        width = self.size.width
+        pen = self.pen()
+        pen.space()
+        right = "" if width < 40 and self.sentence else self.waiting
+        progress = self.progress if width >= 60 or not self.sentence else None
+        words = ""
+        if progress is not None:
+            words = progress.words
+            if progress.total:
+                words += f" {progress.done:,} of {progress.total:,}"
+        bar = _BAR_CELLS if progress is not None and progress.total and width >= 100 else 0
+        taken = (cell_len(words) + 2 if words else 0) + (bar + 1 if bar else 0) + (cell_len(right) + 2 if right else 0)
+        room = max(pen.left - taken - 1, min(pen.left, 12))
+        if self.sentence:
+            pen.field(self.sentence, getattr(look, self.sentence_tone), room)
+        else:
+            rest = pen.left - room
+            pen.put(clip(self.account, room), look.strong)
+            pen.space(2 if self.account else 0)
+            pen.field(self.state, getattr(look, self.tone), pen.left - rest)
+        if words:
+            pen.space(2)
+            pen.put(words, look.muted)
+            if bar and progress is not None:
+                full = min(bar, bar * progress.done // progress.total)
+                pen.space()
+                pen.put("━" * full, look.accent)
+                pen.put("━" * (bar - full), look.line)
+        if right:
+            pen.space(2)
+            pen.put(right, look.warning)
+        return pen.strip(width)
+
+
+class KeyHints(Drawn, can_focus=False):
+    """The few keys that matter now; while a sequence is under way, what may follow."""
+
+    DEFAULT_CSS = "KeyHints { height: 1; background: $surface; }"
+
+    class Clicked(Message):
+        """A hint was clicked."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self) -> None:
+        super().__init__(id="hints")
+        self._hints: tuple[tuple[str, str, str], ...] = ()
+        self._prefix = ""
+
+    def show(self, hints: Sequence[tuple[str, str, str]], prefix: str = "") -> None:
+        """(key as read, words, key as pressed) of each, the most important first."""
+        wanted = tuple(hints)
+        if (wanted, prefix) != (self._hints, self._prefix):
+            self._hints, self._prefix = wanted, prefix
+            self.refresh()
+
+    def _placed(self) -> list[tuple[int, str, str, str]]:
+        """Where each hint that fits begins."""
+        left = 1 + (cell_len(self._prefix) + 2 if self._prefix else 0)
+        placed: list[tuple[int, str, str, str]] = []
+        for shown, words, key in self._hints:
+            cells = cell_len(shown) + 1 + cell_len(words)
+            if left + cells > self.size.width - 1:
+                break
+            placed.append((left, shown, words, key))
+            left += cells + 3
+        return placed
+
+    def render_line(self, y: int) -> Strip:
+        look = look_for(self)
+        width = self.size.width
+        pen = self.pen()
+        pen.space()
+        if self._prefix:
+            pen.put(f"{self._prefix} …", look.warning)
+        for left, shown, words, _ in self._placed():
+            pen.space(left - (width - pen.left))
+            pen.put(shown, look.key)
+            pen.space()
+            pen.put(words, look.muted)
+        return pen.strip(width)
+
+    def on_click(self, event: events.Click) -> None:
+        for left, shown, words, key in reversed(self._placed()):
+            if left <= event.x < left + cell_len(shown) + 1 + cell_len(words):
+                self.post_message(self.Clicked(key))
+                return

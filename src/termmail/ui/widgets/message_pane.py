@@ -1,0 +1,347 @@
+"""The message pane: headers at once, then the text when it is laid out; only visible lines are drawn."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+
+from termmail.model.body import Line, Rendered
+from termmail.model.body import Style as TextStyle
+from termmail.model.message import Address, Envelope, MessageRow
+from termmail.ui.bodies import Mode
+from termmail.ui.drawing import Pen
+from termmail.ui.look import Look
+from termmail.ui.text import clip_address, is_deceptive, name_and_address, one_line, shown_address, steady
+from termmail.ui.widgets.message_list import ATTACHED, FLAGGED
+from termmail.ui.widgets.pane import Pane, look_for
+from termmail.ui.words import Clock, size
+
+MARGIN = 2
+WIDEST_TEXT = 92
+_DRAWN_KEPT = 500
+_LINKS_LISTED = 60
+_ADDRESSES_SHOWN = 12
+
+_Piece = tuple[str, str]
+
+
+class MessagePane(Pane):
+    """Shows one message, or words where there is none to show."""
+
+    DEFAULT_CSS = "MessagePane { background: $background; }"
+
+    class LinkClicked(Message):
+        """A link in the text was clicked; `number` is its place in `Rendered.links`."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(id="message")
+        self.clock = clock
+        self.row: MessageRow | None = None
+        self.envelope: Envelope | None = None
+        self.mode: Mode = "text"
+        self.rendered: Rendered | None = None
+        self.words: tuple[str, ...] = ()
+        self._head: list[tuple[tuple[str, str], ...]] = []
+        self._tail: list[tuple[tuple[str, str], ...]] = []
+        self._drawn: dict[int, Strip] = {}
+
+    @property
+    def text_width(self) -> int:
+        """The cells a line of text may take."""
+        width = self.container_size.width or self.size.width
+        return max(10, min(WIDEST_TEXT, width - 2 * MARGIN - 1 if width > 30 else width - 2))
+
+    @property
+    def _margin(self) -> int:
+        return MARGIN if self.size.width > 30 else 1
+
+    # what is shown
+
+    def show_nothing(self, *words: str) -> None:
+        """No message: say why."""
+        self.row = self.envelope = self.rendered = None
+        self.words = words
+        self._assemble(to_top=True)
+
+    def show_message(self, row: MessageRow, envelope: Envelope | None) -> None:
+        """Another message, or another state of this one: its headers. The text follows by `show_text` or `show_words`."""
+        same = self.row is not None and self.row.id == row.id
+        self.row = row
+        self.envelope = envelope if envelope is not None else self.envelope if same else None
+        if not same:
+            self.rendered = None
+            self.words = ()
+        self._assemble(to_top=not same)
+
+    def show_text(self, rendered: Rendered, mode: Mode) -> None:
+        """The laid out text of the message."""
+        to_top = mode != self.mode
+        self.rendered = rendered
+        self.mode = mode
+        self.words = ()
+        self._assemble(to_top=to_top)
+
+    def show_words(self, *words: str) -> None:
+        """In place of the text: why it is not there."""
+        self.rendered = None
+        self.words = words
+        self._assemble(to_top=False)
+
+    def _assemble(self, *, to_top: bool) -> None:
+        self._drawn.clear()
+        self._head = self._heading() if self.row is not None else []
+        self._tail = self._ending() if self.rendered is not None else []
+        lines = len(self._head) + (len(self.rendered.lines) if self.rendered is not None else 0) + len(self._tail)
+        wanted = Size(0, lines if self.row is not None and self.rendered is not None else 0)
+        if wanted != self.virtual_size:
+            self.virtual_size = wanted
+        if to_top and self.top:
+            self.to_line(0)
+        self.refresh()
+
+    def forget_drawn(self) -> None:
+        self._drawn.clear()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._assemble(to_top=False)
+
+    # headers and what follows the text
+
+    def _heading(self) -> list[tuple[_Piece, ...]]:
+        row = self.row
+        assert row is not None
+        width = self.text_width
+        lines: list[tuple[_Piece, ...]] = []
+        subject = one_line(row.subject) or "(no subject)"
+        lines += [((line, "bright"),) for line in _wrapped(subject, width, 3)]
+        lines.append(())
+        envelope = self.envelope
+        lines += self._addresses("From", row.from_ or (), width, is_sender=True)
+        if (
+            envelope is not None
+            and envelope.reply_to
+            and {a.address for a in envelope.reply_to} != {a.address for a in row.from_}
+        ):
+            lines += self._addresses("Reply", envelope.reply_to, width)
+        if row.to:
+            lines += self._addresses("To", row.to, width)
+        if row.cc:
+            lines += self._addresses("Cc", row.cc, width)
+        when = self.clock.full(row.sent_at if row.sent_at is not None else row.received_at)
+        details = [size(row.size)]
+        if row.flags.system & 4:
+            details.append(f"{FLAGGED} flagged")
+        if row.pending:
+            details.append("a change waits for the network")
+        lines.append((("Date  ", "muted"), (when, "text"), ("  ·  " + "  ·  ".join(details), "muted")))
+        if self.rendered is not None and self.rendered.attachments:
+            for number, part in enumerate(self.rendered.attachments, 1):
+                name = part.filename or part.content_type
+                label = "Files " if number == 1 else "      "
+                lines.append(
+                    (
+                        (label, "muted"),
+                        (f"{ATTACHED} ", "accent"),
+                        (steady(name), "text"),
+                        (f"  {size(part.size)}", "muted"),
+                    )
+                )
+        if row.problem:
+            lines.append(((one_line(row.problem), "error"),))
+        lines.append((("─" * width, "line"),))
+        return lines
+
+    @staticmethod
+    def _addresses(
+        label: str, addresses: tuple[Address, ...], width: int, *, is_sender: bool = False
+    ) -> list[tuple[_Piece, ...]]:
+        head = f"{label:<6}"
+        if not addresses:
+            return [((head, "muted"), ("! The message names no sender.", "warning"))] if is_sender else []
+        lines: list[tuple[_Piece, ...]] = []
+        if is_sender:
+            for number, address in enumerate(addresses[:_ADDRESSES_SHOWN]):
+                name, mail = one_line(address.name), shown_address(address.address)
+                pieces: list[_Piece] = [(head if number == 0 else " " * 6, "muted")]
+                room = width - 6
+                if is_deceptive(address):
+                    pieces.append((clip_address(mail, room), "bright"))
+                    lines.append(tuple(pieces))
+                    lines.append(((" " * 6, "muted"), (f"! calls itself “{name}”", "warning")))
+                    continue
+                if name and name != mail:
+                    mail = clip_address(mail, max(12, room - min(len(name), room // 2) - 3))
+                    pieces.append((_cut(name, room - len(mail) - 3), "bright"))
+                    pieces.append((f" <{mail}>", "text"))
+                else:
+                    pieces.append((clip_address(mail or "(no address)", room), "bright"))
+                lines.append(tuple(pieces))
+            if len(addresses) > 1:
+                lines.append(((" " * 6, "muted"), ("! The message names several senders.", "warning")))
+            return lines
+        shown = [name_and_address(address) for address in addresses[:_ADDRESSES_SHOWN]]
+        if len(addresses) > _ADDRESSES_SHOWN:
+            shown.append(f"and {len(addresses) - _ADDRESSES_SHOWN:,} more")
+        for number, line in enumerate(_wrapped(", ".join(shown), width - 6, 4)):
+            lines.append(((head if number == 0 else " " * 6, "muted"), (line, "text")))
+        return lines
+
+    def _ending(self) -> list[tuple[_Piece, ...]]:
+        rendered = self.rendered
+        assert rendered is not None
+        width = self.text_width
+        lines: list[tuple[_Piece, ...]] = []
+        if not rendered.lines and not rendered.notes and rendered.source not in ("source", "headers"):
+            lines.append((("This message has no text.", "muted"),))
+        for note in rendered.notes:
+            lines += [
+                (("▪ " if not number else "  ", "faint"), (line, "muted"))
+                for number, line in enumerate(_wrapped(steady(note), width - 2, 4))
+            ]
+        if rendered.notes:
+            lines.insert(0, ())
+        if rendered.links:
+            lines += [(), (("Links", "heading"),)]
+            for number, link in enumerate(rendered.links[:_LINKS_LISTED], 1):
+                lines.append(((f"{number:>3}  ", "key"), (_cut(steady(link), width - 5), "muted")))
+            if len(rendered.links) > _LINKS_LISTED:
+                lines.append(((f"     and {len(rendered.links) - _LINKS_LISTED:,} more", "muted"),))
+        lines.append(())
+        return lines
+
+    # drawing
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        place = y + self.top
+        drawn = self._drawn.get(place)
+        if drawn is not None and drawn.cell_length == width:
+            return drawn
+        strip = self._draw(place, y, width)
+        if len(self._drawn) > _DRAWN_KEPT:
+            self._drawn.clear()
+        self._drawn[place] = strip
+        return strip
+
+    def _draw(self, place: int, y: int, width: int) -> Strip:
+        look = look_for(self)
+        pen = self.pen()
+        if self.row is None:
+            start = max(0, min(self.size.height // 3, self.size.height - len(self.words)))
+            if 0 <= y - start < len(self.words):
+                pen.space(MARGIN)
+                pen.put(self.words[y - start], look.text if y == start else look.muted)
+            return pen.strip(width)
+        pen.space(self._margin)
+        if place < len(self._head):
+            self._pieces(pen, self._head[place], look)
+            return pen.strip(width)
+        place -= len(self._head)
+        if self.rendered is None:
+            words = ["", *self.words]
+            if place < len(words):
+                pen.put(words[place], look.text if place <= 1 else look.muted)
+            return pen.strip(width)
+        lines = self.rendered.lines
+        if place < len(lines):
+            self._text(pen, lines[place], look)
+        elif place - len(lines) < len(self._tail):
+            self._pieces(pen, self._tail[place - len(lines)], look)
+        return pen.strip(width)
+
+    @staticmethod
+    def _pieces(pen: Pen, pieces: tuple[_Piece, ...], look: Look) -> None:
+        for text, style in pieces:
+            pen.put(text, getattr(look, style))
+
+    @staticmethod
+    def _text(pen: Pen, line: Line, look: Look) -> None:
+        for span in line.spans:
+            pen.put(steady(span.text), style_of(look, span.style))
+
+    # links
+
+    def link_at(self, x: int, y: int) -> int | None:
+        """The link under a cell of the pane."""
+        if self.rendered is None:
+            return None
+        place = y + self.top - len(self._head)
+        lines = self.rendered.lines
+        if 0 <= place < len(lines):
+            from rich.cells import cell_len
+
+            left = self._margin
+            for span in lines[place].spans:
+                left += cell_len(steady(span.text))
+                if x < left:
+                    return span.link if span.link >= 0 else None
+            return None
+        place -= len(lines)
+        if 0 <= place < len(self._tail) and self._tail[place] and self._tail[place][0][1] == "key":
+            return int(self._tail[place][0][0]) - 1
+        return None
+
+    def on_click(self, event: events.Click) -> None:
+        link = self.link_at(event.x, event.y)
+        if link is not None:
+            event.stop()
+            self.post_message(self.LinkClicked(link))
+
+
+def style_of(look: Look, style: TextStyle) -> Style:
+    """How the theme shows a span of text."""
+    match style:
+        case TextStyle.PLAIN:
+            return look.text
+        case TextStyle.QUOTE1:
+            return look.quotes[0]
+        case TextStyle.QUOTE2:
+            return look.quotes[1]
+        case TextStyle.QUOTE3:
+            return look.quotes[2]
+        case TextStyle.SIGNATURE:
+            return look.signature
+        case TextStyle.LINK:
+            return look.link
+        case TextStyle.HEADING | TextStyle.STRONG:
+            return look.strong
+        case TextStyle.EMPHASIS:
+            return look.emphasis
+        case TextStyle.CODE:
+            return look.code
+        case TextStyle.DIFF_ADD:
+            return look.good
+        case TextStyle.DIFF_REMOVE:
+            return look.error
+        case TextStyle.NOTE:
+            return look.muted
+
+
+def _cut(text: str, cells: int) -> str:
+    from termmail.ui.text import clip
+
+    return clip(text, cells)
+
+
+def _wrapped(text: str, width: int, most: int) -> list[str]:
+    """Safe text on at most `most` lines, broken at spaces; the last one is clipped."""
+    from termmail.mime.width import cell_width, cut_cells
+
+    lines: list[str] = []
+    while text:
+        if cell_width(text) <= width or len(lines) == most - 1:
+            lines.append(_cut(text, width))
+            break
+        cut = cut_cells(text, width)
+        space = text.rfind(" ", cut // 2, cut + 1)
+        cut = space if space > 0 else cut
+        lines.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return lines

@@ -1,0 +1,155 @@
+"""Times, sizes, counts and states as people read them."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+from termmail.model.mailbox import Mailbox, Role
+from termmail.model.status import AccountStatus, ConnectionState
+from termmail.ui.text import one_line
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MINUTE = 60
+_HOUR = 3600
+_DAY = 86400
+
+
+class Clock:
+    """Local time words. What is today is looked up once and again when the day ends."""
+
+    def __init__(self, now: float | None = None) -> None:
+        self._fixed = now
+        self._known: dict[int, str] = {}
+        self._day_ends = 0.0
+        self._today = datetime.date.min
+
+    def now(self) -> float:
+        return time.time() if self._fixed is None else self._fixed
+
+    def turned(self) -> bool:
+        """Whether another day has begun since the last look, so that times read otherwise."""
+        now = self.now()
+        if now < self._day_ends:
+            return False
+        local = datetime.datetime.fromtimestamp(now)
+        self._today = local.date()
+        midnight = datetime.datetime.combine(self._today + datetime.timedelta(days=1), datetime.time())
+        self._day_ends = midnight.timestamp()
+        self._known.clear()
+        return True
+
+    def short(self, moment: int) -> str:
+        """14:05 today, Tue within the last week, 3 Nov this year, else 2024-11-03. `moment` is Unix seconds."""
+        known = self._known.get(moment)
+        if known is not None:
+            return known
+        self.turned()
+        words = self._short(moment)
+        if len(self._known) > 5000:
+            self._known.clear()
+        self._known[moment] = words
+        return words
+
+    def _short(self, moment: int) -> str:
+        try:
+            then = datetime.datetime.fromtimestamp(moment)
+        except (OverflowError, OSError, ValueError):
+            return "—"
+        age = (self._today - then.date()).days
+        if age == 0:
+            return f"{then.hour:02d}:{then.minute:02d}"
+        if 0 < age < 7:
+            return _DAYS[then.weekday()]
+        if then.year == self._today.year:
+            return f"{then.day} {_MONTHS[then.month - 1]}"
+        return f"{then.year:04d}-{then.month:02d}-{then.day:02d}"
+
+    def full(self, moment: int | None) -> str:
+        """Tue, 3 Nov 2024 14:05, in local time."""
+        if moment is None:
+            return "no date"
+        try:
+            then = datetime.datetime.fromtimestamp(moment)
+        except (OverflowError, OSError, ValueError):
+            return "no date"
+        return f"{_DAYS[then.weekday()]}, {then.day} {_MONTHS[then.month - 1]} {then.year} {then.hour:02d}:{then.minute:02d}"
+
+    def ago(self, moment: float) -> str:
+        """just now, 5 min ago, at 14:05, on Tue, on 3 Nov."""
+        age = self.now() - moment
+        if age < _MINUTE:
+            return "just now"
+        if age < _HOUR:
+            return f"{int(age // _MINUTE)} min ago"
+        words = self.short(int(moment))
+        return f"at {words}" if ":" in words else f"on {words}"
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    if count < 1000:
+        return f"{count} B"
+    amount = count / 1000
+    for unit in ("kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
+        amount /= 1000
+    raise AssertionError
+
+
+def number(count: int) -> str:
+    """1,234"""
+    return f"{count:,}"
+
+
+def messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count:,} messages"
+
+
+def changes(count: int) -> str:
+    return "1 change waits" if count == 1 else f"{count:,} changes wait"
+
+
+def folder_name(mailbox: Mailbox) -> str:
+    """A mailbox's last level for people."""
+    if mailbox.role is Role.INBOX:
+        return "Inbox"
+    return one_line(mailbox.leaf) or "(no name)"
+
+
+def folder_path(mailbox: Mailbox) -> str:
+    """A mailbox's whole name for people."""
+    if mailbox.role is Role.INBOX:
+        return "Inbox"
+    if not mailbox.delimiter:
+        return one_line(mailbox.name)
+    return " / ".join(one_line(level) for level in mailbox.name.split(mailbox.delimiter))
+
+
+def connection(status: AccountStatus, clock: Clock, *, work_offline: bool = False) -> str:
+    """An account's connection in words; where it is not fresh, since when."""
+    since = f", not fresh since {clock.ago(status.synced_at).removeprefix('at ').removeprefix('on ')}"
+    stale = since if status.synced_at else ", nothing fetched yet"
+    if work_offline:
+        return f"working offline{stale}"
+    match status.state:
+        case ConnectionState.ONLINE:
+            if not status.synced_at:
+                return "connected"
+            return f"up to date {clock.ago(status.synced_at)}" if not status.activity else "connected"
+        case ConnectionState.CONNECTING:
+            return f"connecting{stale if status.synced_at else ''}"
+        case ConnectionState.WAITING:
+            left = int(status.next_at - clock.now())
+            again = f", next try in {max(left, 1)} s" if 0 < left < 3600 else ""
+            return f"no connection{stale}{again}"
+        case ConnectionState.OFFLINE:
+            return f"offline{stale}"
+        case ConnectionState.SIGN_IN:
+            return "can't sign in"
+        case ConnectionState.INSECURE:
+            return "no safe connection"
+        case ConnectionState.UNKNOWN:
+            return f"not connected yet{stale if status.synced_at else ''}"
