@@ -57,7 +57,7 @@ class Connector:
                     secret,
                     ca_file=self._account.ca_file,
                     trace=_trace(),
-                    on_wire=self._note_connecting,
+                    on_abort=self._note_connecting,
                 )
             finally:
                 with self._open_lock:

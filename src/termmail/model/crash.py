@@ -12,27 +12,35 @@ import signal
 import threading
 from pathlib import Path
 
-_WHEN = os.environ.get("TERMMAIL_CRASH_AT", "")
-_AT = int(_WHEN) if _WHEN.isdigit() else 0
-_COUNTING = _WHEN == "count"
 _lock = threading.Lock()
+_counting = False
+_at = 0
 _passed = 0
+
+
+def arm(when: str) -> None:
+    """Count from here on, and die at a point: `when` is as TERMMAIL_CRASH_AT. For a test that forks."""
+    global _counting, _at, _passed
+    _at = int(when) if when.isdigit() else 0
+    _counting = _at > 0 or when == "count"
+    _passed = 0
 
 
 def crash_point(name: str) -> None:
     """Pass a point: before and after every commit, fsync, rename, link and server command."""
-    if not _AT and not _COUNTING:
+    if not _counting:
         return
     global _passed
     with _lock:
         _passed += 1
-        if _passed == _AT:
+        if _passed == _at:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _write_count() -> None:
-    Path(os.environ["TERMMAIL_CRASH_COUNT"]).write_text(str(_passed), encoding="ascii")
+def _write_count(path: Path) -> None:
+    path.write_text(str(_passed), encoding="ascii")
 
 
-if _COUNTING and "TERMMAIL_CRASH_COUNT" in os.environ:
-    atexit.register(_write_count)
+arm(os.environ.get("TERMMAIL_CRASH_AT", ""))
+if _counting and not _at and "TERMMAIL_CRASH_COUNT" in os.environ:
+    atexit.register(_write_count, Path(os.environ["TERMMAIL_CRASH_COUNT"]))
