@@ -22,7 +22,7 @@ from termmail.ui import pipes
 from termmail.ui.bodies import Body, BodyJob, Mode
 from termmail.ui.keymap import Where
 from termmail.ui.text import name_and_address, one_line, shown_address
-from termmail.ui.words import size
+from termmail.ui.words import number, size
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Reading:
             "pipe": self.pipe,
             "clipboard": self.clipboard,
         }
-        for number in range(1, 10):
-            found[f"link_{number}"] = lambda number=number: self.link(number - 1)  # type: ignore[misc]
+        for place in range(9):
+            found[f"link_{place + 1}"] = lambda place=place: self.link(place)  # type: ignore[misc]
         return found
 
     @property
@@ -270,8 +270,10 @@ class Reading:
             self._bring(row)
 
     def title(self) -> str:
-        row = self.pane_row
-        return "Message" if row is None else one_line(row.subject) or "(no subject)"
+        screen = self.screen
+        if self.pane_row is None:
+            return "Message"
+        return f"Message {number(screen.model.cursor + 1)} of {number(len(screen.model))}"
 
     def detail(self) -> str:
         rendered = self.screen.message_pane.rendered
@@ -382,24 +384,24 @@ class Reading:
             else:
                 self.scroll_lines(1)
             return
-        items = [Item(link, number, f"{number + 1}") for number, link in enumerate(rendered.links)]
+        items = [Item(link, place, f"{place + 1}") for place, link in enumerate(rendered.links)]
 
-        def chosen(number: int | None) -> None:
-            if number is not None:
-                self.link(number)
+        def chosen(place: int | None) -> None:
+            if place is not None:
+                self.link(place)
 
         screen.app.push_screen(Choice("Open a link", items), chosen)
 
-    def link(self, number: int) -> None:
+    def link(self, place: int) -> None:
         """Ask with the whole URL, then open it (D8)."""
         from termmail.ui.screens.ask import Ask
 
         screen = self.screen
         rendered = screen.message_pane.rendered
-        if rendered is None or number >= len(rendered.links):
+        if rendered is None or place >= len(rendered.links):
             screen.say("This message has no links." if not rendered or not rendered.links else "There is no such link.")
             return
-        url = rendered.links[number]
+        url = rendered.links[place]
         if url.lower().startswith("mailto:"):
             address = host_of(url)
             screen.app.copy_to_clipboard(safe_text(address, one_line=True))

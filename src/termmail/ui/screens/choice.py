@@ -83,7 +83,7 @@ class Choices(Pane, Generic[Value]):
 
     def render_line(self, y: int) -> Strip:
         look = look_for(self)
-        width = self.size.width
+        width = self.line_width
         place = y + self.top
         if place >= len(self.shown):
             pen = self.pen()

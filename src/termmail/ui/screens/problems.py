@@ -85,7 +85,7 @@ class ProblemsPane(Pane):
 
     def render_line(self, y: int) -> Strip:
         look = look_for(self)
-        width = self.size.width
+        width = self.line_width
         place = y + self.top
         if not self.entries:
             pen = self.pen()

@@ -45,7 +45,7 @@ class TextPane(Pane):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.line_width
         pen = self.pen()
         place = y + self.top
         if place < len(self._lines):

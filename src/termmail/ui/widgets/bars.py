@@ -115,15 +115,18 @@ class KeyHints(Drawn, can_focus=False):
             self.refresh()
 
     def _placed(self) -> list[tuple[int, str, str, str]]:
-        """Where each hint that fits begins."""
-        left = 1 + (cell_len(self._prefix) + 2 if self._prefix else 0)
+        """Where each hint that fits begins. The last one has its place before the others between have theirs."""
+        left = 1 + (cell_len(self._prefix) + 3 if self._prefix else 0)
+        cells = [cell_len(shown) + 1 + cell_len(words) + 3 for shown, words, _ in self._hints]
+        room = self.size.width + 2 - left
         placed: list[tuple[int, str, str, str]] = []
-        for shown, words, key in self._hints:
-            cells = cell_len(shown) + 1 + cell_len(words)
-            if left + cells > self.size.width - 1:
-                break
+        for number, (shown, words, key) in enumerate(self._hints):
+            kept_back = cells[-1] if number < len(self._hints) - 1 and not self._prefix else 0
+            if cells[number] + kept_back > room:
+                continue
             placed.append((left, shown, words, key))
-            left += cells + 3
+            left += cells[number]
+            room -= cells[number]
         return placed
 
     def render_line(self, y: int) -> Strip:

@@ -248,7 +248,7 @@ class FolderTree(Pane):
         return None
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.line_width
         place = y + self.top
         if place >= len(self.lines):
             return self.pen().strip(width)

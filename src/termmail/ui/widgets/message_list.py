@@ -30,6 +30,7 @@ MARKED = "▌"
 
 _TWO_LINES_BELOW = 64
 _PEOPLE_OF_TO = (Role.SENT, Role.DRAFTS)
+_NARROW = 34
 _DRAWN_KEPT = 2000
 
 
@@ -147,7 +148,7 @@ class MessageList(Pane):
     # drawing
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.line_width
         line = y + self.top
         position, part = divmod(line, self.lines_per_row)
         model = self.model
@@ -202,7 +203,7 @@ class MessageList(Pane):
         before = pen.left
         self._people(pen, row, people, look, unread=unread)
         pen.space(people - (before - pen.left) + 2)
-        time = self.clock.short(row.received_at)
+        time = self._time(row, width)
         ending = self._ending(row)
         room = pen.left - len(time) - len(ending) - 3
         before = pen.left
@@ -213,7 +214,7 @@ class MessageList(Pane):
 
     def _two_lines(self, row: MessageRow, width: int, look: Look, ground: Style | None, *, marked: bool) -> list[Strip]:
         unread = not row.flags.system & Flag.SEEN
-        time = self.clock.short(row.received_at)
+        time = self._time(row, width)
         ending = self._ending(row)
         first = self.pen(ground)
         self._marks(first, row, look, marked=marked, unread=unread)
@@ -227,6 +228,10 @@ class MessageList(Pane):
         second.space(4)
         self._subject(second, row, second.left - 1, look, unread=unread)
         return [first.strip(width), second.strip(width)]
+
+    def _time(self, row: MessageRow, width: int) -> str:
+        time = self.clock.short(row.received_at)
+        return time[:4] if width < _NARROW and len(time) == 10 else time
 
     @staticmethod
     def _marks(pen: Pen, row: MessageRow, look: Look, *, marked: bool, unread: bool) -> None:

@@ -219,7 +219,7 @@ class MessagePane(Pane):
     # drawing
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.line_width
         place = y + self.top
         drawn = self._drawn.get(place)
         if drawn is not None and drawn.cell_length == width:

@@ -91,6 +91,14 @@ class Pane(ScrollView, Drawn, can_focus=False):
         """Drop what was kept of lines that were drawn."""
 
     @property
+    def line_width(self) -> int:
+        """The cells of a line, beside the scroll bar where there is one."""
+        return max(0, self.size.width - (1 if self.show_vertical_scrollbar else 0))
+
+    def pen(self, over: Style | None = None) -> Pen:
+        return Pen(self.line_width, self.ground if over is None else self.ground + over)
+
+    @property
     def top(self) -> int:
         """The first visible line."""
         return self.scroll_offset.y
