@@ -46,6 +46,12 @@ def test_parts_are_numbered_as_imap_does() -> None:
     assert paths(inner_single) == [("1", "message/rfc822"), ("1.1", "text/plain")]
 
 
+def test_a_multipart_without_parts_inside_a_message_has_a_path_of_its_own() -> None:
+    """P1: no two parts answer to one path."""
+    empty = b"Content-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=b\n"
+    assert paths(empty) == [("1", "message/rfc822"), ("1.1", "text/plain")]
+
+
 def test_texts_and_attachments() -> None:
     """P1."""
     message = parse_message(NESTED)

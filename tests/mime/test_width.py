@@ -25,6 +25,13 @@ def test_never_fewer_than_the_terminal_library_reckons(text: str) -> None:
     assert cell_width(text) >= cell_len(text)
 
 
+@pytest.mark.slow
+def test_no_character_is_narrower_than_the_terminal_library_reckons() -> None:
+    """D11: all of them, one by one."""
+    characters = (chr(code) for code in range(0xA0, 0x110000) if not 0xD800 <= code < 0xE000)
+    assert [f"U+{ord(c):04X}" for c in characters if cell_width(c) < cell_len(c)] == []
+
+
 @given(st.text(), st.integers(0, 30))
 def test_cut_text_fits(text: str, cells: int) -> None:
     """D11."""

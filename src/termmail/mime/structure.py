@@ -115,8 +115,9 @@ class Tree:
         node = self._entity(source, start, end, "text/plain")
         node.path = prefix if node.content_type.startswith("multipart/") else _below(prefix, 1)
         self._descend(node, depth)
-        if node.content_type == "text/plain" and not node.path:
-            node.path = "1"
+        if not node.content_type.startswith("multipart/"):
+            # It may have been one until no parts were found in it.
+            node.path = _below(prefix, 1)
         return node
 
     def _entity(self, source: bytes, start: int, end: int, default_type: str) -> Node:
