@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -54,23 +55,27 @@ def run_demo() -> int:
     from termmail.ui.app import check_terminal
 
     check_terminal(os.environ)
-    with tempfile.TemporaryDirectory(prefix="termmail-demo-", ignore_cleanup_errors=True) as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="termmail-demo-", ignore_cleanup_errors=True))
         home = Home.under(Path(folder) / "home")
         prepare_home(home)
+        # The engine first, so that it has the passwords before it hears of the accounts.
+        engine = _start_engine(home)
+        stack.callback(engine.close)
         try:
-            with DemoProvider(home.state) as provider:
-                accounts = provider.accounts()
-                for account in accounts:
-                    add_account(home, account)
-                intents = Intents(home)
-                try:
-                    intents.register_accounts(accounts)
-                finally:
-                    intents.close()
-                passwords = {account.name: provider.password(account.user) for account in accounts}
-                return _run(home, Config(), accounts, lambda: _start_engine(home, passwords))
+            provider = stack.enter_context(DemoProvider(home.state))
         except DemoError as error:
             raise CommandError(str(error), ExitCode.UNAVAILABLE) from error
+        accounts = provider.accounts()
+        for account in accounts:
+            _give_password(engine, account.name, provider.password(account.user))
+            add_account(home, account)
+        intents = Intents(home)
+        try:
+            intents.register_accounts(accounts)
+        finally:
+            intents.close()
+        return _run(home, Config(), accounts, lambda: engine)
 
 
 def _run(
@@ -101,14 +106,17 @@ def _check_keys(home: Home) -> None:
     check_keys(home, PRESETS, BY_NAME)
 
 
-def _start_engine(home: Home, passwords: dict[str, Secret] | None = None) -> EngineChild:
-    """The engine as a child, with the passwords it cannot get for itself. Called in a thread."""
+def _start_engine(home: Home) -> EngineChild:
+    """The engine as a child."""
     from termmail.engine.child import EngineChild
 
     child = EngineChild(home)
     child.start()
-    deadline = time.monotonic() + _ENGINE_SECONDS
-    for account, secret in (passwords or {}).items():
-        while not child.send_password(account, secret) and time.monotonic() < deadline:
-            time.sleep(0.02)
     return child
+
+
+def _give_password(engine: EngineChild, account: str, secret: Secret) -> None:
+    """Hand a password to an engine that may still be starting."""
+    deadline = time.monotonic() + _ENGINE_SECONDS
+    while not engine.send_password(account, secret) and time.monotonic() < deadline:
+        time.sleep(0.02)
