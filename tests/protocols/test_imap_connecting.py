@@ -426,6 +426,28 @@ def test_the_log_holds_no_secret_even_if_echoed() -> None:
     assert blob.decode() not in text
 
 
+def test_no_sentence_holds_a_password_that_the_server_echoes(authority: Authority) -> None:
+    """C4, T8: after TLS the server's words are shown, but not the secret in them."""
+    answer = b"$TAG NO you said \x1b[31m" + PASSWORD.encode() + b"\r\n"
+    script = usual({"AUTHENTICATE PLAIN": answer})
+    with (
+        ScriptedServer(script, certificate=authority.good, implicit_tls=True) as server,
+        pytest.raises(SignInRefused, match=r"server says: “you said \*\*\*”") as caught,
+    ):
+        connect_to(server, Security.TLS, ca_file=str(authority.ca))
+    assert PASSWORD not in caught.value.detail
+
+
+def test_alerts_are_shown_after_tls(authority: Authority) -> None:
+    """T8."""
+    noise = b"* OK [ALERT] Maintenance \x07tonight\r\n$TAG OK [ALERT] really\r\n"
+    with ScriptedServer(usual({"NOOP": noise}), certificate=authority.good, implicit_tls=True) as server:
+        session = connect_to(server, Security.TLS, ca_file=str(authority.ca))
+        session.noop()
+        assert session.take_unsolicited().alerts == ("server says: “Maintenance tonight”", "server says: “really”")
+        session.close()
+
+
 # Time
 
 
@@ -627,7 +649,7 @@ def test_a_connection_cut_anywhere(dovecot_server: Dovecot, dovecot_user: str, s
         proxy.reset()
         total = go(proxy)
         assert total > 2000
-        for count in range(0, total - 100, 61):
+        for count in range(0, total - 100, 199):
             # What the connection before still has to say must not count.
             while proxy.open_connections():
                 time.sleep(0.002)

@@ -27,6 +27,7 @@ from termmail.model.remote import (
     UidRange,
 )
 from termmail.protocols import imap
+from termmail.protocols.imap.attributes import AttributeCache
 
 ALL = [UidRange(1, 2**32 - 1)]
 DATE = b'"01-Feb-2024 10:00:00 +0100"'
@@ -124,6 +125,30 @@ def test_a_malformed_message_is_marked_and_the_rest_arrives(odd: bytes, uid: int
         session.noop()
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (b"01-Jan-1970 00:00:00 +0000", 0),
+        (b" 1-Jan-1970 00:00:10 +0000", 10),
+        (b"1-Jan-1970 00:00:10 +0000", 10),
+        (b"17-Jul-1996 02:44:25 -0730", 837598465),
+        (b"29-FEB-2024 23:59:59 +0100", 1709247599),
+        (b"31-Dec-1969 23:59:59 +0000", -1),
+        (b"29-Feb-2023 00:00:00 +0000", 0),
+        (b"01-Foo-2023 00:00:00 +0000", 0),
+        (b"01-Jan-0000 00:00:00 +0000", 0),
+        (b"01-Jan-2023 xx:00:00 +0000", 0),
+        (b"01-Jan-2023 00:00:00 UTC", 0),
+        (b"", 0),
+    ],
+)
+def test_internal_dates(text: bytes, seconds: int) -> None:
+    """P9: what is no date is 0, the first time and from the cache."""
+    cache = AttributeCache()
+    cache.received_at(b"01-Jan-2023 00:00:00 +0000")
+    assert [cache.received_at(text), cache.received_at(text)] == [seconds, seconds]
+
+
 def test_what_was_not_asked_is_left_aside() -> None:
     """S7: other UIDs, flags of others, and numbers, in the middle of a FETCH."""
     answer = (
@@ -181,6 +206,13 @@ def test_a_literal_of_60_gb_ends_the_connection(command: str) -> None:
         assert session.closed
         with pytest.raises(ConnectionLost):
             session.noop()
+
+
+def test_a_server_without_partial_fetch() -> None:
+    raw = bytes(range(256)) * 10_000
+    answer = b"* 1 FETCH (UID 1 BODY[] {%d}\r\n%s)\r\n$TAG OK\r\n" % (len(raw), raw)
+    with talking({"UID FETCH": answer}) as session:
+        assert session.fetch_chunk(1, 1000, 2_000_000) == raw[1000:2_001_000]
 
 
 def test_a_body_of_megabytes_in_one_go() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import importlib.metadata
 from collections.abc import Callable
 
+from termmail import __version__
 from termmail.model.account import Security, Server
 from termmail.model.errors import Retry, SignInRefused
 from termmail.model.secret import Secret
@@ -20,7 +20,6 @@ from termmail.protocols.imap.responses import Status, parse_status
 from termmail.protocols.imap.session import ImapSession
 from termmail.protocols.imap.unsolicited import capability_set
 from termmail.protocols.redact import Redactor
-from termmail.protocols.words import server_text
 
 _MAX_ROUNDS = 10
 _USUAL_TIMEOUTS = Timeouts()
@@ -176,7 +175,7 @@ def _login_argument(value: bytes) -> bytes | Literal:
 
 
 def _refused(core: Core, user: str, status: Status) -> SignInRefused:
-    words = "" if core.plain else f"; {server_text(status.text)}"
+    words = core.server_words(status.text)
     if status.code in _TEMPORARY:
         return SignInRefused(
             f"{core.host} can't sign anybody in at the moment{words}. It is tried again.",
@@ -190,8 +189,7 @@ def _after_sign_in(core: Core) -> list[tuple[str, bytes]]:
     """ID (T16) and ENABLE go along with the first command, so that they cost no round trip."""
     ahead: list[tuple[str, bytes]] = []
     if core.has("ID"):
-        version = importlib.metadata.version("termmail")
-        ahead.append(("ID", b'("name" "termmail" "version" "%s")' % version.encode()))
+        ahead.append(("ID", b'("name" "termmail" "version" "%s")' % __version__.encode()))
     wanted = [name for name in ("CONDSTORE", "QRESYNC") if core.has(name)]
     if core.has("ENABLE") and wanted:
         ahead.append(("ENABLE", " ".join(wanted).encode()))

@@ -71,7 +71,7 @@ class Core:
         self.plain = plain
         self.timeouts = timeouts
         self.max_literal = max_literal
-        self.collector = Collector(show_text=not plain)
+        self.collector = Collector(None if plain else self._shown)
         self.capabilities: frozenset[str] = frozenset()
         self.selected: bytes | None = None
         self.streaming = False
@@ -95,7 +95,7 @@ class Core:
 
     def begin(self, verb: str, *arguments: bytes | Literal) -> bytes:
         """Send a command; returns its tag. Raises ServerRefused or ProtocolViolation where a literal is not wanted."""
-        self._check_idle()
+        self._refuse_while_streaming()
         self.take_buffered()
         tag = self.link.new_tag()
         line = self._lines_ahead()
@@ -118,7 +118,7 @@ class Core:
 
     def begin_many(self, verb: str, lines: Sequence[bytes]) -> list[bytes]:
         """Send several commands of one kind at once, each with its arguments; returns their tags."""
-        self._check_idle()
+        self._refuse_while_streaming()
         self.take_buffered()
         block = self._lines_ahead()
         tags: list[bytes] = []
@@ -142,7 +142,7 @@ class Core:
         self.ahead = []
         return block
 
-    def _check_idle(self) -> None:
+    def _refuse_while_streaming(self) -> None:
         if self.streaming:
             raise RuntimeError("a FETCH of this session is still being read: read it to its end or close it first")
 
@@ -152,8 +152,8 @@ class Core:
             response = self.read()
             if response.tag == b"*":
                 self.note(response)
-            elif response.line.strip() and not self.is_background(response):
-                raise self.violation("answered a command that was not sent")
+            else:
+                self.stray(response)
 
     def _await_continuation(self, tag: bytes, verb: str) -> None:
         while True:
@@ -168,8 +168,8 @@ class Core:
                     raise self.violation("said OK to a command that was not sent to its end")
                 announce(verb, "after")
                 raise self.refusal(status, verb)
-            elif response.line.strip() and not self.is_background(response):
-                raise self.violation("answered a command that was not sent")
+            else:
+                self.stray(response)
 
     # Receiving
 
@@ -196,14 +196,14 @@ class Core:
         if response.kind == "BYE":
             status = untagged_status(response)
             self.wire.close()
-            words = "" if self.plain or status is None else f"; {server_text(status.text)}"
+            words = self.server_words(status.text if status is not None else b"")
             raise ConnectionLost(f"{self.host} ended the connection{words}. It is tried again.")
         self.collector.take(response)
 
-    def finish(self, tag: bytes, verb: str, take: Taker | None = None) -> Status:
-        """Read until the answer to `tag`, and return it, whatever it is."""
+    def finish(self, tag: bytes, verb: str, take: Taker | None = None, *, keep: int = SMALL_LITERAL) -> Status:
+        """Read until the answer to `tag`, and return it, whatever it is. Literals above `keep` bytes are dropped."""
         while True:
-            response = self.read()
+            response = self.read(keep=keep)
             if response.tag == b"*":
                 if take is None or not take(response):
                     self.note(response)
@@ -218,17 +218,24 @@ class Core:
         if response.line.strip() and not self.is_background(response):
             raise self.violation("answered a command that was not sent")
 
-    def command(self, verb: str, *arguments: bytes | Literal, take: Taker | None = None, what: str = "") -> Status:
+    def command(
+        self,
+        verb: str,
+        *arguments: bytes | Literal,
+        take: Taker | None = None,
+        what: str = "",
+        keep: int = SMALL_LITERAL,
+    ) -> Status:
         """Send a command and wait for its OK. Raises ServerRefused or ProtocolViolation; `what` says what was wanted, as
         "to copy messages"."""
-        status = self.finish(self.begin(verb, *arguments), verb, take)
+        status = self.finish(self.begin(verb, *arguments), verb, take, keep=keep)
         if status.kind != "OK":
             raise self.refusal(status, verb, what)
         return status
 
     def through_client(self, verb: str, action: Callable[[], Any], what: str) -> None:
         """Run one of imapclient's commands. Raises as `command`."""
-        self._check_idle()
+        self._refuse_while_streaming()
         self.take_buffered()
         if block := self._lines_ahead():
             self.wire.send(block)
@@ -273,6 +280,7 @@ class Core:
         return True
 
     def status_of(self, response: Response) -> Status:
+        """The OK, NO or BAD of a tagged response. Raises ProtocolViolation where it is none of them."""
         status = parse_status(response.text)
         if status is None or status.kind not in ("OK", "NO", "BAD"):
             raise self.violation("gave an answer that is neither OK, NO nor BAD")
@@ -284,6 +292,13 @@ class Core:
 
     # Errors
 
+    def _shown(self, text: bytes) -> str:
+        return self._redactor.clean(server_text(text))
+
+    def server_words(self, text: bytes) -> str:
+        """The server's own words for the end of a sentence; none without TLS (T8), and no secret that it echoes (C4)."""
+        return "" if self.plain else f"; {self._shown(text)}"
+
     def violation(self, what: str) -> ProtocolViolation:
         """The connection is closed; `what` follows the host's name in the sentence."""
         self.wire.close()
@@ -293,7 +308,7 @@ class Core:
         self, status: Status, verb: str, what: str = "", scope: Scope = Scope.MAILBOX
     ) -> ServerRefused | ProtocolViolation:
         """The error for NO, or for BAD, which closes the connection."""
-        words = "" if self.plain else f"; {server_text(status.text)}"
+        words = self.server_words(status.text)
         code = f" ({status.code})" if status.code and self.plain else ""
         if status.kind == "BAD":
             self.wire.close()

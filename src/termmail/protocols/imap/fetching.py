@@ -7,7 +7,6 @@ through the general parser, and what that refuses becomes a FetchFault while the
 from __future__ import annotations
 
 import contextlib
-import datetime
 import re
 import time
 from collections import deque
@@ -15,9 +14,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
 
 from termmail.model.errors import ConnectionLost, Retry, TermmailError
-from termmail.model.flags import FlagSet
 from termmail.model.remote import FaultKind, FetchFault, RemoteBody, RemoteFlags, RemoteHeader, UidRange
 from termmail.protocols.imap import ranges
+from termmail.protocols.imap.attributes import AttributeCache, fetch_attributes, parse_flags, parse_modseq
 from termmail.protocols.imap.core import Core
 from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.responses import (
@@ -32,7 +31,6 @@ from termmail.protocols.imap.responses import (
     parse_status,
     read_response,
 )
-from termmail.protocols.imap.unsolicited import fetch_attributes, parse_flags, parse_modseq
 
 HEADER_FIELDS = (
     b"DATE FROM SENDER REPLY-TO TO CC BCC SUBJECT MESSAGE-ID IN-REPLY-TO REFERENCES LIST-ID LIST-POST "
@@ -58,68 +56,7 @@ _FLAGS = re.compile(
 ).match
 _BODY = re.compile(rb"\* \d+ FETCH \(UID (\d{1,10}) BODY\[\] $").match
 _UID = re.compile(rb"[( ]UID (\d{1,10})\b", re.IGNORECASE)
-_DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) +(\d\d):(\d\d):(\d\d) +([+-])(\d\d)(\d\d)$")
-
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC"), 1
-    )
-}
-_EPOCH = datetime.date(1970, 1, 1).toordinal()
-_CACHE_LIMIT = 5000
 _Item = TypeVar("_Item")
-
-
-class _Caches:
-    """Days, zones and flag lists recur thousands of times in a FETCH."""
-
-    def __init__(self) -> None:
-        self._days: dict[bytes, int] = {}
-        self._zones: dict[bytes, int] = {}
-        self._flags: dict[bytes, FlagSet] = {}
-
-    def received_at(self, text: bytes) -> int:
-        """Unix seconds of "17-Jul-1996 02:44:25 -0700"; 0 where it is none (P9)."""
-        days = self._days.get(text[:11])
-        zone = self._zones.get(text[20:])
-        if days is None or zone is None:
-            return self._received_slowly(text)
-        try:
-            return days + int(text[12:14]) * 3600 + int(text[15:17]) * 60 + int(text[18:20]) - zone
-        except ValueError:
-            return 0
-
-    def _received_slowly(self, text: bytes) -> int:
-        match = _DATE.match(text)
-        if match is None:
-            return 0
-        try:
-            day = datetime.date(int(match[3]), _MONTHS[match[2].upper()], int(match[1]))
-        except (KeyError, ValueError):
-            return 0
-        days = (day.toordinal() - _EPOCH) * 86400
-        zone = (int(match[8]) * 60 + int(match[9])) * (-60 if match[7] == b"-" else 60)
-        if len(text) == 26:
-            if len(self._days) > _CACHE_LIMIT:
-                self._days.clear()
-                self._zones.clear()
-            self._days[text[:11]] = days
-            self._zones[text[20:]] = zone
-        return days + int(match[4]) * 3600 + int(match[5]) * 60 + int(match[6]) - zone
-
-    def flags(self, text: bytes) -> FlagSet:
-        found = self._flags.get(text)
-        if found is None:
-            if len(self._flags) > _CACHE_LIMIT:
-                self._flags.clear()
-            found = self._flags[text] = FlagSet.parse(text.decode("utf-8", "replace").split())
-        return found
-
-
-def received_at(text: bytes) -> int:
-    """Unix seconds of an INTERNALDATE; 0 where it can't be read (P9)."""
-    return _Caches().received_at(text)
 
 
 class _Run:
@@ -245,7 +182,7 @@ def fetch_headers(core: Core, uids: Sequence[UidRange]) -> Generator[RemoteHeade
     items = b"(UID FLAGS INTERNALDATE RFC822.SIZE%s BODY.PEEK[HEADER.FIELDS (%s)])" % (extra, HEADER_FIELDS)
     if not uids:
         return
-    caches = _Caches()
+    caches = AttributeCache()
 
     def quick(run: _Run) -> Iterator[RemoteHeader]:
         wire, asked = core.wire, run.asked
@@ -287,7 +224,7 @@ def fetch_headers(core: Core, uids: Sequence[UidRange]) -> Generator[RemoteHeade
     yield from _stream(_Run(core, uids, items), quick, parse, MAX_HEADER)
 
 
-def _header(run: _Run, caches: _Caches, uid: int, found: dict[bytes, Value]) -> RemoteHeader | FetchFault | None:
+def _header(run: _Run, caches: AttributeCache, uid: int, found: dict[bytes, Value]) -> RemoteHeader | FetchFault | None:
     if b"BODY[" not in found:
         return None
     block = found[b"BODY["]
@@ -359,7 +296,7 @@ def fetch_flags(
         items += b" (CHANGEDSINCE %d)" % changed_since
     if not uids:
         return
-    caches = _Caches()
+    caches = AttributeCache()
 
     def quick(run: _Run) -> Iterator[RemoteFlags]:
         wire, asked = core.wire, run.asked
@@ -429,9 +366,11 @@ def fetch_chunk(core: Core, uid: int, offset: int, length: int) -> bytes | None:
             attributes = fetch_attributes(response)
             if b"BODY[" not in attributes or as_number(attributes.get(b"UID")) != uid:
                 return False
-            found.append(as_bytes(attributes[b"BODY["]))
+            part = as_bytes(attributes[b"BODY["])
         except Malformed:
             return False
+        # A server that knows no partial FETCH sends all of it.
+        found.append(part if len(part) <= length else part[offset : offset + length])
         return True
 
     core.command(
@@ -439,5 +378,6 @@ def fetch_chunk(core: Core, uid: int, offset: int, length: int) -> bytes | None:
         b"%d (UID BODY.PEEK[]<%d.%d>)" % (uid, offset, length),
         take=take,
         what="to hand out a part of a message",
+        keep=core.max_literal,
     )
     return found[0] if found else None

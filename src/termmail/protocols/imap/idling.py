@@ -65,10 +65,12 @@ def idle(core: Core, until: float, wake: int | None) -> IdleResult:
             elif ready:
                 break
     core.wire.end_by(time.monotonic() + core.timeouts.idle_done)
-    core.wire.send(b"DONE\r\n")
-    while not _take(core, tag, core.read(), seen):
-        pass
-    core.wire.end_by(None)
+    try:
+        core.wire.send(b"DONE\r\n")
+        while not _take(core, tag, core.read(), seen):
+            pass
+    finally:
+        core.wire.end_by(None)
     return _result(seen)
 
 

@@ -9,7 +9,6 @@ from termmail.protocols.imap import listing, names
 from termmail.protocols.imap.core import Core
 from termmail.protocols.imap.listing import Row
 from termmail.protocols.imap.responses import Malformed, Response
-from termmail.protocols.words import server_text
 
 _AT_ONCE = 50
 
@@ -40,7 +39,7 @@ class _Listing:
         except Malformed as error:
             self._core.trace(f"a row of {response.kind} can't be read: {error}")
             if response.kind == "LIST":
-                words = "" if self._core.plain else f"; {server_text(response.text)}"
+                words = self._core.server_words(response.text)
                 self.skipped.append(f"A folder in the listing of {self._core.host} can't be read{words}.")
         return True
 

@@ -7,6 +7,7 @@ import msgspec
 from termmail.model.errors import ServerRefused
 from termmail.model.remote import RemoteFlags, Selected, UidRange
 from termmail.protocols.imap import names, ranges
+from termmail.protocols.imap.attributes import fetch_attributes, parse_flags, parse_modseq
 from termmail.protocols.imap.core import Core
 from termmail.protocols.imap.responses import (
     Malformed,
@@ -18,7 +19,6 @@ from termmail.protocols.imap.responses import (
     parse_values,
     untagged_status,
 )
-from termmail.protocols.imap.unsolicited import fetch_attributes, parse_flags, parse_modseq
 
 
 class _Told(msgspec.Struct):

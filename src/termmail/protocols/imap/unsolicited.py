@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
-from termmail.model.flags import FlagSet
 from termmail.model.remote import MailboxStatus, RemoteFlags, UidRange
 from termmail.protocols.imap import listing, ranges
+from termmail.protocols.imap.attributes import fetch_attributes, parse_flags, parse_modseq
 from termmail.protocols.imap.responses import (
     Malformed,
     Response,
-    Value,
-    as_bytes,
-    as_list,
+    Status,
     as_number,
     parse_values,
     untagged_status,
 )
-from termmail.protocols.words import server_text
 
 _MAX_ALERTS = 20
+_MAX_FLAGS = 200_000
 _MAX_VANISHED = 10_000
 
 
@@ -41,39 +41,12 @@ class Unsolicited(msgspec.Struct, frozen=True):
     statuses: tuple[tuple[bytes, MailboxStatus], ...] = ()
 
 
-def fetch_attributes(response: Response) -> dict[bytes, Value]:
-    """The attributes of a FETCH response; names in capitals, a section's name ending with its first bracket (`BODY[`).
-    Raises Malformed."""
-    values = response.values()
-    if len(values) != 1:
-        raise Malformed("a FETCH holds one list")
-    items = as_list(values[0])
-    if len(items) % 2:
-        raise Malformed("an attribute without a value")
-    found: dict[bytes, Value] = {}
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        name = as_bytes(key).upper()
-        bracket = name.find(b"[")
-        found[name[: bracket + 1] if bracket >= 0 else name] = value
-    return found
-
-
-def parse_flags(value: Value) -> FlagSet:
-    """From a list of flags. Raises Malformed."""
-    return FlagSet.parse(as_bytes(flag).decode("utf-8", "replace") for flag in as_list(value))
-
-
-def parse_modseq(value: Value) -> int | None:
-    """From `(123)`. Raises Malformed."""
-    inner = as_list(value)
-    return as_number(inner[0]) if inner else None
-
-
 class Collector:
-    """Takes untagged responses. `mailbox_size` follows EXISTS and EXPUNGE; `enabled` what ENABLED said."""
+    """Takes untagged responses. `mailbox_size` follows EXISTS and EXPUNGE; `enabled` what ENABLED said. `shown` makes a
+    server's words fit to show, and is None where they may not be shown."""
 
-    def __init__(self, *, show_text: bool) -> None:
-        self._show_text = show_text
+    def __init__(self, shown: Callable[[bytes], str] | None) -> None:
+        self._shown = shown
         self.mailbox_size: int | None = None
         self.enabled: set[str] = set()
         self.capabilities: frozenset[str] | None = None
@@ -137,22 +110,25 @@ class Collector:
         elif kind == "STATUS":
             self._take_status(response)
         elif kind in ("OK", "NO", "BAD"):
-            status = untagged_status(response)
-            if status is not None and status.code == "ALERT" and self._show_text and len(self._alerts) < _MAX_ALERTS:
-                self._alerts.append(server_text(status.text))
+            self._take_alert(untagged_status(response))
 
     def _take_fetch(self, response: Response) -> None:
         try:
             found = fetch_attributes(response)
             if b"FLAGS" not in found:
                 return
-            if b"UID" not in found:
+            if b"UID" not in found or len(self.flags) >= _MAX_FLAGS:
                 self._flags_unknown = True
                 return
             uid = as_number(found[b"UID"])
             self.flags[uid] = RemoteFlags(uid, parse_flags(found[b"FLAGS"]), parse_modseq(found.get(b"MODSEQ")))
         except Malformed:
             self._flags_unknown = True
+
+    def _take_alert(self, status: Status | None) -> None:
+        if status is None or status.code != "ALERT" or self._shown is None or len(self._alerts) >= _MAX_ALERTS:
+            return
+        self._alerts.append(self._shown(status.text))
 
     def _take_vanished(self, response: Response) -> None:
         try:
