@@ -80,7 +80,8 @@ def test_demo(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     (home,) = temporary.glob("termmail-demo-*/home")
     command = [sys.executable, "-m", "termmail", "--home", str(home)]
     assert b"Bob Marlow" in subprocess.run([*command, "list"], capture_output=True, check=True).stdout
-    opened.wait(lambda: subprocess.run([*command, "sync"], capture_output=True, check=False).returncode == 0)
+    synced = subprocess.run([*command, "sync"], capture_output=True, check=False, timeout=60)
+    assert synced.returncode == 0, synced.stderr
     problems = subprocess.run([*command, "problems", "--json"], capture_output=True, check=True).stdout
     assert problems == b"[]\n"
     opened.keys("q")
