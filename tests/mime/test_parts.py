@@ -211,6 +211,7 @@ def test_single_parts_that_are_attachments() -> None:
             "line of text " * 15 + "line",
         ),
         (b"Subject: x\n\n\x1b]0;title\x07a\x1b[31mb\x00", "ab"),
+        (b"Content-Type: text/html\n\n<style>" + b"p { color: red }\n" * 4000 + b"</style><p>late", "late"),
         (b"Content-Type: application/pdf\n\nx", ""),
         (b"", ""),
     ],

@@ -150,7 +150,9 @@ def split_header(raw: bytes, start: int = 0, end: int | None = None) -> int:
     if first_end > 0 and raw[first_end - 1] == 0x0D:
         usual, other = other, usual
     blank = raw.find(usual, start, limit)
-    earlier = raw.find(other, start, limit if blank < 0 else blank)
+    until = limit if blank < 0 else blank
+    # Looking for one character is so much faster that it pays to do it first.
+    earlier = raw.find(other, start, until) if raw.find(other[-2:-1], start, until) >= 0 else -1
     if earlier >= 0:
         blank, usual = earlier, other
     if blank >= 0:

@@ -11,7 +11,8 @@ from termmail.mime.strip import strip_tags
 from termmail.mime.structure import decode_transfer
 
 _TEXT_BYTES = 6 * 1024
-_HTML_BYTES = 48 * 1024
+_FIRST_HTML_BYTES = 12 * 1024
+_HTML_BYTES = 96 * 1024
 _SCANNED_PARTS = 20
 _SCANNED_DISPOSITIONS = 100
 
@@ -33,8 +34,18 @@ def preview(raw: bytes, limit: int = 200) -> str:
     """
     body_start = split_header(raw)
     kind, charset, encoding, data = _first_text(raw, body_start)
-    text = decode_text(decode_transfer(data, encoding), charset)
-    text = strip_tags(text, limit=4 * limit) if kind == b"text/html" else _plain_text(text, limit)
+    if kind != b"text/html":
+        return _one_line(_plain_text(decode_text(decode_transfer(data, encoding), charset), limit), limit)
+    line = ""
+    for size in (_FIRST_HTML_BYTES, _HTML_BYTES):
+        piece = data if len(data) <= size else data[: data.rfind(b"\n", 0, size) + 1 or size]
+        line = _one_line(strip_tags(decode_text(decode_transfer(piece, encoding), charset), limit=4 * limit), limit)
+        if line or len(piece) == len(data):
+            break
+    return line
+
+
+def _one_line(text: str, limit: int) -> str:
     return _SPACE.sub(" ", safe_text(text, one_line=True)).strip()[:limit].rstrip()
 
 
