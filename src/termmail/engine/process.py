@@ -17,7 +17,7 @@ from termmail.engine.socket import EngineSocket
 from termmail.engine.worker import AccountWorker, Pace
 from termmail.model.account import Account, Protocol
 from termmail.model.crash import crash_point
-from termmail.model.errors import StorageFailed, StoreTooNew, TermmailError
+from termmail.model.errors import ConfigError, StorageFailed, StoreTooNew, TermmailError
 from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.model.status import Request, RequestState
@@ -74,7 +74,7 @@ class Engine:
         self._child = child
         self._pace = pace
         self._workers: dict[str, AccountWorker] = {}
-        self._unread_config: object = None
+        self._config_seen: object = None
         self._offline = False
         self._ending = False
         self._exit_code = EXIT_OK
@@ -155,9 +155,9 @@ class Engine:
         self._data_version = version
         offline = self._ingest.work_offline()
         if offline != self._offline:
-            self._offline = offline
             for worker in self._workers.values():
                 worker.set_offline(offline)
+            self._offline = offline
         for request in self._ingest.take_requests():
             self._hand_over(request)
         now = time.time()
@@ -185,14 +185,14 @@ class Engine:
     def _look_at_config(self) -> None:
         """Start, restart and end workers as the config file says."""
         seen = self._config_stamp()
-        if seen == self._unread_config:
+        if seen == self._config_seen:
             return
-        self._unread_config = seen
         try:
             accounts = config.load(self._home).accounts
-        except TermmailError as error:
-            _log.error("%s", error.sentence)
+        except ConfigError as error:
+            _log.warning("%s", error.sentence)
             self._ingest.add_problem("", error.sentence)
+            self._config_seen = seen
             return
         self._ingest.register_accounts(accounts)
         wanted = {account.name: account for account in accounts if account.protocol is Protocol.IMAP}
@@ -206,6 +206,7 @@ class Engine:
                 )
                 self._workers[name] = worker
                 worker.start()
+        self._config_seen = seen
 
     def _config_stamp(self) -> object:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -136,8 +137,6 @@ class AccountWorker:
     # the thread
 
     def _run(self) -> None:
-        if self._offline:
-            self.board.mute(True)
         while not self._ending.is_set():
             try:
                 self._cycle()
@@ -145,10 +144,10 @@ class AccountWorker:
                 if not self._ending.is_set():
                     self._disconnect()
             except TermmailError as error:
-                self._failed(error)
+                self._fail(error)
             except Exception:  # noqa: BLE001 - logged with its cause, and the thread has to go on
                 _log.exception("the worker failed")
-                self._failed(TermmailError(_INTERNAL))
+                self._fail(TermmailError(_INTERNAL))
         self._finish()
 
     def _should_stop(self) -> bool:
@@ -158,6 +157,7 @@ class AccountWorker:
         """Do what is due now, or wait until something is."""
         if self._offline:
             self._disconnect()
+            self.board.mute(True)
             self._answer_all(_OFFLINE)
             self._wait(None)
             return
@@ -214,7 +214,8 @@ class AccountWorker:
                 self._thorough_due = now + self._pace.thorough
         self._watch_inbox()
         sync.bodies(only)
-        self._ingest.expire_kept_bodies()
+        if thorough:
+            self._ingest.expire_kept_bodies()
         self.board.say(ConnectionState.ONLINE, synced_at=time.time())
         for request in syncs:
             self._answer(request, "")
@@ -324,11 +325,19 @@ class AccountWorker:
         if session is not None:
             self._connector.drop(session)
 
-    def _failed(self, error: TermmailError) -> None:
+    def _fail(self, error: TermmailError) -> None:
         """Say what is wrong; wait for the user, or a little longer after each failure."""
-        self._disconnect()
-        self._answer_all(error.sentence)
         _log.warning("%s %s", error.sentence, error.detail)
+        self._disconnect()
+        try:
+            self._say_failed(error)
+        except StorageFailed as refused:
+            # Where the disk refuses even this, the log has to do.
+            _log.warning("%s %s", refused.sentence, refused.detail)
+            self._ending.wait(back_off(1))
+
+    def _say_failed(self, error: TermmailError) -> None:
+        self._answer_all(error.sentence)
         match error:
             case SignInRefused() | CredentialUnavailable():
                 self._block(ConnectionState.SIGN_IN, error)
@@ -343,7 +352,7 @@ class AccountWorker:
             self._failures = 0
         self._failures += 1
         pause = back_off(self._failures)
-        self._say_quietly(ConnectionState.WAITING, error.sentence, time.time() + pause)
+        self.board.say(ConnectionState.WAITING, error.sentence, next_at=time.time() + pause)
         until = time.monotonic() + pause
         while not self._should_stop() and not self._take_asked() and (left := until - time.monotonic()) > 0:
             self._woken.wait(left)
@@ -352,14 +361,7 @@ class AccountWorker:
     def _block(self, state: ConnectionState, error: TermmailError) -> None:
         self._blocked = True
         self._ingest.add_problem(self.account.name, error.sentence, detail=error.detail)
-        self._say_quietly(state, error.sentence, 0.0)
-
-    def _say_quietly(self, state: ConnectionState, sentence: str, next_at: float) -> None:
-        """Where the disk refuses even this, the log has to do."""
-        try:
-            self.board.say(state, sentence, next_at=next_at)
-        except StorageFailed as error:
-            _log.warning("%s", error.sentence)
+        self.board.say(state, error.sentence)
 
     def _finish(self) -> None:
         """The engine ends: what the user did is carried out if that is quick."""
@@ -385,3 +387,5 @@ class AccountWorker:
         self._session = self._sync = None
         if session is not None:
             self._connector.close(session)
+            with contextlib.suppress(StorageFailed):
+                self.board.say(ConnectionState.UNKNOWN)

@@ -76,7 +76,7 @@ class ImapSync:
 
         Without `thorough`, on servers without CONDSTORE, changes of old messages' flags may wait for the next thorough pass.
         """
-        self.replay()
+        self.replay(everything=thorough)
         statuses = self._list()
         states = self._work.ingest.mailbox_states(self._work.account.name)
         for state in states:
@@ -94,11 +94,11 @@ class ImapSync:
         """Take over the server's list of mailboxes, nothing else."""
         self._list()
 
-    def replay(self) -> bool:
-        """Carry out what the journal has due; returns whether there was anything."""
+    def replay(self, *, everything: bool = False) -> bool:
+        """Carry out what the journal has due, or `everything` that waits; returns whether there was anything."""
         outer, self._between = self._between, True
         try:
-            return self._replay.run()
+            return self._replay.run(everything=everything)
         finally:
             self._between = outer
 

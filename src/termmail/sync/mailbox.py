@@ -133,7 +133,6 @@ class MailboxSync:
 
     def _take_changes(self, state: MailboxState, selected: Selected) -> None:
         """Flags changed since the last sync, as CONDSTORE or QRESYNC tells (RFC 7162)."""
-        work = self._work
         assert state.floor is not None
         assert state.uidnext is not None
         changed: Sequence[RemoteFlags]
@@ -144,8 +143,7 @@ class MailboxSync:
         else:
             # From 1: what an interrupted sync left below the floor may have changed too.
             wanted = [UidRange(1, state.uidnext - 1)]
-            listed = work.session.fetch_flags(wanted, changed_since=state.highestmodseq)
-            changed = [item for item in listed if not isinstance(item, FetchFault)]
+            changed = self._list_flags(state, wanted, changed_since=state.highestmodseq)
         unknown = self._update(state, changed)
         overlooked = [uid for uid in unknown if state.floor <= uid < state.uidnext]
         if overlooked:
@@ -161,11 +159,23 @@ class MailboxSync:
         if local and local[0] < first == state.floor:
             # Left below the floor by an interrupted sync.
             first = local[0]
-        listed = work.session.fetch_flags([UidRange(first, last)])
-        remote = [item for item in listed if not isinstance(item, FetchFault)]
+        remote = self._list_flags(state, [UidRange(first, last)])
         self._update(state, plan.changed_flags(work.ingest.local_flags(state.id), remote))
         first = max(first, state.floor or 1)
         self._settle_uids(state, selected, plan.to_ranges(item.uid for item in remote), first, last)
+
+    def _list_flags(
+        self, state: MailboxState, wanted: Sequence[UidRange], *, changed_since: int | None = None
+    ) -> list[RemoteFlags]:
+        """Flags as the server lists them; a line that can't be read costs only itself (P3)."""
+        work = self._work
+        found: list[RemoteFlags] = []
+        for item in work.session.fetch_flags(wanted, changed_since=changed_since):
+            if isinstance(item, FetchFault):
+                work.ingest.add_problem(work.account.name, item.sentence, mailbox=state.name)
+            else:
+                found.append(item)
+        return found
 
     def _update(self, state: MailboxState, changed: Sequence[RemoteFlags]) -> list[int]:
         unknown: list[int] = []

@@ -23,6 +23,7 @@ _NOTHING = FlagSet()
 _TRANSIENT = frozenset({"INUSE", "UNAVAILABLE", "SERVERBUG", "LIMIT"})
 _LONGEST_PAUSE = 300.0
 _ATTEMPTS = 8
+_END_OF_TIME = 1e18
 
 
 class Replay:
@@ -35,16 +36,17 @@ class Replay:
         self._left: set[int] = set()
         self._renewed: set[int] = set()
 
-    def run(self) -> bool:
-        """Carry out all that is due; returns whether there was anything."""
+    def run(self, *, everything: bool = False) -> bool:
+        """Carry out all that is due, or `everything` that waits, however long it was put off; whether there was anything."""
         self._left.clear()
         self._renewed.clear()
         anything = False
         while True:
             self._work.check_stop()
+            now = _END_OF_TIME if everything else time.time()
             due = [
                 operation
-                for operation in self._work.journal.due(self._work.account.name, time.time())
+                for operation in self._work.journal.due(self._work.account.name, now)
                 if operation.id not in self._left
             ]
             if not due:
