@@ -39,8 +39,7 @@ LISA = Account(
 BY_HAND = """\
 # My mail.
 [ui]
-theme = "nord"   # dark
-mark_read_after = 2
+mark_read_after = 2   # slow reader
 
 # work comes first
 [accounts.work]
@@ -75,7 +74,7 @@ def test_written_by_hand(home: Home) -> None:
     assert work.user == "lisa@work.example"
     assert work.smtp is None
     assert work.credential == Credential(CredentialKind.KEYRING)
-    assert loaded.ui == config.Ui("nord", 2.0)
+    assert loaded.ui == config.Ui(2.0)
     assert loaded.keys.bind == {"archive": ("e", "y"), "delete": ("d",)}
 
 
@@ -182,7 +181,7 @@ IMAP = 'imap = { host = "imap.example.org" }\n'
     [
         ("[accounts\n", 1, ["TOML"]),
         ('teme = "x"\n', 1, ["teme", "accounts, ui, keys"]),
-        ('[ui]\n\ntehme = "nord"\n', 3, ["ui.tehme", 'Did you mean "theme"?']),
+        ("[ui]\n\nmark_raed_after = 1\n", 3, ["ui.mark_raed_after", 'Did you mean "mark_read_after"?']),
         ('[ui]\nmark_read_after = "soon"\n', 2, ["ui.mark_read_after", "seconds", '"soon"', "mark_read_after = 1.0"]),
         ("[ui]\nmark_read_after = -7\n", 2, ["-7"]),
         ("accounts = 3\n", 1, ["accounts", "3"]),

@@ -178,16 +178,16 @@ def test_edit_in_the_editor(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path:
     cli.ok(*ADD, "--password-ask")
     before = (cli.folder / "config.toml").read_text()
     editor = tmp_path / "editor"
-    editor.write_text(f"#!{sys.executable}\nimport sys\nopen(sys.argv[1], 'a').write('\\n[ui]\\ntehme = 1\\n')\n")
+    editor.write_text(f"#!{sys.executable}\nimport sys\nopen(sys.argv[1], 'a').write('\\n[ui]\\nmark_raed_after = 3\\n')\n")
     editor.chmod(0o700)
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", str(editor))
     assert cli("account", "edit", "lisa", stdin=b"n\n") == 78
-    assert 'Did you mean "theme"?' in cli.error
+    assert 'Did you mean "mark_read_after"?' in cli.error
     assert (cli.folder / "config.toml").read_text() == before
-    editor.write_text(editor.read_text().replace("tehme = 1", 'theme = "nord"'))
+    editor.write_text(editor.read_text().replace("raed", "read"))
     cli.ok("account", "edit", "lisa")
-    assert config.load(Home.under(cli.folder)).ui.theme == "nord"
+    assert config.load(Home.under(cli.folder)).ui.mark_read_after == 3
     assert sorted(path.name for path in cli.folder.glob("*.toml")) == ["config.toml"]
     monkeypatch.setenv("EDITOR", "true")
     assert cli.ok("account", "edit", "lisa") == "Nothing was changed.\n"

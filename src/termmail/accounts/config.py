@@ -54,9 +54,8 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class Ui(msgspec.Struct, frozen=True):
-    """How the user interface looks and acts. `mark_read_after` is in seconds, negative for never; an empty `theme` is the default."""
+    """How the user interface acts. `mark_read_after` is in seconds, negative for never."""
 
-    theme: str = ""
     mark_read_after: float = 1.0
 
 
@@ -237,7 +236,7 @@ def _parse(path: Path, text: str) -> Config:
             raise source.mistake(
                 ("accounts", account.name), f'differs from "{twin}" in nothing but case. Call it something else'
             )
-    return Config(accounts, keys, Ui(table.ui.theme, table.ui.mark_read_after))
+    return Config(accounts, keys, Ui(table.ui.mark_read_after))
 
 
 def _account(source: ConfigText, name: str, table: AccountTable) -> Account:

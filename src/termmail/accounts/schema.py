@@ -26,7 +26,6 @@ class PasswordFrom(enum.Enum):
 
 
 Port = Annotated[int, _key("a whole number from 1 to 65535", "993"), msgspec.Meta(ge=1, le=65535)]
-Text = Annotated[str, _key("text in quotes", '"…"')]
 
 
 class ServerTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +60,6 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UiTable(msgspec.Struct, frozen=True, kw_only=True):
-    theme: Annotated[str, _key("the name of a theme, as the palette lists them", '"textual-dark"')] = ""
     mark_read_after: Annotated[
         float,
         _key("seconds in view before a message counts as read; -1 for never", "1.0"),
