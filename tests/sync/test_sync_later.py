@@ -317,6 +317,8 @@ def test_a_quiet_sync_changes_and_fetches_nothing(tmp_path: Path, dovecot_server
     with Proxy(dovecot_server.host, dovecot_server.port, record=True) as proxy:
         account = Account(tmp_path, dovecot_server, dovecot_user, (), port=proxy.port)
         account.client.sync()
+        # What is empty is not opened; INBOX and the one other are, some of them for the bodies again.
+        assert proxy.commands()["SELECT"] <= 4
         account.client.intents.archive([account.client.row("mail 1").id])
         account.client.sync()
         account.client.sync()

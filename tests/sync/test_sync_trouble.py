@@ -267,6 +267,8 @@ class OddServer:
 
     def __init__(self) -> None:
         self.rows: list[bytes] = [b'() "/" INBOX', b'("/ broken']
+        self.uidvalidity = 9
+        self.restless = False
         self._server = ScriptedServer(self._serve)
 
     @property
@@ -295,9 +297,12 @@ class OddServer:
                 case b"LIST":
                     talk.send(b"".join(b"* LIST %s\r\n" % row for row in self.rows) + b"$TAG OK\r\n")
                 case b"STATUS":
-                    talk.send(b"* STATUS INBOX (MESSAGES 3 UNSEEN 3 UIDNEXT 4 UIDVALIDITY 9)\r\n$TAG OK\r\n")
+                    talk.send(b"* STATUS INBOX (MESSAGES 3 UNSEEN 3 UIDNEXT 4 UIDVALIDITY %d)\r\n" % self.uidvalidity)
+                    talk.send(b"$TAG OK\r\n")
                 case b"SELECT" | b"EXAMINE":
-                    talk.send(b"* 3 EXISTS\r\n* OK [UIDVALIDITY 9]\r\n* OK [UIDNEXT 4]\r\n$TAG OK [READ-WRITE]\r\n")
+                    self.uidvalidity += self.restless
+                    talk.send(b"* 3 EXISTS\r\n* OK [UIDVALIDITY %d]\r\n" % self.uidvalidity)
+                    talk.send(b"* OK [UIDNEXT 4]\r\n$TAG OK [READ-WRITE]\r\n")
                 case b"UID FETCH":
                     for uid in (1, 2, 3):
                         if _asked(words[3], uid):
@@ -355,5 +360,19 @@ def test_a_server_that_lists_no_mailbox_at_all(tmp_path: Path) -> None:
         assert any("listed no folders" in sentence for sentence in client.sentences())
         server.rows = [b'("/ broken']
         client.sync()
+        assert len(client.rows()) == 3
+        client.close()
+
+
+def test_a_mailbox_that_is_numbered_anew_each_time(tmp_path: Path) -> None:
+    """S3: a loop of UIDVALIDITY is noticed, not followed for ever; no message is lost here."""
+    with OddServer() as server:
+        client = Client(tmp_path / "home", server, "lisa")
+        client.sync()
+        server.restless = True
+        with client.syncing() as sync:
+            for _ in range(4):
+                sync.run()
+        assert any("anew each time" in sentence for sentence in client.sentences())
         assert len(client.rows()) == 3
         client.close()

@@ -147,6 +147,9 @@ class ImapSync:
     def _sync(self, state: MailboxState, status: MailboxStatus | None, *, thorough: bool) -> None:
         if not plan.needs_sync(state, status, thorough=thorough):
             return
+        if status is not None and plan.is_empty(state, status):
+            self._mailboxes.take_empty(state, status)
+            return
         self._work.progress(f"{state.name}: changes", 0, 0)
         try:
             try:

@@ -46,6 +46,8 @@ class MailboxSync:
         selected = self._select(state)
         if ingest.begin_uidvalidity(state.id, selected.uidvalidity):
             self._notice_renumbering(state)
+        else:
+            self._renumbered.pop(state.id, None)
         state = self._state(mailbox_id)
         rebuilt = False
         if state.floor is None or state.uidnext is None:
@@ -67,7 +69,21 @@ class MailboxSync:
         if state.candidates:
             ingest.end_adoption(state.id)
         ingest.set_state(state.id, complete=True, floor=1, fresh_at=int(time.time()), status=status)
-        self._renumbered.pop(state.id, None)
+
+    def take_empty(self, state: MailboxState, status: MailboxStatus) -> None:
+        """A mailbox in which there is nothing yet (`plan.is_empty`), without opening it."""
+        ingest = self._work.ingest
+        assert status.uidvalidity is not None
+        ingest.begin_uidvalidity(state.id, status.uidvalidity)
+        ingest.set_state(
+            state.id,
+            uidnext=status.uidnext,
+            highestmodseq=status.highestmodseq,
+            floor=1,
+            complete=True,
+            fresh_at=int(time.time()),
+            status=status,
+        )
 
     def _state(self, mailbox_id: int) -> MailboxState:
         state = self._work.ingest.mailbox_state(mailbox_id)

@@ -87,6 +87,19 @@ def needs_sync(state: MailboxState, status: MailboxStatus | None, *, thorough: b
     return thorough and not status.highestmodseq and status.messages != 0
 
 
+def is_empty(state: MailboxState, status: MailboxStatus | None) -> bool:
+    """Whether STATUS says all there is to know of a mailbox never looked at before: that there is nothing in it."""
+    return (
+        state.floor is None
+        and state.uidvalidity is None
+        and state.selectable
+        and status is not None
+        and status.messages == 0
+        and status.uidvalidity is not None
+        and status.uidnext is not None
+    )
+
+
 def next_window(high: int, remaining: int, messages: int) -> UidRange:
     """The next UIDs to list, from `high` downwards, that should hold about `messages` of the `remaining` ones.
 

@@ -24,6 +24,7 @@ _TRANSIENT = frozenset({"INUSE", "UNAVAILABLE", "SERVERBUG", "LIMIT"})
 _LONGEST_PAUSE = 300.0
 _ATTEMPTS = 8
 _END_OF_TIME = 1e18
+_DUE_AT_ONCE = 2000
 
 
 class Replay:
@@ -46,7 +47,7 @@ class Replay:
             now = _END_OF_TIME if everything else time.time()
             due = [
                 operation
-                for operation in self._work.journal.due(self._work.account.name, now)
+                for operation in self._work.journal.due(self._work.account.name, now, _DUE_AT_ONCE)
                 if operation.id not in self._left
             ]
             if not due:
