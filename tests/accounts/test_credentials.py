@@ -38,6 +38,13 @@ def own_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         credentials._session.clear()
 
 
+@pytest.fixture(autouse=True)
+def same_umask_afterwards() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 def by_command(command: str) -> Account:
     return msgspec.structs.replace(LISA, credential=Credential(CredentialKind.COMMAND, command))
 
@@ -158,13 +165,10 @@ def test_keyring_is_imported_only_when_used() -> None:
 
 def test_home_is_made_private(tmp_path: Path) -> None:
     """L1."""
-    before = os.umask(0)
-    try:
-        home = find_home(tmp_path / "home")
-        assert prepare_home(home) == []
-        (tmp_path / "made afterwards").touch()
-    finally:
-        os.umask(before)
+    os.umask(0)
+    home = find_home(tmp_path / "home")
+    assert prepare_home(home) == []
+    (tmp_path / "made afterwards").touch()
     for folder in (home.config, home.state, home.runtime):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "made afterwards").stat().st_mode) == 0o600
@@ -173,14 +177,10 @@ def test_home_is_made_private(tmp_path: Path) -> None:
 def test_looser_home_is_told_and_closed(tmp_path: Path) -> None:
     """L1."""
     home = find_home(tmp_path / "home")
-    before = os.umask(0o022)
-    try:
-        home.config.mkdir()
-        home.config_file.touch()
-        home.database.touch()
-        told = prepare_home(home)
-    finally:
-        os.umask(before)
+    home.config.mkdir()
+    home.config_file.touch()
+    home.database.touch()
+    told = prepare_home(home)
     assert len(told) == 3
     assert all("private" in sentence for sentence in told)
     assert stat.S_IMODE(home.config.stat().st_mode) == 0o700
@@ -194,23 +194,15 @@ def test_folder_of_other_things_is_not_touched(tmp_path: Path) -> None:
     shared.mkdir()
     (shared / "of somebody else").touch()
     shared.chmod(0o755)
-    before = os.umask(0)
-    try:
-        with pytest.raises(ConfigError, match=r"folder that holds nothing else"):
-            prepare_home(find_home(shared))
-    finally:
-        os.umask(before)
+    with pytest.raises(ConfigError, match=r"folder that holds nothing else"):
+        prepare_home(find_home(shared))
     assert stat.S_IMODE(shared.stat().st_mode) == 0o755
 
 
 def test_home_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    before = os.umask(0)
-    try:
-        with pytest.raises(StorageFailed, match="--home"):
-            prepare_home(find_home(tmp_path / "file" / "home"))
-    finally:
-        os.umask(before)
+    with pytest.raises(StorageFailed, match="--home"):
+        prepare_home(find_home(tmp_path / "file" / "home"))
 
 
 def test_home_by_variable_and_by_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
