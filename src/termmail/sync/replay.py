@@ -25,6 +25,7 @@ _LONGEST_PAUSE = 300.0
 _ATTEMPTS = 8
 _END_OF_TIME = 1e18
 _DUE_AT_ONCE = 2000
+_MANY = 1000
 
 
 class Replay:
@@ -322,7 +323,9 @@ class Replay:
             operation, source = member.operation, member.source
             present = member.uid in there
             copied = _copied(operation)
-            uid = copied if copied is not None else _take(fresh, source)
+            uid = copied
+            if uid is None:
+                uid = self._search(target, source) if fresh is None else _take(fresh, source)
             if isinstance(operation.payload, Copy):
                 if uid is not None:
                     journal.finish_copy(operation, uid, target.uidvalidity)
@@ -349,27 +352,33 @@ class Replay:
             return []
         return plan.within(uids, self._work.session.search_uids(uids[0], uids[-1]))
 
-    def _fresh(self, target: MailboxState) -> list[tuple[int, OperationSource]]:
-        """What lies in the target above all that is listed here: copies of ours are among it."""
-        if target.uidvalidity is None or target.uidnext is None:
+    def _fresh(self, target: MailboxState) -> list[tuple[int, OperationSource]] | None:
+        """What lies in the target above all that is listed here: copies of ours are among it.
+
+        None for a large mailbox of which nothing is listed here yet: there each message has to be searched for.
+        """
+        selected = self._open(target)
+        if selected is None:
             return []
-        try:
-            self._work.enter(target)
-        except (MailboxRenumbered, ServerRefused):
-            return []
+        if target.uidnext is None and selected.exists > _MANY:
+            return None
+        first = target.uidnext or 1
         return [
             (item.uid, _identity(target, item))
-            for item in self._work.session.fetch_headers([UidRange(target.uidnext, plan.LAST_UID)])
-            if isinstance(item, RemoteHeader) and item.uid >= target.uidnext
+            for item in self._work.session.fetch_headers([UidRange(first, plan.LAST_UID)])
+            if isinstance(item, RemoteHeader) and item.uid >= first
         ]
+
+    def _open(self, target: MailboxState) -> Selected | None:
+        """Select a target; None where it can't be, or where what is known of it here is void."""
+        try:
+            return self._work.select(target) if target.uidvalidity is None else self._work.enter(target)
+        except (MailboxRenumbered, ServerRefused):
+            return None
 
     def _search(self, target: MailboxState, source: OperationSource) -> int | None:
         """The newest message of the target that is this one by Message-ID and size; None where there is none or it can't be told."""
-        if not source.message_id_header:
-            return None
-        try:
-            self._work.enter(target)
-        except (MailboxRenumbered, ServerRefused):
+        if not source.message_id_header or self._open(target) is None:
             return None
         uids = self._work.session.search_message_id(source.message_id_header)
         if not uids:
