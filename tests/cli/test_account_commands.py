@@ -178,7 +178,9 @@ def test_edit_in_the_editor(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path:
     cli.ok(*ADD, "--password-ask")
     before = (cli.folder / "config.toml").read_text()
     editor = tmp_path / "editor"
-    editor.write_text(f"#!{sys.executable}\nimport sys\nopen(sys.argv[1], 'a').write('\\n[ui]\\nmark_raed_after = 3\\n')\n")
+    editor.write_text(
+        f"#!{sys.executable}\nimport sys\nopen(sys.argv[1], 'a').write('\\n[ui]\\nmark_raed_after = 3\\n')\n"
+    )
     editor.chmod(0o700)
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", str(editor))
