@@ -1,0 +1,100 @@
+"""Exports the README's pictures from the demo: `make screenshots`.
+
+Writes an SVG of each screen into `screenshots/`, and a PNG beside it where rsvg-convert is installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from termmail.accounts.config import add_account
+from termmail.accounts.home import prepare_home
+from termmail.demo.run import DemoProvider
+from termmail.engine.child import EngineChild
+from termmail.model.home import Home
+from termmail.store.intents import Intents
+from termmail.store.queries import Queries
+from termmail.ui.app import TermmailApp
+from termmail.ui.keymap import bindings
+
+FOLDER = Path(__file__).resolve().parent.parent / "screenshots"
+_PATIENCE = 30.0
+
+PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
+    "main": ((140, 38), ("j", "j", "j", "j", "j", "j", "j")),
+    "stacked": ((96, 34), ("j",)),
+    "narrow": ((60, 24), ()),
+    "move": ((140, 38), ("j", "j", "M", "l", "i", "g")),
+    "keys": ((110, 36), ("question_mark",)),
+}
+"""For each picture the size in columns and rows, and the keys that lead to it."""
+
+
+def main() -> None:
+    """Start the demo, fetch its mail, take the pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="termmail-pictures-") as folder:
+        home = Home.under(Path(folder) / "home")
+        prepare_home(home)
+        engine = EngineChild(home)
+        engine.start()
+        try:
+            with DemoProvider(home.state) as provider:
+                accounts = provider.accounts()
+                for account in accounts:
+                    _wait(lambda: engine.send_password(account.name, provider.password(account.user)))  # noqa: B023
+                    add_account(home, account)
+                intents = Intents(home)
+                intents.register_accounts(accounts)
+                intents.close()
+                queries = Queries(home)
+                _wait(lambda: bool(queries.accounts()[0].synced_at))
+                queries.close()
+                for name, (size, keys) in PICTURES.items():
+                    app = TermmailApp(home, accounts, start_engine=None, demo=False, keys=bindings("gmail", None))
+                    asyncio.run(_take(app, name, size, keys))
+                    app.close_backend()
+        finally:
+            engine.close()
+
+
+async def _take(app: TermmailApp, name: str, size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    async with app.run_test(size=size) as pilot:
+        await _settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(0.1)
+        await _settle(pilot)
+        # The fonts that Textual names are fetched from the network by whoever looks at the picture.
+        picture = re.sub(r"@font-face \{.*?\}\s*", "", app.export_screenshot(title="termmail"), flags=re.DOTALL)
+    (FOLDER / f"{name}.svg").write_text(picture, encoding="utf-8")
+    if shutil.which("rsvg-convert"):
+        subprocess.run(
+            ["rsvg-convert", "-o", str(FOLDER / f"{name}.png"), str(FOLDER / f"{name}.svg")], check=True, timeout=60
+        )
+
+
+async def _settle(pilot: Pilot[object]) -> None:
+    for _ in range(8):
+        await pilot.pause(0.1)
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not ready():
+        if time.monotonic() > deadline:
+            raise SystemExit("The demo did not come up in time.")
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main()
