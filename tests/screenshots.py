@@ -83,7 +83,7 @@ async def _take(app: TermmailApp, name: str, size: tuple[int, int], keys: tuple[
         )
 
 
-async def _settle(pilot: Pilot[object]) -> None:
+async def _settle(pilot: Pilot[str]) -> None:
     for _ in range(8):
         await pilot.pause(0.1)
 
