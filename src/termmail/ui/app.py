@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
+from textual.screen import Screen
 from textual.theme import Theme
 
 from termmail.model.account import Account
@@ -93,15 +94,17 @@ class TermmailApp(App[str]):
             with contextlib.suppress(ValueError, RuntimeError):
                 loop.add_signal_handler(number, self.exit, _ENDED)
 
-    async def on_mount(self) -> None:
+    def get_default_screen(self) -> Screen[None]:
+        """The first screen: with another one below it the first frame would be laid out twice."""
         if self.accounts:
             from termmail.ui.screens.main import MainScreen
 
-            await self.push_screen(MainScreen(self.backend, self.accounts))
-        else:
-            from termmail.ui.screens.welcome import WelcomeScreen
+            return MainScreen(self.backend, self.accounts)
+        from termmail.ui.screens.welcome import WelcomeScreen
 
-            await self.push_screen(WelcomeScreen(demo=self.offers_demo))
+        return WelcomeScreen(demo=self.offers_demo)
+
+    def on_mount(self) -> None:
         self.watch(self, "theme", self._theme_changed, init=False)
 
     def run_demo(self) -> None:

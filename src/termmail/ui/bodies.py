@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from termmail.mime.headers import decode_header, header_fields, split_header
 from termmail.mime.safe_text import safe_text
 from termmail.mime.width import cell_width, cut_cells
-from termmail.mime.worker import RenderWorker
 from termmail.model.body import Line, Rendered, RenderFailed, Span, Style
 from termmail.model.errors import TermmailError
 from termmail.store.queries import Queries
+
+if TYPE_CHECKING:
+    from termmail.mime.worker import RenderWorker
 
 Mode = Literal["text", "html", "source", "headers"]
 
@@ -55,7 +56,7 @@ class Bodies:
         self._next: BodyJob | None = None
         self._stopping = False
         self._ready: OrderedDict[BodyJob, Body] = OrderedDict()
-        self._worker = RenderWorker()
+        self._worker: RenderWorker | None = None
         self._thread = threading.Thread(target=self._run, name="bodies", daemon=True)
 
     def start(self) -> None:
@@ -67,7 +68,9 @@ class Bodies:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._worker.stop()
+            worker = self._worker
+        if worker is not None:
+            worker.stop()
         if self._thread.is_alive():
             self._thread.join(5)
 
@@ -94,6 +97,13 @@ class Bodies:
                 self._wake.notify()
 
     def _run(self) -> None:
+        # Not needed for the first frame.
+        from termmail.mime.worker import RenderWorker
+
+        with self._wake:
+            if self._stopping:
+                return
+            self._worker = RenderWorker()
         while (taken := self._take()) is not None:
             job, wanted = taken
             try:
@@ -138,6 +148,7 @@ class Bodies:
         path = self._queries.body_path(job.placement_id)
         if path is None:
             return Body(job)
+        assert self._worker is not None
         rendered = self._worker.render(path, job.width, "html" if job.mode == "html" else "text")
         if isinstance(rendered, RenderFailed):
             return Body(job, sentence=rendered.sentence)
@@ -149,6 +160,8 @@ class Bodies:
 
 def source_lines(raw: bytes, width: int) -> Iterator[Line]:
     """The message as it came, control characters as marks, cut to `width` cells."""
+    from termmail.mime.headers import split_header
+
     body = split_header(raw)
     position = 0
     count = 0
@@ -172,6 +185,8 @@ def source_lines(raw: bytes, width: int) -> Iterator[Line]:
 
 def header_lines(raw: bytes, width: int) -> Iterator[Line]:
     """All header fields, decoded, one after the other."""
+    from termmail.mime.headers import decode_header, header_fields
+
     for name, value in header_fields(raw):
         shown = safe_text(name, one_line=True)
         text = safe_text(decode_header(value), one_line=True)

@@ -11,13 +11,14 @@ from termmail.ui.text import clip
 
 
 class Pen:
-    """Collects styled text for one line of `width` cells; `ground` is the style beneath all of it."""
+    """Collects styled text for one line of `width` cells; `ground` is the style beneath all of it, `base` that of the widget."""
 
-    __slots__ = ("_ground", "_segments", "left")
+    __slots__ = ("_base", "_ground", "_segments", "_width", "left")
 
-    def __init__(self, width: int, ground: Style | None = None) -> None:
-        self.left = max(width, 0)
+    def __init__(self, width: int, ground: Style, base: Style) -> None:
+        self.left = self._width = max(width, 0)
         self._ground = ground
+        self._base = base
         self._segments: list[Segment] = []
 
     def put(self, text: str, style: Style) -> None:
@@ -28,7 +29,7 @@ class Pen:
         if cells > self.left:
             text = clip(text, self.left)
             cells = cell_len(text)
-        self._segments.append(Segment(text, style if self._ground is None else self._ground + style))
+        self._segments.append(Segment(text, self._ground + style))
         self.left -= cells
 
     def field(self, text: str, style: Style, cells: int) -> None:
@@ -42,10 +43,12 @@ class Pen:
         """Empty cells."""
         cells = min(cells, self.left)
         if cells > 0:
-            self._segments.append(Segment(" " * cells, self._ground or Style.null()))
+            self._segments.append(Segment(" " * cells, self._ground))
             self.left -= cells
 
     def strip(self, width: int) -> Strip:
-        """The line, filled up to its width."""
+        """The line, filled up to `width` cells, which may be more than it was begun with: those have no style of the row."""
         self.space(self.left)
+        if width > self._width:
+            self._segments.append(Segment(" " * (width - self._width), self._base))
         return Strip(self._segments, width)

@@ -74,7 +74,7 @@ COMMANDS: tuple[Command, ...] = (
         later="There is no outbox yet; this version only reads.",
     ),
     *(
-        Command(f"account_{number}", f"Go to account {number}", (f"g {number}", f"alt+{number}"))
+        Command(f"account_{number}", f"Go to account {number}", (f"g {number}", f"alt+{number}"), hint="account")
         for number in range(1, 10)
     ),
     Command("archive", "Archive", ("e",), hint="archive"),

@@ -51,7 +51,7 @@ def status_line(
     elif engine_sentence:
         words, tone = one_line(engine_sentence), "warning"
     if status.plain:
-        words = f"NOT ENCRYPTED · {words}"
+        words = f"not encrypted · {words}"
         tone = "warning"
     progress = None
     if status.activity and not work_offline:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from termmail.model.errors import TermmailError
 from termmail.model.home import Home
-from termmail.store.intents import Intents
 from termmail.store.queries import Queries
 
-Wish = Callable[[Intents], object]
+if TYPE_CHECKING:
+    from termmail.store.intents import Intents
+
+Wish = Callable[["Intents"], object]
 
 
 class Written(NamedTuple):
@@ -52,6 +54,9 @@ class Writer:
             self._thread.join(10)
 
     def _run(self) -> None:
+        # Not needed for the first frame.
+        from termmail.store.intents import Intents
+
         intents: Intents | None = None
         try:
             while (entry := self._queue.get()) is not None:

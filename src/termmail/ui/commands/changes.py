@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.mailbox import Mailbox, Role
 from termmail.model.view import IntentResult
-from termmail.store.intents import Intents
 from termmail.ui.keymap import Where
 from termmail.ui.words import folder_name, folder_path, messages
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
+    from termmail.store.intents import Intents
     from termmail.ui.screens.main import MainScreen
 
 _PATTERN_LIMIT = 20_000

@@ -53,12 +53,17 @@ class Choices(Pane, Generic[Value]):
         self.items = list(items)
         self.shown: list[Item[Value]] = list(items)
         self.cursor = 0
+        self.query_words: str | None = None
 
     def on_mount(self) -> None:
-        self.filter("")
+        if self.query_words is None:
+            self.filter("")
 
     def filter(self, query: str) -> None:
         """Those that match, the best first; all in their order where nothing is typed."""
+        if query == self.query_words:
+            return
+        self.query_words = query
         folded = query.casefold().strip()
         if folded:
             scored = [(score(folded, item.folded), place, item) for place, item in enumerate(self.items)]
@@ -83,14 +88,13 @@ class Choices(Pane, Generic[Value]):
 
     def render_line(self, y: int) -> Strip:
         look = look_for(self)
-        width = self.line_width
         place = y + self.top
         if place >= len(self.shown):
             pen = self.pen()
             if not self.shown and y == 0:
                 pen.space(2)
                 pen.put("Nothing matches.", look.muted)
-            return pen.strip(width)
+            return pen.strip(self.size.width)
         item = self.shown[place]
         pen = self.pen(look.cursor if place == self.cursor else None)
         pen.space(2)
@@ -99,7 +103,7 @@ class Choices(Pane, Generic[Value]):
         pen.field(item.words, look.muted if item.muted else look.text, room)
         pen.space(2)
         pen.put(detail, look.accent if not item.muted else look.faint)
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -159,7 +163,7 @@ class Choice(ModalScreen[Value | None], Generic[Value], inherit_bindings=False):
         elif event.key in ("escape", "ctrl+c", "ctrl+q"):
             self.dismiss(None)
         elif event.key == "enter":
-            self._take(self._choices.cursor)
+            self._enter()
         else:
             return
         event.stop()
@@ -168,7 +172,7 @@ class Choice(ModalScreen[Value | None], Generic[Value], inherit_bindings=False):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self._take(self._choices.cursor)
+        self._enter()
 
     def on_choices_clicked(self, event: Choices.Clicked) -> None:
         event.stop()
@@ -178,6 +182,11 @@ class Choice(ModalScreen[Value | None], Generic[Value], inherit_bindings=False):
         if event.widget is self:
             self.dismiss(None)
 
+    def _enter(self) -> None:
+        # Typed ahead, Enter may be here before the news of what was typed.
+        self._choices.filter(self._input.value)
+        self._take(self._choices.cursor)
+
     def _take(self, place: int) -> None:
-        if place < len(self._choices.shown):
+        if self.is_current and place < len(self._choices.shown):
             self.dismiss(self._choices.shown[place].value)

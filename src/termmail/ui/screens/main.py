@@ -460,6 +460,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             following = [
                 (show_key(key), command.hint or command.title, key)
                 for key, command in self.resolver.following(self.active)
+                if not command.name.startswith("account_") or self._has_account(command.name)
             ]
             self.hints.show(following, " ".join(show_key(key) for key in self.resolver.pending))
             return
@@ -471,6 +472,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 if keys.shown(name)
             ]
         )
+
+    def _has_account(self, command_name: str) -> bool:
+        return 1 < len(self.statuses) >= int(command_name.removeprefix("account_"))
 
     def on_key_hints_clicked(self, event: KeyHints.Clicked) -> None:
         if self.resolver.pending:

@@ -85,21 +85,20 @@ class ProblemsPane(Pane):
 
     def render_line(self, y: int) -> Strip:
         look = look_for(self)
-        width = self.line_width
         place = y + self.top
         if not self.entries:
             pen = self.pen()
             if y == 0:
                 pen.space(2)
                 pen.put("Nothing went wrong lately.", look.text)
-            return pen.strip(width)
+            return pen.strip(self.size.width)
         if place >= len(self._lines):
-            return self.pen().strip(width)
+            return self.blank()
         number, text, style = self._lines[place]
         pen = self.pen(look.cursor if number == self.cursor else None)
         pen.space(2)
         pen.put(text, getattr(look, style))
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
 
 class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):

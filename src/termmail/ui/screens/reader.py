@@ -45,13 +45,12 @@ class TextPane(Pane):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        width = self.line_width
         pen = self.pen()
         place = y + self.top
         if place < len(self._lines):
             pen.space()
             pen.put(self._lines[place], look_for(self).text)
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
 
 class Reader(ModalScreen[None], inherit_bindings=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from rich.style import Style
 from textual import events
 from textual.screen import Screen
 from textual.strip import Strip
@@ -58,7 +59,8 @@ class WelcomeScreen(Screen[None], inherit_bindings=False):
         lines = self.lines(width, height)
         widest = max(sum(len(text) for text, _ in line) for line in lines)
         place = y - max(0, (height - len(lines)) // 2)
-        pen = Pen(width)
+        ground = Style(bgcolor=self.background_colors[1].rich_color)
+        pen = Pen(width, ground, ground)
         if 0 <= place < len(lines):
             pen.space(max(0, (width - widest) // 2))
             for text, style in lines[place]:

@@ -87,7 +87,7 @@ class StatusLine(Drawn, can_focus=False):
         if right:
             pen.space(2)
             pen.put(right, look.warning)
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
 
 class KeyHints(Drawn, can_focus=False):
@@ -141,7 +141,7 @@ class KeyHints(Drawn, can_focus=False):
             pen.put(shown, look.key)
             pen.space()
             pen.put(words, look.muted)
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
     def on_click(self, event: events.Click) -> None:
         for left, shown, words, key in reversed(self._placed()):

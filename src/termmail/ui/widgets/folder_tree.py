@@ -248,10 +248,9 @@ class FolderTree(Pane):
         return None
 
     def render_line(self, y: int) -> Strip:
-        width = self.line_width
         place = y + self.top
         if place >= len(self.lines):
-            return self.pen().strip(width)
+            return self.blank()
         node = self.lines[place]
         look = look_for(self)
         ground: Style | None = None
@@ -264,7 +263,7 @@ class FolderTree(Pane):
             self._account(pen, node)
         else:
             self._mailbox(pen, node, node.mailbox)
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
     def _account(self, pen: Pen, node: Node) -> None:
         look = look_for(self)

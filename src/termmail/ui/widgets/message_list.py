@@ -180,7 +180,7 @@ class MessageList(Pane):
         if not len(self.model) and 0 <= y - start < len(self.empty_words):
             pen.space(2)
             pen.put(self.empty_words[y - start], look.text if y == start else look.muted)
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
     def _draw(self, row: MessageRow | None, width: int, *, is_cursor: bool, marked: bool) -> list[Strip]:
         look = look_for(self)
@@ -190,7 +190,7 @@ class MessageList(Pane):
         elif marked:
             ground = look.marked
         if row is None:
-            return [self.pen(ground).strip(width) for _ in range(self.lines_per_row)]
+            return [self.pen(ground).strip(self.size.width) for _ in range(self.lines_per_row)]
         if self.lines_per_row == 2:
             return self._two_lines(row, width, look, ground, marked=marked)
         return [self._single_line(row, width, look, ground, marked=marked)]
@@ -210,7 +210,7 @@ class MessageList(Pane):
         self._subject(pen, row, room, look, unread=unread)
         pen.space(room - (before - pen.left) + 1)
         self._end(pen, ending, time, look, unread=unread)
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
     def _two_lines(self, row: MessageRow, width: int, look: Look, ground: Style | None, *, marked: bool) -> list[Strip]:
         unread = not row.flags.system & Flag.SEEN
@@ -227,7 +227,7 @@ class MessageList(Pane):
         second.put(MARKED if marked else " ", look.accent)
         second.space(4)
         self._subject(second, row, second.left - 1, look, unread=unread)
-        return [first.strip(width), second.strip(width)]
+        return [first.strip(self.size.width), second.strip(self.size.width)]
 
     def _time(self, row: MessageRow, width: int) -> str:
         time = self.clock.short(row.received_at)

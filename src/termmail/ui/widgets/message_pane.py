@@ -238,23 +238,23 @@ class MessagePane(Pane):
             if 0 <= y - start < len(self.words):
                 pen.space(MARGIN)
                 pen.put(self.words[y - start], look.text if y == start else look.muted)
-            return pen.strip(width)
+            return pen.strip(self.size.width)
         pen.space(self._margin)
         if place < len(self._head):
             self._pieces(pen, self._head[place], look)
-            return pen.strip(width)
+            return pen.strip(self.size.width)
         place -= len(self._head)
         if self.rendered is None:
             words = ["", *self.words]
             if place < len(words):
                 pen.put(words[place], look.text if place <= 1 else look.muted)
-            return pen.strip(width)
+            return pen.strip(self.size.width)
         lines = self.rendered.lines
         if place < len(lines):
             self._text(pen, lines[place], look)
         elif place - len(lines) < len(self._tail):
             self._pieces(pen, self._tail[place - len(lines)], look)
-        return pen.strip(width)
+        return pen.strip(self.size.width)
 
     @staticmethod
     def _pieces(pen: Pen, pieces: tuple[_Piece, ...], look: Look) -> None:

@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from termmail.ui.keymap import Where
+from termmail.ui.look import Look
 from termmail.ui.widgets.pane import Drawn, Pane, PaneTitle, look_for
 
 WIDE = 120
@@ -59,7 +60,7 @@ class PaneSizes(msgspec.Struct, frozen=True):
 class Splitter(Drawn, can_focus=False):
     """The line between two panes; dragging it moves it."""
 
-    DEFAULT_CSS = "Splitter { background: $background; } Splitter:hover { background: $panel; }"
+    DEFAULT_CSS = "Splitter { background: $background; }"
 
     class Dragged(Message):
         """The line was dragged to these columns and lines of the panes' area."""
@@ -74,13 +75,17 @@ class Splitter(Drawn, can_focus=False):
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
         self._dragging = False
+        self._drawn: Strip | None = None
+        self._drawn_for: Look | None = None
 
     def render_line(self, y: int) -> Strip:
         look = look_for(self)
         width = self.size.width
-        pen = self.pen()
-        pen.put("│" if width == 1 else "─" * width, look.line)
-        return pen.strip(width)
+        if self._drawn is None or self._drawn.cell_length != width or self._drawn_for is not look:
+            pen = self.pen()
+            pen.put("│" if width == 1 else "─" * width, look.line)
+            self._drawn, self._drawn_for = pen.strip(width), look
+        return self._drawn
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         self._dragging = True
