@@ -62,6 +62,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(reason)
 
 
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """Whatever termmail sets in the test's own process is undone, for the servers that later tests start."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """An authority and certificates, good and bad."""

@@ -38,13 +38,6 @@ def own_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         credentials._session.clear()
 
 
-@pytest.fixture(autouse=True)
-def same_umask_afterwards() -> Iterator[None]:
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
 def by_command(command: str) -> Account:
     return msgspec.structs.replace(LISA, credential=Credential(CredentialKind.COMMAND, command))
 

@@ -264,9 +264,10 @@ class Dovecot:
             _give_away(parent)
 
     def _configuration(self, run: Path) -> str:
-        (run / "users").write_text(
-            "".join(f"{name}:{{PLAIN}}{password}::::::\n" for name, password in self.users.items())
-        )
+        users_file = run / "users"
+        users_file.write_text("".join(f"{name}:{{PLAIN}}{password}::::::\n" for name, password in self.users.items()))
+        # Its auth process is another user than root, and a test may have been started with umask 077.
+        users_file.chmod(0o644)
         me = getpass.getuser()
         uid, gid = _mail_owner()
         if os.geteuid() == 0:
@@ -319,7 +320,7 @@ passdb {{
 }}
 passdb {{
   driver = passwd-file
-  args = {run / "users"}
+  args = {users_file}
 }}
 userdb {{
   driver = static

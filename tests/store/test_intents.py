@@ -13,6 +13,7 @@ from termmail.model.flags import Flag, FlagSet
 from termmail.model.mailbox import Role
 from termmail.model.operation import Copy, CreateMailbox, DeleteMailbox, Expunge, FlagChange, Move, RenameMailbox
 from termmail.model.remote import MailboxListing, RemoteFlags, UidRange
+from termmail.store.intents import Intents
 from termmail.store.queries import Queries
 
 SEEN = FlagSet(Flag.SEEN)
@@ -96,6 +97,7 @@ def test_undo_survives_a_restart(store: FilledStore) -> None:
     queries = Queries(store.home)
     assert queries.undo_sentence() == "Archived 2 messages."
     queries.close()
+    store.intents = Intents(store.home)
     store.intents.undo()
     assert store.ids()[:2] == [first, second]
     assert store.intents.undo().sentence == "Nothing to undo."

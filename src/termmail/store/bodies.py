@@ -17,11 +17,11 @@ from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.model.local import BodyTarget, StoredBody
 from termmail.model.message import BodyState
+from termmail.store.codec import column_text
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.doomed import doom_expired, sweep
 from termmail.store.effective import account_folder, drop_orphan
 from termmail.store.maildir import base_name, deliver, find, info_flags, info_suffix, link, make_maildir, rename
-from termmail.store.placements import column_text
 
 _TARGET_COLUMNS = "p.id, p.message_id, p.base_mailbox_id, p.uid, m.size, p.received_at"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
@@ -26,10 +27,15 @@ MESSAGE_TABLES = """placement p JOIN message m ON m.id = p.message_id JOIN mailb
 MAILBOX_COLUMNS = """b.id, a.name, b.name, b.delimiter, b.role, b.selectable, b.subscribed, b.total, b.unread, b.complete,
     b.fresh_at, b.pending, b.changed"""
 MAILBOX_TABLES = "mailbox b JOIN account a ON a.id = b.account_id"
-STATE_COLUMNS = """b.id, a.name, coalesce(b.base_name, b.name), b.wire_name, b.delimiter, b.role, b.selectable, b.base_subscribed,
+STATE_COLUMNS = """b.id, a.name, b.base_name, b.wire_name, b.delimiter, b.role, b.selectable, b.base_subscribed,
     b.uidvalidity, b.uidnext, b.highestmodseq, b.floor, b.complete, b.status, b.refused_keywords, b.candidates"""
 OPERATION_COLUMNS = "o.id, a.name, o.placement_id, o.payload, o.state, o.attempts, o.next_at, o.last_error"
 OPERATION_TABLES = "operation o JOIN account a ON a.id = o.account_id"
+
+
+def column_text(text: str) -> str:
+    """Text that sqlite takes: a lone surrogate can't be UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
@@ -42,12 +48,12 @@ def decode_envelope(data: bytes) -> Envelope:
 
 def keywords_text(keywords: frozenset[str]) -> str:
     """Keywords sorted and separated by spaces, which no keyword can hold (RFC 9051 atoms)."""
-    return " ".join(sorted(keywords)) if keywords else ""
+    return column_text(" ".join(sorted(keywords))) if keywords else ""
 
 
 @functools.lru_cache(maxsize=512)
 def keyword_set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+    return frozenset(text.split(" ")) if text else frozenset()
 
 
 @functools.lru_cache(maxsize=1024)
@@ -62,6 +68,11 @@ def encode_payload(payload: Payload) -> str:
 def decode_payload(text: str) -> Payload:
     payload: Payload = _payload_decoder.decode(text)
     return payload
+
+
+def json_ids(ids: Iterable[int]) -> str:
+    """Ids for `IN (SELECT value FROM json_each(?))`, of which there may be any number."""
+    return msgspec.json.encode(list(ids)).decode()
 
 
 def encode_status(status: MailboxStatus | None) -> str | None:

@@ -6,21 +6,25 @@ Every write begins with BEGIN IMMEDIATE, so nobody reads first and then upgrades
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from termmail.model.crash import crash_point
 from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.store.schema import migrate
 
-_WRITE_PATIENCE = 5.0
+_PATIENCE = 5.0
 _ENGINE_CHECKPOINT_PAGES = 500
+_LARGEST_IDLE_LOG = 16 * 1024 * 1024
+_FULL = "The disk is full: nothing was changed. Free some space and try again."
 
 
 class Database:
@@ -30,48 +34,81 @@ class Database:
         self.home = home
         self._checkpoints = checkpoints
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: list[tuple[sqlite3.Connection, threading.RLock]] = []
         self._opened_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._writer: sqlite3.Connection | None = None
         self._durable = True
+        self._closed = False
         private_folder(home.data)
         private_folder(home.mail)
-        with storage_errors("open the mail database"):
-            create = not home.database.exists()
-            if create:
-                os.close(os.open(home.database, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = self._connect()
-            self._retry_busy(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-            self._retry_busy(lambda: migrate(connection))
-            tighten(home.database)
-            self._local.reader = connection
+        try:
+            with storage_errors("open the mail database"):
+                if not home.database.exists():
+                    os.close(os.open(home.database, os.O_CREAT | os.O_RDWR, 0o600))
+                connection = self.reader()
+                self._retry_busy(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+                self._retry_busy(lambda: migrate(connection))
+                tighten(home.database)
+        except BaseException:
+            self.close()
+            raise
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, lock: threading.RLock) -> sqlite3.Connection:
+        # Readers wait here only while another process recovers the log, or closes it as the last one.
         connection = sqlite3.connect(
-            self.home.database, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.home.database,
+            timeout=_PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
+        with self._opened_lock:
+            if self._closed:
+                connection.close()
+                raise StorageFailed("The mail database is closed.")
+            self._opened.append((connection, lock))
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -8000")
         pages = _ENGINE_CHECKPOINT_PAGES if self._checkpoints else 0
         connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
-        with self._opened_lock:
-            self._opened.append(connection)
+        connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_LOG}")
         return connection
 
     def reader(self) -> sqlite3.Connection:
         """This thread's connection for queries."""
         connection: sqlite3.Connection | None = getattr(self._local, "reader", None)
         if connection is None:
+            lock = threading.RLock()
             with storage_errors("open the mail database"):
-                connection = self._connect()
+                connection = self._connect(lock)
+            self._local.lock = lock
             self._local.reader = connection
         return connection
 
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection for queries, which is not closed meanwhile; what sqlite raises becomes StorageFailed."""
+        with storage_errors("read the mail database"):
+            connection = self.reader()
+            with self._local.lock:
+                yield connection
+
+    def all(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query. Raises StorageFailed."""
+        with self.read() as reader:
+            return reader.execute(statement, values).fetchall()
+
+    def one(self, statement: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        """The first row of a query, None where there is none. Raises StorageFailed."""
+        rows = self.all(statement, values)
+        return rows[0] if rows else None
+
     def data_version(self) -> int:
-        """Changes whenever another connection has committed."""
-        return int(self.reader().execute("PRAGMA data_version").fetchone()[0])
+        """Changes whenever another connection has committed. Raises StorageFailed."""
+        with self.read() as reader:
+            return int(reader.execute("PRAGMA data_version").fetchone()[0])
 
     @contextlib.contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -83,7 +120,11 @@ class Database:
         with self._write_lock, storage_errors("write to the mail database"):
             connection = self._writer
             if connection is None:
-                connection = self._writer = self._connect()
+                connection = self._connect(self._write_lock)
+                # sqlite's own busy handler sleeps up to 100 ms between tries; a front end must not.
+                connection.execute("PRAGMA busy_timeout = 0")
+                self._writer = connection
+                self._durable = True
             if durable is not self._durable:
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._durable = durable
@@ -101,14 +142,12 @@ class Database:
                 raise
 
     @staticmethod
-    def _retry_busy(action: object) -> None:
-        assert callable(action)
-        deadline = time.monotonic() + _WRITE_PATIENCE
+    def _retry_busy(action: Callable[[], object]) -> None:
+        deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 action()
             except sqlite3.OperationalError as error:
-                # sqlite's own busy handler sleeps up to 100 ms between tries; a front end must not.
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.001)
@@ -116,14 +155,14 @@ class Database:
                 return
 
     def close(self) -> None:
-        """Close every connection of every thread."""
+        """Close every connection of every thread, after what is under way on it; later calls raise StorageFailed."""
         with self._opened_lock:
-            for connection in self._opened:
+            self._closed = True
+            opened, self._opened = self._opened, []
+        for connection, lock in opened:
+            # Closed under a query, the connection would take the process with it.
+            with lock:
                 connection.close()
-            self._opened.clear()
-        self._local = threading.local()
-        self._writer = None
-        self._durable = True
 
 
 def now_changed(connection: sqlite3.Connection) -> int:
@@ -139,7 +178,7 @@ def storage_errors(doing: str) -> Iterator[None]:
     except sqlite3.Error as error:
         text = str(error)
         if "full" in text:
-            sentence = "The disk is full: nothing was changed. Free some space and try again."
+            sentence = _FULL
         elif "readonly" in text or "unable to open" in text:
             sentence = f"termmail can't {doing}: {text}. Check the folder's permissions."
         elif "malformed" in text or "not a database" in text:
@@ -148,9 +187,9 @@ def storage_errors(doing: str) -> Iterator[None]:
             sentence = f"termmail can't {doing}: {text}."
         raise StorageFailed(sentence, detail=f"{type(error).__name__}: {text}") from error
     except OSError as error:
-        raise StorageFailed(
-            f"termmail can't {doing}: {error.strerror or error}.", detail=f"{type(error).__name__}: {error}"
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        sentence = _FULL if full else f"termmail can't {doing}: {error.strerror or error}."
+        raise StorageFailed(sentence, detail=f"{type(error).__name__}: {error}") from error
 
 
 def private_folder(folder: Path) -> None:

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Sequence
 
 from termmail.store.database import Database, storage_errors
+
+_AT_ONCE = 200
 
 
 def sweep(database: Database) -> int:
     """Remove doomed files; returns how many. What a crash leaves is removed at the next sweep."""
-    paths = [row[0] for row in database.reader().execute("SELECT path FROM doomed_file LIMIT 5000")]
-    if not paths:
-        return 0
-    with storage_errors("remove a mail file"):
-        for path in paths:
-            (database.home.mail / path).unlink(missing_ok=True)
+    removed = 0
+    while database.one("SELECT 1 FROM doomed_file LIMIT 1") is not None:
+        # Inside the transaction: a file of the same name that comes anew takes its line away before it is written.
+        with database.write(durable=False) as connection, storage_errors("remove a mail file"):
+            paths = connection.execute("SELECT path FROM doomed_file LIMIT ?", (_AT_ONCE,)).fetchall()
+            for (path,) in paths:
+                (database.home.mail / path).unlink(missing_ok=True)
+            connection.executemany("DELETE FROM doomed_file WHERE path = ?", paths)
+        removed += len(paths)
+    return removed
+
+
+def spare(database: Database, paths: Sequence[str]) -> None:
+    """Files of these names are about to be written: neither doom nor the end of a keeping time touches them any more."""
+    if database.one("SELECT 1 FROM doomed_file UNION ALL SELECT 1 FROM kept_body LIMIT 1") is None:
+        return
     with database.write(durable=False) as connection:
         connection.executemany("DELETE FROM doomed_file WHERE path = ?", ((path,) for path in paths))
-    return len(paths)
+        connection.executemany("DELETE FROM kept_body WHERE path = ?", ((path,) for path in paths))
 
 
 def doom_expired(connection: sqlite3.Connection) -> int:

@@ -6,18 +6,20 @@ import sqlite3
 import time
 
 from termmail.model.flags import FlagSet
-from termmail.model.operation import Expunge, FlagChange, Move, Payload
-from termmail.store.codec import decode_payload, encode_payload, flag_set
-from termmail.store.effective import ACTIVE, recompute
+from termmail.model.operation import Copy, Expunge, FlagChange, Move, Payload
+from termmail.store.codec import decode_payload, encode_payload
+from termmail.store.effective import ACTIVE, base_flags, recompute, remove_unborn
 
 
 def journal(
     connection: sqlite3.Connection, owner_id: int, payload: Payload, placement_id: int | None, mailbox_id: int | None
 ) -> int:
     """Append an operation; returns its id."""
+    source_id = payload.source_id if isinstance(payload, Copy) else None
     cursor = connection.execute(
-        "INSERT INTO operation (account_id, placement_id, mailbox_id, payload, created_at) VALUES (?, ?, ?, ?, ?)",
-        (owner_id, placement_id, mailbox_id, encode_payload(payload), time.time()),
+        "INSERT INTO operation (account_id, placement_id, source_id, mailbox_id, payload, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (owner_id, placement_id, source_id, mailbox_id, encode_payload(payload), time.time()),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -50,10 +52,7 @@ def change_flags(
             earlier.remove.minus(add).apply(remove, FlagSet()),
         )
         if only:
-            base_flags, base_keywords = connection.execute(
-                "SELECT base_flags, base_keywords FROM placement WHERE id = ?", (placement_id,)
-            ).fetchone()
-            base = flag_set(base_flags, base_keywords)
+            base = base_flags(connection, placement_id)
             add, remove = add.minus(base), remove.minus(remove.minus(base))
         if add or remove:
             connection.execute(
@@ -92,3 +91,4 @@ def expunge(connection: sqlite3.Connection, owner_id: int, placement_id: int) ->
     if base_mailbox_id is not None or running is not None:
         journal(connection, owner_id, Expunge(), placement_id, None)
     recompute(connection, [placement_id])
+    remove_unborn(connection, [placement_id])

@@ -14,30 +14,49 @@ from termmail.store.paths import folder_name
 ACTIVE = "state IN ('pending', 'running')"
 
 
+def base_flags(connection: sqlite3.Connection, placement_id: int) -> FlagSet:
+    """What a placement has without the pending operations: the server's flags, and the keywords that it would not keep."""
+    row = connection.execute(
+        "SELECT base_flags, base_keywords, local_keywords FROM placement WHERE id = ?", (placement_id,)
+    ).fetchone()
+    return _with_local(row[0], row[1], row[2])
+
+
+def _with_local(system: int, keywords: str, local_keywords: str) -> FlagSet:
+    flags = flag_set(system, keywords)
+    return flags.apply(FlagSet(Flag(0), keyword_set(local_keywords)), FlagSet()) if local_keywords else flags
+
+
 def recompute(connection: sqlite3.Connection, placement_ids: Iterable[int]) -> None:
-    """Bring the effective columns of these placements up to date, inside a write transaction."""
+    """Bring the effective columns of these placements up to date, inside a write transaction.
+
+    A waiting move that leads to where the message is anyway, since one before it was refused, is cancelled.
+    """
     changed = now_changed(connection)
     for placement_id in placement_ids:
         row = connection.execute(
-            "SELECT base_mailbox_id, base_flags, base_keywords, local_keywords, file_name FROM placement WHERE id = ?",
+            "SELECT base_mailbox_id, base_flags, base_keywords, local_keywords FROM placement WHERE id = ?",
             (placement_id,),
         ).fetchone()
         if row is None:
             continue
         mailbox_id: int | None = row[0]
-        flags = flag_set(row[1], row[2]).apply(FlagSet(Flag(0), keyword_set(row[3])), FlagSet())
+        flags = _with_local(row[1], row[2], row[3])
         pending = 0
-        for (text,) in connection.execute(
-            f"SELECT payload FROM operation WHERE placement_id = ? AND {ACTIVE} ORDER BY id", (placement_id,)
-        ):
-            pending += 1
+        for operation_id, text, state in connection.execute(
+            f"SELECT id, payload, state FROM operation WHERE placement_id = ? AND {ACTIVE} ORDER BY id", (placement_id,)
+        ).fetchall():
             match decode_payload(text):
                 case FlagChange(add=add, remove=remove):
                     flags = flags.apply(add, remove)
+                case Move(mailbox_id=target) if target == mailbox_id and state == "pending":
+                    connection.execute("UPDATE operation SET state = 'cancelled' WHERE id = ?", (operation_id,))
+                    continue
                 case Move(mailbox_id=target) | Copy(mailbox_id=target):
                     mailbox_id = target
                 case Expunge():
                     mailbox_id = None
+            pending += 1
         connection.execute(
             "UPDATE placement SET mailbox_id = ?, flags = ?, keywords = ?, pending = ?, changed = ?,"
             " file_stale = file_name IS NOT NULL WHERE id = ?",
@@ -50,35 +69,80 @@ def remove_placements(
 ) -> list[int]:
     """Delete placements that are gone from the server, with their waiting operations and unshared messages.
 
-    Files become doomed, or with `keep_until` (Unix seconds) kept until then. Returns the ids deleted. The files themselves are
-    removed by `doomed.sweep` after the commit.
+    The file of a message that lies elsewhere too goes over to a placement there. Other files become doomed, or with `keep_until`
+    (Unix seconds) kept until then. Returns the ids deleted. The files themselves are removed by `doomed.sweep` after the commit.
     """
     removed: list[int] = []
     for placement_id in placement_ids:
         row = connection.execute(
-            "SELECT p.message_id, p.file_mailbox_id, p.file_name, m.account_id, m.message_id_header, m.size, m.sha256"
+            "SELECT p.message_id, p.file_mailbox_id, p.file_name, m.account_id, m.message_id_header, m.size, m.sha256, m.raw_size"
             " FROM placement p JOIN message m ON m.id = p.message_id WHERE p.id = ?",
             (placement_id,),
         ).fetchone()
         if row is None:
             continue
-        message_id, file_mailbox_id, file_name, account_id, message_id_header, size, sha256 = row
+        message_id, file_mailbox_id, file_name, *kept = row
         connection.execute(
             f"UPDATE operation SET state = 'cancelled' WHERE placement_id = ? AND {ACTIVE}", (placement_id,)
         )
         connection.execute("DELETE FROM placement WHERE id = ?", (placement_id,))
-        if file_name is not None:
+        if file_name is not None and not _bequeathed(connection, message_id, file_mailbox_id, file_name):
             path = relative_path(connection, file_mailbox_id, file_name)
             if keep_until:
                 connection.execute(
-                    "INSERT OR REPLACE INTO kept_body VALUES (?, ?, ?, ?, ?, ?)",
-                    (path, account_id, message_id_header, size, sha256, keep_until),
+                    "INSERT OR REPLACE INTO kept_body (path, account_id, message_id_header, size, sha256, raw_size, until)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (path, *kept, keep_until),
                 )
             else:
                 connection.execute("INSERT OR IGNORE INTO doomed_file VALUES (?)", (path,))
         drop_orphan(connection, message_id)
         removed.append(placement_id)
     return removed
+
+
+def _bequeathed(connection: sqlite3.Connection, message_id: int, file_mailbox_id: int, file_name: str) -> bool:
+    """Whether another placement of the message takes the file over, since none of them has one."""
+    heirs = connection.execute(
+        "SELECT id, file_name FROM placement WHERE message_id = ? ORDER BY file_name IS NULL, id LIMIT 1", (message_id,)
+    ).fetchall()
+    if not heirs or heirs[0][1] is not None:
+        return False
+    connection.execute(
+        "UPDATE placement SET file_mailbox_id = ?, file_name = ?, file_stale = 1 WHERE id = ?",
+        (file_mailbox_id, file_name, heirs[0][0]),
+    )
+    return True
+
+
+def forget_file(connection: sqlite3.Connection, placement_id: int, message_id: int) -> None:
+    """A placement's file is not there any more; a message that has none left is to be fetched again."""
+    changed = now_changed(connection)
+    connection.execute(
+        "UPDATE placement SET file_mailbox_id = NULL, file_name = NULL, file_stale = 0, changed = ? WHERE id = ?",
+        (changed, placement_id),
+    )
+    connection.execute(
+        "UPDATE message SET body_state = 'missing' WHERE id = ?1 AND body_state = 'present'"
+        " AND NOT EXISTS (SELECT 1 FROM placement WHERE message_id = ?1 AND file_name IS NOT NULL)",
+        (message_id,),
+    )
+
+
+def remove_unborn(connection: sqlite3.Connection, placement_ids: Iterable[int]) -> None:
+    """Delete those of these placements that the server neither has nor will get: copies that were refused or taken back."""
+    remove_placements(
+        connection,
+        [
+            placement_id
+            for placement_id in placement_ids
+            if connection.execute(
+                "SELECT 1 FROM placement p WHERE p.id = ? AND p.base_mailbox_id IS NULL AND NOT EXISTS (SELECT 1 FROM operation o"
+                " WHERE o.placement_id = p.id AND o.source_id IS NOT NULL AND o.state IN ('pending', 'running'))",
+                (placement_id,),
+            ).fetchone()
+        ],
+    )
 
 
 def drop_orphan(connection: sqlite3.Connection, message_id: int) -> None:

@@ -10,7 +10,7 @@ from termmail.model.home import Home
 from termmail.model.status import AccountStatus, Request, RequestKind, RequestState
 from termmail.store.bodies import BodyIngest, BodySpool
 from termmail.store.database import Database
-from termmail.store.mailboxes import UNSET, MailboxIngest
+from termmail.store.mailboxes import UNSET
 from termmail.store.messages import MessageIngest, uid_ranges
 
 __all__ = ["UNSET", "BodySpool", "Ingest", "uid_ranges"]
@@ -21,7 +21,7 @@ _RENDERED_KEPT = 2000
 _COMMITS_TOLD = 100_000
 
 
-class Ingest(MailboxIngest, MessageIngest, BodyIngest):
+class Ingest(MessageIngest, BodyIngest):
     """Writes what servers say. One per process; thread-safe, one transaction at a time.
 
     `checkpoints` is True in the engine, which alone checkpoints the write-ahead log (L4).
@@ -31,6 +31,7 @@ class Ingest(MailboxIngest, MessageIngest, BodyIngest):
         self._home = home
         self._database = Database(home, checkpoints=checkpoints)
         self._folders: dict[int, tuple[Path, int | None]] = {}
+        self._adopting: dict[int, int] = {}
 
     @property
     def database(self) -> Database:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,8 +13,8 @@ from termmail.model.operation import Copy
 from termmail.model.view import IntentResult
 from termmail.store import edits, undo
 from termmail.store.codec import flag_set
-from termmail.store.database import Database, storage_errors
-from termmail.store.effective import recompute, remove_placements
+from termmail.store.database import Database
+from termmail.store.effective import recompute
 from termmail.store.mailbox_intents import IntentRefused, MailboxIntents
 from termmail.store.placements import NewPlacement, insert_placements
 from termmail.store.request_intents import RequestIntents
@@ -21,6 +22,8 @@ from termmail.store.undo import Inverse
 
 # Bounds the time one transaction holds the write lock when thousands are selected.
 _AT_ONCE = 250
+# An atom (RFC 9051 §9).
+_KEYWORD = re.compile(r"[^\x00-\x20\x7f-\U0010ffff(){%*\"\\\]]+")
 _ROLE_NAMES = {Role.ARCHIVE: "Archive", Role.TRASH: "Trash", Role.JUNK: "Junk", Role.INBOX: "INBOX"}
 _ROLE_DONE = {Role.ARCHIVE: "Archived", Role.TRASH: "Moved to Trash:", Role.JUNK: "Moved to Junk:"}
 
@@ -44,6 +47,9 @@ class Intents(MailboxIntents, RequestIntents):
     ) -> IntentResult:
         """Add and remove flags and keywords."""
         wanted_add, wanted_remove = add or FlagSet(), remove or FlagSet()
+        for keyword in wanted_add.keywords:
+            if not _KEYWORD.fullmatch(keyword):
+                raise IntentRefused("A keyword is a word of letters, digits and most signs, without spaces.")
         sentence = _flag_sentence(wanted_add, wanted_remove)
 
         def apply(connection: sqlite3.Connection, part: Sequence[int]) -> tuple[list[int], list[Inverse]]:
@@ -74,9 +80,12 @@ class Intents(MailboxIntents, RequestIntents):
 
     def delete(self, placement_ids: Sequence[int]) -> IntentResult:
         """Move messages to their account's Trash. Raises IntentRefused for messages that are there already."""
-        with self._database.write() as connection:
-            for _, owner_id, mailbox_id, _ in self._placements(connection, placement_ids):
-                if mailbox_id == self._role_mailbox(connection, owner_id, Role.TRASH):
+        with self._database.read() as reader:
+            trash: dict[int, int | None] = {}
+            for _, owner_id, mailbox_id, _ in self._placements(reader, placement_ids):
+                if owner_id not in trash:
+                    trash[owner_id] = self._role_mailbox(reader, owner_id, Role.TRASH)
+                if mailbox_id == trash[owner_id]:
                     raise IntentRefused("Already in Trash. Use “Delete for good” to remove it from the server.")
         return self._to_role(placement_ids, Role.TRASH)
 
@@ -90,8 +99,8 @@ class Intents(MailboxIntents, RequestIntents):
 
     def _to_role(self, placement_ids: Sequence[int], role: Role) -> IntentResult:
         def target(connection: sqlite3.Connection, owner_id: int) -> int:
-            return self._role_mailbox(connection, owner_id, role) or self._create(
-                connection, owner_id, self._prefixed(connection, owner_id, _ROLE_NAMES[role]), role
+            return self._role_mailbox(connection, owner_id, role) or self._create_for(
+                connection, owner_id, _ROLE_NAMES[role], role
             )
 
         if role is Role.INBOX:
@@ -108,12 +117,14 @@ class Intents(MailboxIntents, RequestIntents):
         def apply(connection: sqlite3.Connection, part: Sequence[int]) -> tuple[list[int], list[Inverse]]:
             touched: list[int] = []
             inverses: dict[int, list[int]] = {}
+            goals: dict[int, int] = {}
             for placement_id, owner_id, mailbox_id, _ in self._placements(connection, part):
-                goal = target(connection, owner_id)
-                if mailbox_id == goal:
+                if owner_id not in goals:
+                    goals[owner_id] = target(connection, owner_id)
+                    self._check_target(connection, owner_id, goals[owner_id])
+                if mailbox_id == goals[owner_id]:
                     continue
-                self._check_target(connection, owner_id, goal)
-                edits.move(connection, owner_id, placement_id, goal)
+                edits.move(connection, owner_id, placement_id, goals[owner_id])
                 inverses.setdefault(mailbox_id, []).append(placement_id)
                 touched.append(placement_id)
             return touched, [undo.UndoMove(tuple(ids), source) for source, ids in inverses.items()]
@@ -162,56 +173,63 @@ class Intents(MailboxIntents, RequestIntents):
         return self.set_flags(self._ids(mailbox_id, "AND flags & 1 = 0"), add=FlagSet(Flag.SEEN))
 
     def _ids(self, mailbox_id: int, condition: str) -> list[int]:
-        with storage_errors("read the mail database"):
+        with self._database.read() as reader:
             return [
                 row[0]
-                for row in self._database.reader().execute(
-                    f"SELECT id FROM placement WHERE mailbox_id = ? {condition}", (mailbox_id,)
-                )
+                for row in reader.execute(f"SELECT id FROM placement WHERE mailbox_id = ? {condition}", (mailbox_id,))
             ]
 
     # undo
 
     def undo(self) -> IntentResult:
-        """Take the last intent back; the sentence says which."""
+        """Take the last intent back; the sentence says which. What is gone meanwhile is left out.
+
+        Raises IntentRefused where nothing of it can be taken back any more; the one before it is then the last.
+        """
         touched: list[int] = []
-        with self._database.write() as connection:
-            last = undo.take_last(connection)
-            if last is None:
-                return IntentResult("Nothing to undo.", undoable=False)
-            sentence, inverses = last
-            for inverse in inverses:
-                touched += self._invert(connection, inverse)
-        return IntentResult(f"Undone: {sentence}", tuple(touched), undoable=False)
+        undo_id: int | None = None
+        sentence = "Nothing to undo."
+        refused: IntentRefused | None = None
+        more = True
+        while more:
+            with self._database.write() as connection:
+                last = undo.take_last(connection, undo_id, _AT_ONCE)
+                if last is None:
+                    break
+                undo_id, undone, inverses, more = last
+                sentence = f"Undone: {undone}"
+                for inverse in inverses:
+                    try:
+                        touched += self._invert(connection, inverse)
+                    except IntentRefused as error:
+                        refused = error
+        if refused is not None and not touched:
+            raise refused
+        return IntentResult(sentence, tuple(touched), undoable=False)
 
     def _invert(self, connection: sqlite3.Connection, inverse: Inverse) -> list[int]:
+        touched: list[int] = []
         match inverse:
             case undo.UndoFlags(placement_ids=ids, add=add, remove=remove):
-                for placement_id, owner_id, _, _ in self._placements(connection, ids, strict=False):
-                    edits.change_flags(connection, owner_id, placement_id, add, remove)
-                return list(ids)
+                for placement_id, owner_id, _, flags in self._placements(connection, ids):
+                    new = flags.apply(add, remove)
+                    if new != flags:
+                        edits.change_flags(connection, owner_id, placement_id, new.minus(flags), flags.minus(new))
+                        touched.append(placement_id)
             case undo.UndoMove(placement_ids=ids, mailbox_id=mailbox_id):
-                for placement_id, owner_id, _, _ in self._placements(connection, ids, strict=False):
+                self._mailbox(connection, mailbox_id)
+                for placement_id, owner_id, _, _ in self._placements(connection, ids):
                     edits.move(connection, owner_id, placement_id, mailbox_id)
-                return list(ids)
+                    touched.append(placement_id)
             case undo.UndoCopy(placement_ids=ids):
-                for placement_id, owner_id, _, _ in self._placements(connection, ids, strict=False):
+                for placement_id, owner_id, _, _ in self._placements(connection, ids):
                     edits.expunge(connection, owner_id, placement_id)
-                unborn = [
-                    placement_id
-                    for placement_id in ids
-                    if connection.execute(
-                        "SELECT 1 FROM placement WHERE id = ? AND base_mailbox_id IS NULL AND pending = 0",
-                        (placement_id,),
-                    ).fetchone()
-                ]
-                remove_placements(connection, unborn)
-                return list(ids)
+                    touched.append(placement_id)
             case undo.UndoRename(mailbox_id=mailbox_id, name=name):
                 self._rename(connection, mailbox_id, name)
             case undo.UndoSubscribe(mailbox_id=mailbox_id, subscribed=subscribed):
                 self._subscribe(connection, mailbox_id, subscribed)
-        return []
+        return touched
 
     # shared
 
@@ -221,11 +239,15 @@ class Intents(MailboxIntents, RequestIntents):
         apply: Callable[[sqlite3.Connection, Sequence[int]], tuple[list[int], list[Inverse]]],
         sentence: Callable[[int], str],
     ) -> IntentResult:
+        """In transactions of bounded length: what is gone meanwhile is left out; a single message that is gone is refused."""
         touched: list[int] = []
         undo_id: int | None = None
         for start in range(0, len(placement_ids), _AT_ONCE):
             with self._database.write() as connection:
-                done, inverses = apply(connection, placement_ids[start : start + _AT_ONCE])
+                part = placement_ids[start : start + _AT_ONCE]
+                if len(placement_ids) == 1 and not any(self._placements(connection, part)):
+                    raise IntentRefused(f"There is no message {placement_ids[0]}.")
+                done, inverses = apply(connection, part)
                 touched += done
                 if inverses:
                     undo_id = undo.record(connection, undo_id, sentence(len(touched)), inverses)
@@ -235,7 +257,7 @@ class Intents(MailboxIntents, RequestIntents):
 
     @staticmethod
     def _placements(
-        connection: sqlite3.Connection, placement_ids: Sequence[int], *, strict: bool = True
+        connection: sqlite3.Connection, placement_ids: Sequence[int]
     ) -> Iterator[tuple[int, int, int, FlagSet]]:
         """(placement id, account's id, effective mailbox id, effective flags) of each that is there."""
         for placement_id in placement_ids:
@@ -244,22 +266,19 @@ class Intents(MailboxIntents, RequestIntents):
                 " JOIN message m ON m.id = p.message_id WHERE p.id = ?",
                 (placement_id,),
             ).fetchone()
-            if row is None or row[2] is None:
-                if strict and len(placement_ids) == 1:
-                    raise IntentRefused(f"There is no message {placement_id}.")
-                continue
-            yield row[0], row[1], row[2], flag_set(row[3], row[4])
+            if row is not None and row[2] is not None:
+                yield row[0], row[1], row[2], flag_set(row[3], row[4])
 
     def _target_name(self, mailbox_id: int) -> str:
-        with storage_errors("read the mail database"):
-            return self._mailbox(self._database.reader(), mailbox_id)[1]
+        with self._database.read() as reader:
+            return self._mailbox(reader, mailbox_id)[1]
 
     @staticmethod
     def _check_target(connection: sqlite3.Connection, owner_id: int, mailbox_id: int) -> None:
         row = connection.execute(
-            "SELECT account_id, selectable, name FROM mailbox WHERE id = ?", (mailbox_id,)
+            "SELECT account_id, selectable, name, pending FROM mailbox WHERE id = ?", (mailbox_id,)
         ).fetchone()
-        if row is None:
+        if row is None or row[3] == "delete":
             raise IntentRefused("That folder is gone.")
         if row[0] != owner_id:
             raise IntentRefused(

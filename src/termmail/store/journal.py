@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.local import OperationSource
@@ -21,10 +21,11 @@ from termmail.model.operation import (
 from termmail.store.codec import (
     OPERATION_COLUMNS,
     OPERATION_TABLES,
+    column_text,
     decode_envelope,
-    decode_payload,
     encode_payload,
     flag_set,
+    json_ids,
     keyword_set,
     keywords_text,
     operation_row,
@@ -32,8 +33,38 @@ from termmail.store.codec import (
 from termmail.store.database import Database, now_changed
 from termmail.store.doomed import sweep
 from termmail.store.effective import ACTIVE, recompute, remove_placements
+from termmail.store.effective_mailboxes import recompute_mailboxes, settle_created
 from termmail.store.mailboxes import MailboxIngest
 from termmail.store.messages import count_candidates
+from termmail.store.settling import give_up, hold_to, take_double
+
+# In order for each message; a copy is in order with what it is made of too. Mailboxes wait for those that are created and renamed
+# before, since names may depend on it; one that is to be deleted waits for all that goes in and out.
+_DUE = f"""
+SELECT {OPERATION_COLUMNS} FROM {OPERATION_TABLES}
+LEFT JOIN placement p ON p.id = o.placement_id LEFT JOIN mailbox t ON t.id = o.mailbox_id
+WHERE a.name = ? AND o.state IN ('pending', 'running') AND o.next_at <= ? AND CASE
+WHEN o.placement_id IS NOT NULL THEN
+    (p.uid IS NOT NULL OR p.base_mailbox_id IS NULL) AND (t.id IS NULL OR t.wire_name IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM operation e
+        WHERE e.state IN ('pending', 'running') AND e.placement_id = o.placement_id AND e.id < o.id)
+    AND NOT EXISTS (SELECT 1 FROM operation e
+        WHERE e.state IN ('pending', 'running') AND e.source_id = o.placement_id AND e.id < o.id)
+    AND (o.source_id IS NULL OR
+        NOT EXISTS (SELECT 1 FROM placement s WHERE s.id = o.source_id AND s.uid IS NULL)
+        AND NOT EXISTS (SELECT 1 FROM operation e
+            WHERE e.state IN ('pending', 'running') AND e.placement_id = o.source_id AND e.id < o.id))
+ELSE
+    NOT EXISTS (SELECT 1 FROM operation e
+        WHERE e.account_id = o.account_id AND e.state IN ('pending', 'running') AND e.placement_id IS NULL AND e.id < o.id
+        AND (e.mailbox_id = o.mailbox_id OR json_extract(e.payload, '$.type') IN ('create', 'rename')))
+    AND (json_extract(o.payload, '$.type') <> 'delete-mailbox' OR NOT EXISTS (SELECT 1 FROM operation e
+        LEFT JOIN placement q ON q.id = e.placement_id LEFT JOIN placement s ON s.id = e.source_id
+        WHERE e.account_id = o.account_id AND e.state IN ('pending', 'running') AND e.placement_id IS NOT NULL
+        AND (e.mailbox_id = o.mailbox_id OR q.base_mailbox_id = o.mailbox_id OR s.base_mailbox_id = o.mailbox_id)))
+END
+ORDER BY o.id LIMIT ?
+"""
 
 
 class Journal(MailboxIngest):
@@ -42,65 +73,33 @@ class Journal(MailboxIngest):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._home = database.home
+        self._handed: dict[str, dict[int, Operation]] = {}
 
     def due(self, account: str, now: float, limit: int = 200) -> list[Operation]:
         """The operations whose turn it is, oldest first: the first waiting one of each message or mailbox.
 
         One that needs a mailbox which the server does not have yet, or a message whose UID is not known yet, waits.
         """
-        rows = self._database.reader().execute(
-            f"SELECT {OPERATION_COLUMNS} FROM {OPERATION_TABLES} LEFT JOIN placement p ON p.id = o.placement_id"
-            " WHERE a.name = ? AND o.state IN ('pending', 'running') AND o.next_at <= ?"
-            " AND NOT EXISTS (SELECT 1 FROM operation e WHERE e.state IN ('pending', 'running') AND e.id < o.id"
-            "  AND ((e.placement_id IS NOT NULL AND e.placement_id = o.placement_id)"
-            "   OR (o.placement_id IS NULL AND e.placement_id IS NULL AND e.mailbox_id = o.mailbox_id)))"
-            " AND (o.placement_id IS NULL OR p.uid IS NOT NULL OR p.base_mailbox_id IS NULL)"
-            " ORDER BY o.id LIMIT ?",
-            (account, now, limit),
-        )
-        operations = [operation_row(row) for row in rows]
-        return [operation for operation in operations if self._possible(operation)]
-
-    def _possible(self, operation: Operation) -> bool:
-        reader = self._database.reader()
-        match operation.payload:
-            case Move(mailbox_id=target) | Copy(mailbox_id=target):
-                row = reader.execute("SELECT wire_name FROM mailbox WHERE id = ?", (target,)).fetchone()
-                if row is None or row[0] is None:
-                    return False
-            case DeleteMailbox(mailbox_id=mailbox_id):
-                # Messages that leave the mailbox do so before it goes.
-                return (
-                    reader.execute(
-                        "SELECT 1 FROM placement p JOIN operation o ON o.placement_id = p.id WHERE p.base_mailbox_id = ?"
-                        " AND o.state IN ('pending', 'running') AND o.id < ? LIMIT 1",
-                        (mailbox_id, operation.id),
-                    ).fetchone()
-                    is None
-                )
-        match operation.payload:
-            case Copy(source_id=source_id):
-                source = reader.execute("SELECT uid FROM placement WHERE id = ?", (source_id,)).fetchone()
-                return source is None or source[0] is not None
-        return True
+        operations = [operation_row(row) for row in self._database.all(_DUE, (account, now, limit))]
+        self._handed[account] = {operation.id: operation for operation in operations}
+        return operations
 
     def source(self, operation: Operation) -> OperationSource | None:
         """Where the operation's message (a copy's source) or mailbox is on the server now; None where it is gone from here."""
-        reader = self._database.reader()
         payload = operation.payload
         if isinstance(payload, CreateMailbox | RenameMailbox | DeleteMailbox | Subscribe):
-            row = reader.execute(
+            row = self._database.one(
                 "SELECT id, wire_name, uidvalidity FROM mailbox WHERE id = ?", (payload.mailbox_id,)
-            ).fetchone()
+            )
             if row is None:
                 return None
             return OperationSource(row[0], None if row[1] is None else bytes(row[1]), row[2], None, FlagSet(), "", 0, 0)
         placement_id = payload.source_id if isinstance(payload, Copy) else operation.placement_id
-        row = reader.execute(
+        row = self._database.one(
             "SELECT b.id, b.wire_name, b.uidvalidity, p.uid, p.base_flags, p.base_keywords, m.envelope, m.size, p.received_at"
             " FROM placement p JOIN message m ON m.id = p.message_id JOIN mailbox b ON b.id = p.base_mailbox_id WHERE p.id = ?",
             (placement_id,),
-        ).fetchone()
+        )
         if row is None:
             return None
         return OperationSource(
@@ -115,8 +114,16 @@ class Journal(MailboxIngest):
         )
 
     def begin(self, operation_ids: Sequence[int]) -> None:
-        """Count the attempt and say that it runs, durably, before the server hears of it."""
+        """Count the attempt and say that it runs, durably, before the server hears of it.
+
+        What the user took back or changed since `due` handed it out begins as it was handed out, since that is what the server
+        will hear; the user's wish follows as an operation of its own.
+        """
+        handed = {key: operation for known in list(self._handed.values()) for key, operation in known.items()}
         with self._database.write() as connection:
+            for operation_id in operation_ids:
+                if operation_id in handed:
+                    hold_to(connection, handed[operation_id])
             connection.executemany(
                 f"UPDATE operation SET state = 'running', attempts = attempts + 1 WHERE id = ? AND {ACTIVE}",
                 ((operation_id,) for operation_id in operation_ids),
@@ -125,7 +132,7 @@ class Journal(MailboxIngest):
     def finish_flags(self, operations: Sequence[Operation], *, local: FlagSet | None = None) -> None:
         """The server has these flag changes: base follows. Keywords in `local` it would not keep: they stay here."""
         refused = FlagSet() if local is None else local
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             for operation in operations:
                 change = operation.payload
                 assert isinstance(change, FlagChange)
@@ -165,39 +172,29 @@ class Journal(MailboxIngest):
     def _place(
         self, operation_id: int, placement_id: int, mailbox_id: int, uid: int | None, uidvalidity: int | None
     ) -> None:
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             row = connection.execute("SELECT uidvalidity FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
-            known = row is not None and row[0] == uidvalidity
+            here = connection.execute("SELECT 1 FROM placement WHERE id = ?", (placement_id,)).fetchone()
             self._done(connection, operation_id)
             if row is None:
                 remove_placements(connection, [placement_id])
-                return
-            trusted = uid if known else None
-            if trusted is not None:
-                double = connection.execute(
-                    "SELECT id, base_flags, base_keywords, received_at FROM placement WHERE base_mailbox_id = ? AND uid = ?"
-                    " AND id <> ?",
+            elif here is not None:
+                trusted = uid if row[0] == uidvalidity else None
+                if trusted is not None:
+                    take_double(connection, placement_id, mailbox_id, trusted)
+                connection.execute(
+                    "UPDATE placement SET base_mailbox_id = ?, uid = ? WHERE id = ?",
                     (mailbox_id, trusted, placement_id),
-                ).fetchone()
-                if double is not None:
-                    # A listing saw the arrival first; the placement that people know the id of stays.
-                    remove_placements(connection, [double[0]])
-                    connection.execute(
-                        "UPDATE placement SET base_flags = ?, base_keywords = ?, received_at = ? WHERE id = ?",
-                        (double[1], double[2], double[3], placement_id),
-                    )
-            connection.execute(
-                "UPDATE placement SET base_mailbox_id = ?, uid = ? WHERE id = ?", (mailbox_id, trusted, placement_id)
-            )
-            recompute(connection, [placement_id])
-            if trusted is None:
-                count_candidates(connection, mailbox_id)
+                )
+                recompute(connection, [placement_id])
+                if trusted is None:
+                    count_candidates(connection, mailbox_id)
         sweep(self._database)
 
     def finish_expunge(self, operation: Operation) -> None:
         """The server has deleted the message for good."""
         assert operation.placement_id is not None
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             self._done(connection, operation.id)
             remove_placements(connection, [operation.placement_id])
         sweep(self._database)
@@ -209,9 +206,8 @@ class Journal(MailboxIngest):
     def drop(self, operation_ids: Sequence[int]) -> None:
         """These operations need nothing any more; what the user sees follows base again."""
         with self._database.write() as connection:
-            touched = self._set_state(connection, operation_ids, "cancelled", "")
-            recompute(connection, touched)
-            self._remove_unborn(connection, touched)
+            for operation_id in operation_ids:
+                give_up(connection, operation_id, "cancelled", "")
 
     def finish_created(self, operation: Operation, wire_name: bytes) -> None:
         """The server has the mailbox under this name."""
@@ -219,54 +215,67 @@ class Journal(MailboxIngest):
         assert isinstance(payload, CreateMailbox)
         with self._database.write() as connection:
             self._done(connection, operation.id)
-            connection.execute(
-                "UPDATE mailbox SET wire_name = ?, base_name = name, pending = '', changed = ? WHERE id = ? AND NOT EXISTS"
-                " (SELECT 1 FROM mailbox o WHERE o.account_id = mailbox.account_id AND o.wire_name = ?1)",
-                (wire_name, now_changed(connection), payload.mailbox_id),
-            )
+            settle_created(connection, payload.mailbox_id, wire_name)
+        self.write_identities([payload.mailbox_id])
 
     def finish_renamed(self, operation: Operation, wire_name: bytes) -> None:
         """The server has renamed the mailbox, and its children with it (RFC 9051 §6.3.6)."""
         payload = operation.payload
         assert isinstance(payload, RenameMailbox)
+        renamed = self._renamed(payload, wire_name)
+        for mailbox_id, new_wire_name, _ in renamed:
+            # A listing took the new name for a new mailbox.
+            double = self._database.one(
+                "SELECT o.id FROM mailbox o JOIN mailbox b ON b.account_id = o.account_id WHERE b.id = ? AND o.wire_name = ?"
+                " AND o.id NOT IN (SELECT value FROM json_each(?))",
+                (mailbox_id, new_wire_name, json_ids(one[0] for one in renamed)),
+            )
+            if double is not None:
+                self.remove_mailbox(double[0])
         with self._database.write() as connection:
             self._done(connection, operation.id)
-            row = connection.execute(
-                "SELECT account_id, wire_name, base_name, delimiter FROM mailbox WHERE id = ?", (payload.mailbox_id,)
-            ).fetchone()
-            if row is None:
-                return
-            owner_id, old_wire, old_name, delimiter = row[0], bytes(row[1] or b""), str(row[2]), row[3]
             changed = now_changed(connection)
-            connection.execute(
-                "UPDATE mailbox SET wire_name = ?, base_name = ?, name = ?, pending = '', changed = ? WHERE id = ?",
-                (wire_name, payload.new_name, payload.new_name, changed, payload.mailbox_id),
+            connection.executemany(
+                "UPDATE mailbox SET wire_name = NULL WHERE id = ?", ((mailbox_id,) for mailbox_id, _, _ in renamed)
             )
-            if not delimiter:
-                return
-            prefix_wire, prefix_name = old_wire + delimiter.encode(), old_name + delimiter
-            for child_id, child_wire, child_name in connection.execute(
+            connection.executemany(
+                "UPDATE mailbox SET wire_name = ?, base_name = ?, changed = ? WHERE id = ?",
+                ((new_wire_name, name, changed, mailbox_id) for mailbox_id, new_wire_name, name in renamed),
+            )
+            self._recompute_mailboxes(connection, payload.mailbox_id)
+        self.write_identities(mailbox_id for mailbox_id, _, _ in renamed)
+
+    def _renamed(self, payload: RenameMailbox, wire_name: bytes) -> list[tuple[int, bytes, str]]:
+        """(id, wire name, name) of a renamed mailbox and of all below it, as they are on the server now."""
+        row = self._database.one(
+            "SELECT account_id, wire_name, base_name, delimiter FROM mailbox WHERE id = ?", (payload.mailbox_id,)
+        )
+        if row is None:
+            return []
+        owner_id, old_wire, old_name, delimiter = row[0], bytes(row[1] or b""), row[2], row[3]
+        renamed = [(payload.mailbox_id, wire_name, payload.new_name)]
+        if delimiter and old_wire:
+            separator = delimiter.encode()
+            for child_id, child_wire, child_name in self._database.all(
                 "SELECT id, wire_name, base_name FROM mailbox WHERE account_id = ? AND wire_name IS NOT NULL",
                 (owner_id,),
-            ).fetchall():
-                if bytes(child_wire).startswith(prefix_wire):
-                    name = payload.new_name + delimiter + str(child_name)[len(prefix_name) :]
-                    connection.execute(
-                        "UPDATE mailbox SET wire_name = ?, base_name = ?, name = ?, changed = ? WHERE id = ?",
-                        (
-                            wire_name + delimiter.encode() + bytes(child_wire)[len(prefix_wire) :], name, name, changed,
-                            child_id,
-                        ),
-                    )  # fmt: skip
+            ):
+                if bytes(child_wire).startswith(old_wire + separator):
+                    new_wire = wire_name + bytes(child_wire)[len(old_wire) :]
+                    renamed.append((child_id, new_wire, payload.new_name + child_name[len(old_name) :]))
+        return renamed
+
+    @staticmethod
+    def _recompute_mailboxes(connection: sqlite3.Connection, mailbox_id: int) -> None:
+        row = connection.execute("SELECT account_id FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
+        if row is not None:
+            recompute_mailboxes(connection, row[0])
 
     def finish_deleted(self, operation: Operation) -> None:
         """The server has deleted the mailbox."""
         payload = operation.payload
         assert isinstance(payload, DeleteMailbox)
-        with self._database.write() as connection:
-            self._done(connection, operation.id)
-            self.remove_mailbox(connection, payload.mailbox_id)
-        sweep(self._database)
+        self.remove_mailbox(payload.mailbox_id, operation.id)
 
     def finish_subscribed(self, operation: Operation) -> None:
         """The server has the subscription as wished."""
@@ -275,9 +284,9 @@ class Journal(MailboxIngest):
         with self._database.write() as connection:
             self._done(connection, operation.id)
             connection.execute(
-                "UPDATE mailbox SET base_subscribed = ?1, changed = ?2 WHERE id = ?3",
-                (payload.subscribed, now_changed(connection), payload.mailbox_id),
+                "UPDATE mailbox SET base_subscribed = ? WHERE id = ?", (payload.subscribed, payload.mailbox_id)
             )
+            self._recompute_mailboxes(connection, payload.mailbox_id)
 
     def record_copied(self, operation: Operation, uid: int) -> None:
         """Between COPY and \\Deleted of a move without MOVE: the copy is made (`uid` -1: the server did not tell) (S9)."""
@@ -300,94 +309,35 @@ class Journal(MailboxIngest):
     def fail(self, operation_ids: Sequence[int], sentence: str) -> None:
         """The server will not do it: what the user sees rolls back to base, and a problem says why."""
         with self._database.write() as connection:
-            touched = self._set_state(connection, operation_ids, "failed", sentence)
-            recompute(connection, touched)
             rows = connection.execute(
-                f"SELECT a.name, o.payload, o.mailbox_id, o.placement_id FROM {OPERATION_TABLES}"
-                f" WHERE o.id IN ({', '.join('?' * len(operation_ids))})",
-                tuple(operation_ids),
+                f"SELECT a.name, o.placement_id FROM {OPERATION_TABLES}"
+                " WHERE o.id IN (SELECT value FROM json_each(?)) ORDER BY o.id",
+                (json_ids(operation_ids),),
             ).fetchall()
-            for _, text, mailbox_id, _ in rows:
-                self._roll_back_mailbox(connection, text, mailbox_id)
+            for operation_id in operation_ids:
+                give_up(connection, operation_id, "failed", sentence)
             if rows:
                 connection.execute(
                     "INSERT INTO problem (at, account, mailbox, placement_id, sentence, detail) VALUES (?, ?, '', ?, ?, '')",
-                    (time.time(), rows[0][0], rows[0][3], sentence),
-                )
-            self._remove_unborn(connection, touched)
-
-    @staticmethod
-    def _remove_unborn(connection: sqlite3.Connection, placement_ids: Iterable[int]) -> None:
-        """Copies that will not be made are not shown."""
-        remove_placements(
-            connection,
-            [
-                placement_id
-                for placement_id in placement_ids
-                if connection.execute(
-                    "SELECT 1 FROM placement WHERE id = ? AND base_mailbox_id IS NULL AND mailbox_id IS NULL",
-                    (placement_id,),
-                ).fetchone()
-            ],
-        )
-
-    @staticmethod
-    def _roll_back_mailbox(connection: sqlite3.Connection, text: str, mailbox_id: int | None) -> None:
-        changed = now_changed(connection)
-        match decode_payload(text):
-            case CreateMailbox():
-                unused = connection.execute(
-                    "SELECT 1 FROM placement WHERE mailbox_id = ?1 OR base_mailbox_id = ?1", (mailbox_id,)
-                ).fetchone()
-                if unused is None:
-                    connection.execute("DELETE FROM mailbox WHERE id = ? AND wire_name IS NULL", (mailbox_id,))
-            case RenameMailbox() | DeleteMailbox():
-                connection.execute(
-                    "UPDATE mailbox SET name = base_name, pending = '', changed = ? WHERE id = ?", (changed, mailbox_id)
-                )
-            case Subscribe():
-                connection.execute(
-                    "UPDATE mailbox SET subscribed = base_subscribed, changed = ? WHERE id = ?", (changed, mailbox_id)
+                    (time.time(), rows[0][0], rows[0][1], column_text(sentence)),
                 )
 
     def next_due(self, account: str) -> float | None:
         """When the next waiting operation may be tried (Unix seconds); None where nothing waits."""
-        row = (
-            self._database.reader()
-            .execute(
-                f"SELECT min(o.next_at) FROM {OPERATION_TABLES} WHERE a.name = ? AND o.state IN ('pending', 'running')",
-                (account,),
-            )
-            .fetchone()
+        row = self._database.one(
+            f"SELECT min(o.next_at) FROM {OPERATION_TABLES} WHERE a.name = ? AND o.state IN ('pending', 'running')",
+            (account,),
         )
-        return None if row[0] is None else float(row[0])
+        return None if row is None or row[0] is None else float(row[0])
 
     def pending_count(self, account: str) -> int:
         """How many operations wait."""
-        row = (
-            self._database.reader()
-            .execute(
-                f"SELECT count(*) FROM {OPERATION_TABLES} WHERE a.name = ? AND o.state IN ('pending', 'running')",
-                (account,),
-            )
-            .fetchone()
+        row = self._database.one(
+            f"SELECT count(*) FROM {OPERATION_TABLES} WHERE a.name = ? AND o.state IN ('pending', 'running')",
+            (account,),
         )
-        return int(row[0])
+        return 0 if row is None else int(row[0])
 
     @staticmethod
     def _done(connection: sqlite3.Connection, operation_id: int) -> None:
         connection.execute("UPDATE operation SET state = 'done', last_error = '' WHERE id = ?", (operation_id,))
-
-    @staticmethod
-    def _set_state(
-        connection: sqlite3.Connection, operation_ids: Iterable[int], state: str, sentence: str
-    ) -> list[int]:
-        touched: list[int] = []
-        for operation_id in operation_ids:
-            connection.execute(
-                "UPDATE operation SET state = ?, last_error = ? WHERE id = ?", (state, sentence, operation_id)
-            )
-            row = connection.execute("SELECT placement_id FROM operation WHERE id = ?", (operation_id,)).fetchone()
-            if row is not None and row[0] is not None:
-                touched.append(row[0])
-        return touched

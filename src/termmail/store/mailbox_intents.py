@@ -10,7 +10,8 @@ from termmail.model.operation import CreateMailbox, DeleteMailbox, RenameMailbox
 from termmail.model.view import IntentResult
 from termmail.store import edits, undo
 from termmail.store.database import Database, now_changed
-from termmail.store.effective import recompute, remove_placements
+from termmail.store.effective import ACTIVE
+from termmail.store.effective_mailboxes import abandon_mailbox, recompute_mailboxes
 from termmail.store.mailboxes import account_id, allocate_directory
 
 
@@ -47,30 +48,15 @@ class MailboxIntents:
             owner_id, name, role, wire_name, _ = self._mailbox(connection, mailbox_id)
             if role is Role.INBOX:
                 raise IntentRefused("The inbox can't be deleted.")
-            if wire_name is None:
-                connection.execute(
-                    "UPDATE operation SET state = 'cancelled' WHERE mailbox_id = ? AND state = 'pending'", (mailbox_id,)
-                )
-                moved = [
-                    row[0] for row in connection.execute("SELECT id FROM placement WHERE mailbox_id = ?", (mailbox_id,))
-                ]
-                recompute(connection, moved)
-                remove_placements(
-                    connection,
-                    [
-                        row[0]
-                        for row in connection.execute(
-                            "SELECT id FROM placement WHERE mailbox_id IS NULL AND base_mailbox_id IS NULL"
-                        )
-                    ],
-                )
-                connection.execute("DELETE FROM mailbox WHERE id = ?", (mailbox_id,))
+            begun = connection.execute(
+                "SELECT 1 FROM operation WHERE mailbox_id = ? AND placement_id IS NULL AND state = 'running'",
+                (mailbox_id,),
+            ).fetchone()
+            if wire_name is None and begun is None:
+                abandon_mailbox(connection, mailbox_id, "The folder was deleted before it was created.")
             else:
-                connection.execute(
-                    "UPDATE mailbox SET pending = 'delete', changed = ? WHERE id = ?",
-                    (now_changed(connection), mailbox_id),
-                )
                 edits.journal(connection, owner_id, DeleteMailbox(mailbox_id), None, mailbox_id)
+            recompute_mailboxes(connection, owner_id)
         return IntentResult(f"Deleted the folder {name}.", undoable=False)
 
     def subscribe(self, mailbox_id: int, subscribed: bool) -> IntentResult:
@@ -84,7 +70,8 @@ class MailboxIntents:
     @staticmethod
     def _mailbox(connection: sqlite3.Connection, mailbox_id: int) -> tuple[int, str, Role, bytes | None, str]:
         row = connection.execute(
-            "SELECT account_id, name, role, wire_name, delimiter FROM mailbox WHERE id = ?", (mailbox_id,)
+            "SELECT account_id, name, role, wire_name, delimiter FROM mailbox WHERE id = ? AND pending <> 'delete'",
+            (mailbox_id,),
         ).fetchone()
         if row is None:
             raise IntentRefused("That folder is gone.")
@@ -113,6 +100,19 @@ class MailboxIntents:
             return f"INBOX{rows[0][1]}{name}"
         return name
 
+    def _create_for(self, connection: sqlite3.Connection, owner_id: int, name: str, role: Role) -> int:
+        """A mailbox for a role that none has: one of the usual name, else a new one."""
+        wanted = self._prefixed(connection, owner_id, name)
+        row = connection.execute(
+            "SELECT id FROM mailbox WHERE account_id = ? AND lower(name) = lower(?) AND pending <> 'delete' AND selectable"
+            " ORDER BY name = ? DESC, id",
+            (owner_id, wanted, wanted),
+        ).fetchone()
+        if row is not None:
+            return int(row[0])
+        self._check_name(connection, owner_id, wanted)
+        return self._create(connection, owner_id, wanted, role)
+
     @staticmethod
     def _create(connection: sqlite3.Connection, owner_id: int, name: str, role: Role) -> int:
         row = connection.execute(
@@ -120,10 +120,10 @@ class MailboxIntents:
         ).fetchone()
         delimiter = row[0] if row is not None else "/"
         cursor = connection.execute(
-            "INSERT INTO mailbox (account_id, name, delimiter, role, directory, pending, complete, changed)"
-            " VALUES (?, ?, ?, ?, ?, 'create', 0, ?)",
+            "INSERT INTO mailbox (account_id, name, base_name, delimiter, role, directory, pending, complete, changed)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'create', 0, ?)",
             (
-                owner_id, name, delimiter, role.value, allocate_directory(connection, owner_id, name, delimiter),
+                owner_id, name, name, delimiter, role.value, allocate_directory(connection, owner_id, name, delimiter),
                 now_changed(connection),
             ),
         )  # fmt: skip
@@ -138,50 +138,39 @@ class MailboxIntents:
         if any(character in name for character in "*%"):
             raise IntentRefused("A folder's name can't hold * or %.")
         taken = connection.execute(
-            "SELECT 1 FROM mailbox WHERE account_id = ? AND (name = ?2 OR upper(name) = 'INBOX' AND upper(?2) = 'INBOX')",
+            "SELECT pending FROM mailbox"
+            " WHERE account_id = ?1 AND (name = ?2 OR upper(name) = 'INBOX' AND upper(?2) = 'INBOX') LIMIT 1",
             (owner_id, name),
         ).fetchone()
+        if taken is not None and taken[0] == "delete":
+            raise IntentRefused(f"A folder named {name} is still being deleted. Try again when the server has done it.")
         if taken is not None:
             raise IntentRefused(f"There is a folder named {name} already.")
 
     def _rename(self, connection: sqlite3.Connection, mailbox_id: int, new_name: str) -> str:
-        owner_id, name, role, wire_name, delimiter = self._mailbox(connection, mailbox_id)
+        owner_id, name, role, _, delimiter = self._mailbox(connection, mailbox_id)
         if role is Role.INBOX:
             raise IntentRefused("The inbox can't be renamed.")
         self._check_name(connection, owner_id, new_name)
-        changed = now_changed(connection)
-        if wire_name is None:
-            connection.execute("UPDATE mailbox SET name = ?, changed = ? WHERE id = ?", (new_name, changed, mailbox_id))
-            return name
-        connection.execute(
-            "UPDATE mailbox SET name = ?, pending = 'rename', changed = ? WHERE id = ?", (new_name, changed, mailbox_id)
-        )
-        if delimiter:
-            prefix = name + delimiter
-            connection.execute(
-                "UPDATE mailbox SET name = ?1 || substr(name, length(?2) + 1), changed = ?3"
-                " WHERE account_id = ?4 AND substr(name, 1, length(?2)) = ?2",
-                (new_name + delimiter, prefix, changed, owner_id),
-            )
-        waiting = connection.execute(
-            "SELECT id FROM operation WHERE mailbox_id = ? AND placement_id IS NULL AND state = 'pending'"
-            " AND json_extract(payload, '$.type') = 'rename' ORDER BY id DESC LIMIT 1",
-            (mailbox_id,),
+        if delimiter and new_name.startswith(name + delimiter):
+            raise IntentRefused("A folder can't be moved into itself.")
+        last = connection.execute(
+            "SELECT id, mailbox_id, json_extract(payload, '$.type'), state FROM operation WHERE account_id = ?"
+            f" AND placement_id IS NULL AND {ACTIVE} ORDER BY id DESC LIMIT 1",
+            (owner_id,),
         ).fetchone()
-        if waiting is not None:
-            connection.execute("UPDATE operation SET state = 'cancelled' WHERE id = ?", (waiting[0],))
-        (base_name,) = connection.execute("SELECT base_name FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
-        if base_name == new_name:
-            connection.execute("UPDATE mailbox SET pending = '' WHERE id = ?", (mailbox_id,))
-        else:
+        # Only the last of all can be taken back: what came after it may go by the name that it gave.
+        if last is not None and last[1:] == (mailbox_id, "rename", "pending"):
+            connection.execute("UPDATE operation SET state = 'cancelled' WHERE id = ?", (last[0],))
+            recompute_mailboxes(connection, owner_id)
+        (current,) = connection.execute("SELECT name FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
+        if current != new_name:
             edits.journal(connection, owner_id, RenameMailbox(mailbox_id, new_name), None, mailbox_id)
+            recompute_mailboxes(connection, owner_id)
         return name
 
     def _subscribe(self, connection: sqlite3.Connection, mailbox_id: int, subscribed: bool) -> str:
         owner_id, name, _, _, _ = self._mailbox(connection, mailbox_id)
-        connection.execute(
-            "UPDATE mailbox SET subscribed = ?, changed = ? WHERE id = ?",
-            (subscribed, now_changed(connection), mailbox_id),
-        )
         edits.journal(connection, owner_id, Subscribe(mailbox_id, subscribed), None, mailbox_id)
+        recompute_mailboxes(connection, owner_id)
         return name

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from pathlib import Path
+from collections.abc import Iterable
 
 from termmail.model.account import Account
 from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.model.local import MailboxState
 from termmail.model.mailbox import Role
+from termmail.model.operation import RenameMailbox
 from termmail.model.remote import MailboxListing, MailboxStatus, RemoteMailbox
-from termmail.store.codec import MAILBOX_TABLES, STATE_COLUMNS, encode_status, keywords_text, mailbox_state
+from termmail.store.codec import (
+    MAILBOX_TABLES,
+    STATE_COLUMNS,
+    column_text,
+    decode_payload,
+    encode_status,
+    keywords_text,
+    mailbox_state,
+)
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.doomed import sweep
-from termmail.store.effective import account_folder, remove_placements
-from termmail.store.maildir import MailboxIdentity, write_identity
+from termmail.store.effective import account_folder, forget_file, relative_path, remove_placements
+from termmail.store.effective_mailboxes import abandon_mailbox, recompute_mailboxes
+from termmail.store.maildir import MailboxIdentity, dismantle, write_identity
 from termmail.store.paths import folder_name
 
 KEEP_SECONDS = 30 * 86400
 _BULK = 20
+
+REMOVED_AT_ONCE = 100
+"""Placements removed in one transaction: some 10 ms."""
+
+LET_OTHERS_WRITE = 0.001
+"""Seconds between transactions of a long change, in which a front end gets the write lock."""
 
 
 class _Unset:
@@ -32,6 +48,7 @@ UNSET = _Unset()
 
 def register_accounts(connection: sqlite3.Connection, accounts: tuple[Account, ...]) -> None:
     """Rows for the accounts of the config, in its order; others become hidden."""
+    visible = {row[0] for row in connection.execute("SELECT id FROM account WHERE hidden = 0")}
     connection.execute("UPDATE account SET hidden = 1")
     for position, account in enumerate(accounts):
         connection.execute(
@@ -39,6 +56,11 @@ def register_accounts(connection: sqlite3.Connection, accounts: tuple[Account, .
             " email = excluded.email, protocol = excluded.protocol, position = excluded.position, hidden = 0",
             (account.name, account.email, account.protocol.value, position),
         )
+    now_visible = {row[0] for row in connection.execute("SELECT id FROM account WHERE hidden = 0")}
+    connection.executemany(
+        "UPDATE mailbox SET changed = (SELECT value FROM clock) WHERE account_id = ?",
+        ((owner_id,) for owner_id in visible ^ now_visible),
+    )
 
 
 def account_id(connection: sqlite3.Connection, account: str) -> int:
@@ -68,6 +90,44 @@ def allocate_directory(connection: sqlite3.Connection, owner_id: int, name: str,
         attempt += 1
 
 
+def _listed(remote: RemoteMailbox) -> tuple[object, ...]:
+    """The columns base_name, delimiter, role, selectable, base_subscribed."""
+    return (
+        column_text(remote.name),
+        column_text(remote.delimiter),
+        remote.role.value,
+        remote.selectable,
+        remote.subscribed,
+    )
+
+
+class _Renaming:
+    """Renames under way: until they are settled, a listing that already shows their result proves nothing."""
+
+    def __init__(self, connection: sqlite3.Connection, owner_id: int) -> None:
+        self._renames: list[tuple[str, str, str]] = []
+        for name, delimiter, text in connection.execute(
+            "SELECT b.base_name, b.delimiter, o.payload FROM operation o JOIN mailbox b ON b.id = o.mailbox_id"
+            " WHERE o.account_id = ? AND o.placement_id IS NULL AND o.state = 'running'",
+            (owner_id,),
+        ):
+            payload = decode_payload(text)
+            if isinstance(payload, RenameMailbox):
+                self._renames.append((name, payload.new_name, delimiter))
+
+    def takes_away(self, name: str) -> bool:
+        """Whether a mailbox of this name may have another by now."""
+        return any(_is_or_below(name, old, delimiter) for old, _, delimiter in self._renames)
+
+    def leads_to(self, name: str) -> bool:
+        """Whether a mailbox of this name may be one that is known here by another."""
+        return any(_is_or_below(name, new, delimiter) for _, new, delimiter in self._renames)
+
+
+def _is_or_below(name: str, top: str, delimiter: str) -> bool:
+    return name == top or (delimiter != "" and name.startswith(top + delimiter))
+
+
 class MailboxIngest:
     """The part of `Ingest` that is about mailboxes."""
 
@@ -83,125 +143,138 @@ class MailboxIngest:
         """Take over LIST: new mailboxes, roles, subscriptions; those that vanished go.
 
         An empty listing where mailboxes are known changes nothing (S6): the states returned are then the old ones. Nor does a
-        listing with rows that could not be parsed remove anything.
+        listing with rows that could not be parsed remove anything. One that says nothing new writes nothing.
         """
-        identities: list[tuple[Path, MailboxIdentity]] = []
+        known = self._known(account)
+        vanished = {} if listing.skipped else dict(known)
+        for remote in listing.mailboxes:
+            vanished.pop(remote.wire_name, None)
+        news = [remote for remote in listing.mailboxes if known.get(remote.wire_name) != _listed(remote)]
+        if not (listing.mailboxes or not known) or not (news or vanished):
+            return self.mailbox_states(account)
         with self._database.write() as connection:
             owner_id = account_id(connection, account)
-            known: dict[bytes, tuple[int, str]] = {
-                bytes(row[0]): (row[1], row[2])
-                for row in connection.execute(
-                    "SELECT wire_name, id, pending FROM mailbox WHERE account_id = ? AND wire_name IS NOT NULL",
-                    (owner_id,),
-                )
-            }
-            if listing.mailboxes or not known:
-                seen: set[bytes] = set()
-                for remote in listing.mailboxes:
-                    seen.add(remote.wire_name)
-                    identities += self._upsert(connection, account, owner_id, known.get(remote.wire_name), remote)
-                if not listing.skipped:
-                    for wire_name, (mailbox_id, _) in known.items():
-                        if wire_name not in seen:
-                            self.remove_mailbox(connection, mailbox_id)
-        for folder, identity in identities:
-            with storage_errors(f"create {folder}"):
-                write_identity(folder, identity)
-        sweep(self._database)
+            renaming = _Renaming(connection, owner_id)
+            born: dict[bytes, int] = {}
+            unborn: dict[str, int] = {}
+            for mailbox_id, wire_name, name in connection.execute(
+                "SELECT id, wire_name, base_name FROM mailbox WHERE account_id = ?", (owner_id,)
+            ):
+                if wire_name is None:
+                    unborn[name] = mailbox_id
+                else:
+                    born[bytes(wire_name)] = mailbox_id
+            changed: list[int] = []
+            for remote in news:
+                if not renaming.leads_to(remote.name):
+                    here = born.get(remote.wire_name) or unborn.get(column_text(remote.name))
+                    changed.append(self._upsert(connection, owner_id, here, remote))
+                    born[remote.wire_name] = changed[-1]
+            recompute_mailboxes(connection, owner_id)
+            gone = [
+                born[wire_name]
+                for wire_name, row in vanished.items()
+                if wire_name in born and not renaming.takes_away(str(row[0]))
+            ]
+        self.write_identities(changed)
+        for mailbox_id in gone:
+            self.remove_mailbox(mailbox_id)
         return self.mailbox_states(account)
 
-    def _upsert(
-        self,
-        connection: sqlite3.Connection,
-        account: str,
-        owner_id: int,
-        known: tuple[int, str] | None,
-        remote: RemoteMailbox,
-    ) -> list[tuple[Path, MailboxIdentity]]:
-        changed = now_changed(connection)
-        if known is None:
-            adopted = connection.execute(
-                "SELECT id FROM mailbox WHERE account_id = ? AND wire_name IS NULL AND name = ?",
-                (owner_id, remote.name),
-            ).fetchone()
-            if adopted is not None:
-                known = (adopted[0], "create")
-                connection.execute("UPDATE mailbox SET wire_name = ? WHERE id = ?", (remote.wire_name, adopted[0]))
-        if known is None:
-            directory = allocate_directory(connection, owner_id, remote.name, remote.delimiter)
-            connection.execute(
-                "INSERT INTO mailbox (account_id, name, base_name, wire_name, delimiter, role, selectable, subscribed,"
-                " base_subscribed, directory, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    owner_id, remote.name, remote.name, remote.wire_name, remote.delimiter, remote.role.value,
-                    remote.selectable, remote.subscribed, remote.subscribed, directory, changed,
-                ),
-            )  # fmt: skip
-        else:
-            mailbox_id, pending = known
-            (directory,) = connection.execute("SELECT directory FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
-            # A pending rename or subscription is what the user sees until the server has answered.
-            connection.execute(
-                "UPDATE mailbox SET base_name = ?1, name = CASE WHEN pending = 'rename' THEN name ELSE ?1 END, delimiter = ?2,"
-                " role = ?3, selectable = ?4, base_subscribed = ?5, changed = ?7,"
-                " subscribed = CASE WHEN EXISTS (SELECT 1 FROM operation o WHERE o.mailbox_id = ?6 AND o.placement_id IS NULL"
-                "  AND o.state IN ('pending', 'running')) THEN subscribed ELSE ?5 END"
-                " WHERE id = ?6 AND (base_name IS NOT ?1 OR delimiter <> ?2 OR role <> ?3 OR selectable <> ?4"
-                "  OR base_subscribed <> ?5)",
-                (
-                    remote.name, remote.delimiter, remote.role.value, remote.selectable, remote.subscribed,
-                    mailbox_id, changed,
-                ),
-            )  # fmt: skip
-            if pending != "create":
-                return []
-            connection.execute("UPDATE mailbox SET pending = '' WHERE id = ?", (mailbox_id,))
-        identity = MailboxIdentity(
-            remote.name, remote.wire_name.decode("latin-1"), remote.delimiter, remote.role.value, None
+    def _known(self, account: str) -> dict[bytes, tuple[object, ...]]:
+        rows = self._database.all(
+            "SELECT b.wire_name, b.base_name, b.delimiter, b.role, b.selectable, b.base_subscribed FROM mailbox b"
+            " JOIN account a ON a.id = b.account_id WHERE a.name = ? AND b.wire_name IS NOT NULL",
+            (account,),
         )
-        return [(self._home.mail / account_folder(account) / directory, identity)]
+        return {bytes(row[0]): row[1:] for row in rows}
 
-    def remove_mailbox(self, connection: sqlite3.Connection, mailbox_id: int) -> None:
-        """Delete a mailbox that is gone from the server, inside a write transaction; many bodies are kept for 30 days."""
-        ids = [
-            row[0]
-            for row in connection.execute(
-                "SELECT id FROM placement WHERE base_mailbox_id = ?1 OR (base_mailbox_id IS NULL AND mailbox_id = ?1)",
+    @staticmethod
+    def _upsert(connection: sqlite3.Connection, owner_id: int, here: int | None, remote: RemoteMailbox) -> int:
+        """What the server said of one mailbox, into the row `here` or a new one; its id."""
+        values = _listed(remote)
+        if here is not None:
+            connection.execute(
+                "UPDATE mailbox SET wire_name = ?, base_name = ?, delimiter = ?, role = ?, selectable = ?, base_subscribed = ?,"
+                " changed = ? WHERE id = ?",
+                (remote.wire_name, *values, now_changed(connection), here),
+            )
+            return here
+        cursor = connection.execute(
+            "INSERT INTO mailbox (account_id, wire_name, base_name, delimiter, role, selectable, base_subscribed, name, subscribed,"
+            " directory, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                owner_id, remote.wire_name, *values, values[0], remote.subscribed,
+                allocate_directory(connection, owner_id, remote.name, remote.delimiter), now_changed(connection),
+            ),
+        )  # fmt: skip
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def write_identities(self, mailbox_ids: Iterable[int]) -> None:
+        """Say in the Maildirs of these mailboxes which they are (`reindex`). Raises StorageFailed."""
+        for mailbox_id in mailbox_ids:
+            row = self._database.one(
+                "SELECT a.name, b.directory, b.base_name, b.wire_name, b.delimiter, b.role, b.uidvalidity FROM mailbox b"
+                " JOIN account a ON a.id = b.account_id WHERE b.id = ? AND b.wire_name IS NOT NULL",
                 (mailbox_id,),
             )
-        ]
-        keep_until = int(time.time()) + KEEP_SECONDS if len(ids) > _BULK else 0
-        remove_placements(connection, ids, keep_until=keep_until)
-        # A message moved here without the server knowing yet goes back to where the server has it.
-        for (placement_id,) in connection.execute(
-            "SELECT id FROM placement WHERE mailbox_id = ?", (mailbox_id,)
-        ).fetchall():
-            connection.execute(
-                "UPDATE operation SET state = 'failed', last_error = 'The folder is gone.'"
-                " WHERE placement_id = ? AND state IN ('pending', 'running')",
-                (placement_id,),
-            )
-            connection.execute(
-                "UPDATE placement SET mailbox_id = base_mailbox_id, flags = base_flags, keywords = base_keywords, pending = 0,"
-                " changed = ? WHERE id = ?",
-                (now_changed(connection), placement_id),
-            )
-        connection.execute(
-            "UPDATE operation SET state = 'cancelled' WHERE mailbox_id = ? AND state IN ('pending', 'running')",
+            if row is not None:
+                account, directory, name, wire_name, delimiter, role, uidvalidity = row
+                identity = MailboxIdentity(
+                    name, bytes(wire_name).decode("latin-1"), delimiter, role, uidvalidity, account
+                )
+                folder = self._home.mail / account_folder(account) / directory
+                with storage_errors(f"create {folder}"):
+                    write_identity(folder, identity)
+
+    def remove_mailbox(self, mailbox_id: int, *operation_ids: int) -> None:
+        """A mailbox is gone from the server: its messages go, in short transactions, then its row; many bodies are kept for 30 days.
+
+        The operations named are done with its row. What was to come into it stays where it is.
+        """
+        row = self._database.one(
+            "SELECT a.name, b.directory, (SELECT count(*) FROM placement WHERE base_mailbox_id = b.id) FROM mailbox b"
+            " JOIN account a ON a.id = b.account_id WHERE b.id = ?",
             (mailbox_id,),
         )
-        connection.execute(
-            "UPDATE message SET body_state = 'missing' WHERE id IN (SELECT message_id FROM placement WHERE file_mailbox_id = ?)",
-            (mailbox_id,),
-        )
-        connection.execute(
-            "UPDATE placement SET file_name = NULL, file_stale = 0 WHERE file_mailbox_id = ?", (mailbox_id,)
-        )
-        connection.execute("DELETE FROM mailbox WHERE id = ?", (mailbox_id,))
+        keep_until = int(time.time()) + KEEP_SECONDS if row is not None and row[2] > _BULK else 0
+        more = True
+        while more:
+            with self._database.write(durable=False) as connection:
+                ids = connection.execute(
+                    "SELECT id FROM placement WHERE base_mailbox_id = ? LIMIT ?", (mailbox_id, REMOVED_AT_ONCE)
+                ).fetchall()
+                remove_placements(connection, [one[0] for one in ids], keep_until=keep_until)
+                more = len(ids) == REMOVED_AT_ONCE
+                if not more:
+                    connection.executemany(
+                        "UPDATE operation SET state = 'done', last_error = '' WHERE id = ?",
+                        ((operation_id,) for operation_id in operation_ids),
+                    )
+                    self._remove_row(connection, mailbox_id)
+            time.sleep(LET_OTHERS_WRITE)
+        sweep(self._database)
+        if row is not None:
+            folder = self._home.mail / account_folder(row[0]) / row[1]
+            with storage_errors(f"remove {folder}"):
+                dismantle(folder)
+
+    @staticmethod
+    def _remove_row(connection: sqlite3.Connection, mailbox_id: int) -> None:
+        # Files that were still to follow their messages out of it; those are fetched again.
+        strays = connection.execute(
+            "SELECT id, message_id, file_name FROM placement WHERE file_mailbox_id = ?", (mailbox_id,)
+        ).fetchall()
+        for placement_id, message_id, file_name in strays:
+            path = relative_path(connection, mailbox_id, file_name)
+            connection.execute("INSERT OR IGNORE INTO doomed_file VALUES (?)", (path,))
+            forget_file(connection, placement_id, message_id)
+        abandon_mailbox(connection, mailbox_id, "The folder is gone.")
 
     def mailbox_states(self, account: str) -> list[MailboxState]:
         """The sync state of every mailbox of an account, INBOX first, then by role and name."""
-        rows = self._database.reader().execute(
+        rows = self._database.all(
             f"SELECT {STATE_COLUMNS} FROM {MAILBOX_TABLES} WHERE a.name = ?"
             " ORDER BY b.role <> 'inbox', b.role = '', b.role IN ('all', 'junk', 'trash'), b.name",
             (account,),
@@ -210,11 +283,7 @@ class MailboxIngest:
 
     def mailbox_state(self, mailbox_id: int) -> MailboxState | None:
         """The sync state of one mailbox, None where it is gone."""
-        row = (
-            self._database.reader()
-            .execute(f"SELECT {STATE_COLUMNS} FROM {MAILBOX_TABLES} WHERE b.id = ?", (mailbox_id,))
-            .fetchone()
-        )
+        row = self._database.one(f"SELECT {STATE_COLUMNS} FROM {MAILBOX_TABLES} WHERE b.id = ?", (mailbox_id,))
         return None if row is None else mailbox_state(row)
 
     def set_state(

@@ -31,6 +31,7 @@ class MailboxIdentity(msgspec.Struct, frozen=True):
     delimiter: str
     role: str
     uidvalidity: int | None
+    account: str = ""
 
 
 def info_suffix(flags: int) -> str:
@@ -73,7 +74,11 @@ def write_identity(folder: Path, identity: MailboxIdentity) -> None:
     data = msgspec.json.format(msgspec.json.encode(identity))
     temporary = folder / "tmp" / f"identity.{secrets.token_hex(4)}"
     write_new(temporary, data)
-    rename(temporary, folder / _IDENTITY_FILE)
+    try:
+        rename(temporary, folder / _IDENTITY_FILE)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_identity(folder: Path) -> MailboxIdentity | None:
@@ -82,6 +87,19 @@ def read_identity(folder: Path) -> MailboxIdentity | None:
         return msgspec.json.decode((folder / _IDENTITY_FILE).read_bytes(), type=MailboxIdentity)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def dismantle(folder: Path) -> None:
+    """Take away what says that here is a mailbox, and the folders as far as they are empty. Raises OSError."""
+    (folder / _IDENTITY_FILE).unlink(missing_ok=True)
+    if not folder.exists():
+        return
+    for unfinished in (folder / "tmp").glob("*"):
+        unfinished.unlink(missing_ok=True)
+    for name in ("cur", "new", "tmp", ""):
+        # What is kept for a while, or is somebody else's, stays.
+        with contextlib.suppress(OSError):
+            (folder / name).rmdir()
 
 
 def write_new(path: str | Path, data: bytes) -> None:
@@ -138,8 +156,8 @@ def find(folder: Path, file_name: str) -> Path | None:
         return path
     stem = file_name.partition(":2,")[0]
     for place in ("cur", "new"):
-        with contextlib.suppress(FileNotFoundError):
-            for entry in os.scandir(folder / place):
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder / place) as entries:
+            for entry in entries:
                 if entry.name.partition(":2,")[0] == stem:
                     return Path(entry.path)
     return None

@@ -6,16 +6,17 @@ import sqlite3
 import time
 from array import array
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from termmail.model.flags import FlagSet
-from termmail.model.home import Home
 from termmail.model.message import Envelope
+from termmail.model.operation import Move
 from termmail.model.remote import FetchFault, RemoteFlags, RemoteHeader, UidRange
-from termmail.store.codec import flag_set, keywords_text
-from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.codec import column_text, decode_payload, encode_payload, flag_set, json_ids, keywords_text
+from termmail.store.database import now_changed
 from termmail.store.doomed import sweep
-from termmail.store.effective import account_folder, recompute, remove_placements
-from termmail.store.maildir import MailboxIdentity, write_identity
+from termmail.store.effective import recompute, remove_placements
+from termmail.store.mailboxes import LET_OTHERS_WRITE, REMOVED_AT_ONCE, MailboxIngest
 from termmail.store.placements import NewPlacement, envelope_columns, insert_messages, insert_placements
 
 _BASE_FLAGS = (
@@ -26,37 +27,50 @@ _BASE_FLAGS = (
 )
 
 
-class MessageIngest:
+class MessageIngest(MailboxIngest):
     """The part of `Ingest` that is about message listings."""
 
-    _home: Home
-    _database: Database
+    _adopting: dict[int, int]
+    """The clock's number when the listing of a mailbox began, which what is to be adopted in it is older than."""
 
     def begin_uidvalidity(self, mailbox_id: int, uidvalidity: int) -> bool:
         """Compare the server's UIDVALIDITY with the one known; True where it differs from an earlier one (S3).
 
         The placements then lose their UIDs and become candidates, which `add_headers` re-adopts by what they are.
         """
+        row = self._database.one("SELECT uidvalidity FROM mailbox WHERE id = ?", (mailbox_id,))
+        self._adopting[mailbox_id] = now_changed(self._database.reader())
+        if row is None or row[0] == uidvalidity:
+            return False
+        renumbered = row[0] is not None
         with self._database.write() as connection:
-            row = connection.execute(
-                "SELECT b.uidvalidity, b.directory, coalesce(b.base_name, b.name), b.wire_name, b.delimiter, b.role, a.name"
-                " FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.id = ?",
-                (mailbox_id,),
-            ).fetchone()
-            if row is None or row[0] == uidvalidity:
-                return False
-            if row[0] is not None:
+            if renumbered:
                 connection.execute("UPDATE placement SET uid = NULL WHERE base_mailbox_id = ?", (mailbox_id,))
+                self._forget_copied(connection, mailbox_id)
             connection.execute(
-                "UPDATE mailbox SET uidvalidity = ?, uidnext = NULL, highestmodseq = NULL, floor = NULL, complete = 0, status = NULL,"
-                " candidates = (SELECT count(*) FROM placement WHERE base_mailbox_id = ?2 AND uid IS NULL) WHERE id = ?2",
+                "UPDATE mailbox SET uidvalidity = ?1, uidnext = NULL, highestmodseq = NULL, floor = NULL, complete = 0,"
+                " status = NULL, candidates = (SELECT count(*) FROM placement WHERE base_mailbox_id = ?2 AND uid IS NULL)"
+                " WHERE id = ?2",
                 (uidvalidity, mailbox_id),
             )
-        folder = self._home.mail / account_folder(row[6]) / row[1]
-        wire_name = None if row[3] is None else bytes(row[3]).decode("latin-1")
-        with storage_errors(f"create {folder}"):
-            write_identity(folder, MailboxIdentity(row[2], wire_name, row[4], row[5], uidvalidity))
-        return row[0] is not None
+            self._adopting[mailbox_id] = now_changed(connection)
+        self.write_identities([mailbox_id])
+        return renumbered
+
+    @staticmethod
+    def _forget_copied(connection: sqlite3.Connection, mailbox_id: int) -> None:
+        """Halves of moves into a mailbox that was numbered anew: the copy is there, but its UID is another."""
+        for operation_id, text in connection.execute(
+            "SELECT id, payload FROM operation WHERE mailbox_id = ? AND placement_id IS NOT NULL AND state = 'running'"
+            " AND state IN ('pending', 'running')",
+            (mailbox_id,),
+        ).fetchall():
+            payload = decode_payload(text)
+            if isinstance(payload, Move) and payload.copied_uid is not None:
+                connection.execute(
+                    "UPDATE operation SET payload = ? WHERE id = ?",
+                    (encode_payload(Move(mailbox_id, -1)), operation_id),
+                )
 
     def add_headers(self, mailbox_id: int, headers: Sequence[tuple[RemoteHeader, Envelope]]) -> int:
         """Take over messages of a listing in one transaction; returns how many were new.
@@ -76,13 +90,12 @@ class MessageIngest:
             if row is None:
                 return 0
             owner_id, candidates = row
-            uids = [remote.uid for remote, _ in headers]
             known: dict[int, tuple[int, int, str] | None] = {
                 uid: (placement_id, message_id, problem)
                 for uid, placement_id, message_id, problem in connection.execute(
                     "SELECT p.uid, p.id, p.message_id, m.problem FROM placement p JOIN message m ON m.id = p.message_id"
-                    " WHERE p.base_mailbox_id = ? AND p.uid BETWEEN ? AND ?",
-                    (mailbox_id, min(uids), max(uids)),
+                    " WHERE p.base_mailbox_id = ? AND p.uid IN (SELECT value FROM json_each(?))",
+                    (mailbox_id, json_ids(remote.uid for remote, _ in headers)),
                 )
             }
             for remote, envelope in headers:
@@ -120,7 +133,7 @@ class MessageIngest:
                 for (remote, envelope), message_id, placement_id in zip(
                     fresh, message_ids, placement_ids, strict=False
                 ):
-                    self._take_kept(connection, owner_id, mailbox_id, message_id, placement_id, remote, envelope)
+                    self._take_kept(connection, owner_id, message_id, placement_id, remote, envelope)
             if touched:
                 recompute(connection, touched)
             if candidates:
@@ -159,7 +172,7 @@ class MessageIngest:
                 "SELECT p.id, p.received_at = ?5 AS same FROM message m JOIN placement p ON p.message_id = m.id"
                 " WHERE m.message_id_header = ?1 AND m.account_id = ?2 AND m.size = ?3 AND p.base_mailbox_id = ?4 AND p.uid IS NULL"
                 " AND (m.message_id_header <> '' OR p.received_at = ?5) ORDER BY same DESC, p.id LIMIT 1",
-                (envelope.message_id_header, owner_id, remote.size, mailbox_id, remote.received_at),
+                (column_text(envelope.message_id_header), owner_id, remote.size, mailbox_id, remote.received_at),
             ).fetchone()
         if row is None:
             return None
@@ -186,27 +199,34 @@ class MessageIngest:
     def _take_kept(
         connection: sqlite3.Connection,
         owner_id: int,
-        mailbox_id: int,
         message_id: int,
         placement_id: int,
         remote: RemoteHeader,
         envelope: Envelope,
     ) -> None:
         """A body that was kept when its message vanished serves the message that came back (S6)."""
-        row = connection.execute(
-            "SELECT k.path, b.id FROM kept_body k JOIN mailbox b ON b.account_id = k.account_id WHERE k.message_id_header = ?"
-            " AND k.size = ? AND k.account_id = ? AND k.message_id_header <> '' AND b.id = ?"
-            " AND k.path LIKE '%/' || replace(replace(b.directory, '%', '\\%'), '_', '\\_') || '/cur/%' ESCAPE '\\' LIMIT 1",
-            (envelope.message_id_header, remote.size, owner_id, mailbox_id),
-        ).fetchone()
-        if row is None:
+        if not envelope.message_id_header:
             return
-        connection.execute("DELETE FROM kept_body WHERE path = ?", (row[0],))
-        connection.execute(
-            "UPDATE placement SET file_mailbox_id = ?, file_name = ?, file_stale = 1 WHERE id = ?",
-            (mailbox_id, row[0].rpartition("/")[2], placement_id),
-        )
-        connection.execute("UPDATE message SET body_state = 'present' WHERE id = ?", (message_id,))
+        for path, sha256, raw_size in connection.execute(
+            "SELECT path, sha256, raw_size FROM kept_body WHERE message_id_header = ? AND size = ? AND account_id = ?",
+            (column_text(envelope.message_id_header), remote.size, owner_id),
+        ).fetchall():
+            _, directory, _, file_name = path.split("/")
+            # Where it lay, as long as there is such a mailbox; the file follows the placement later.
+            file_mailbox = connection.execute(
+                "SELECT id FROM mailbox WHERE account_id = ? AND lower(directory) = lower(?)", (owner_id, directory)
+            ).fetchone()
+            if file_mailbox is not None:
+                connection.execute("DELETE FROM kept_body WHERE path = ?", (path,))
+                connection.execute(
+                    "UPDATE placement SET file_mailbox_id = ?, file_name = ?, file_stale = 1 WHERE id = ?",
+                    (file_mailbox[0], file_name, placement_id),
+                )
+                connection.execute(
+                    "UPDATE message SET body_state = 'present', sha256 = ?, raw_size = ? WHERE id = ?",
+                    (sha256, raw_size, message_id),
+                )
+                return
 
     def add_fault(self, mailbox_id: int, fault: FetchFault) -> None:
         """A visible row for a message that could not be taken (P3); nothing where not even its UID is known."""
@@ -220,7 +240,7 @@ class MessageIngest:
             if row is None or known is not None:
                 return
             (message_id,) = insert_messages(connection, row[0], [(Envelope(), 0, "")])
-            connection.execute("UPDATE message SET problem = ? WHERE id = ?", (fault.sentence, message_id))
+            connection.execute("UPDATE message SET problem = ? WHERE id = ?", (column_text(fault.sentence), message_id))
             insert_placements(
                 connection,
                 [NewPlacement(message_id, mailbox_id, mailbox_id, fault.uid, FlagSet(), int(time.time()))],
@@ -229,30 +249,41 @@ class MessageIngest:
     def end_adoption(self, mailbox_id: int) -> int:
         """After a complete listing: candidates for whom no message came are gone; returns how many.
 
-        Their waiting operations are parked as failed, with a problem that names how many (S3).
+        Those that became candidates only after `begin_uidvalidity` wait for the next listing. What waited for the others is cancelled,
+        with a problem that names how many (S3).
         """
-        with self._database.write() as connection:
-            rows = connection.execute(
-                "SELECT p.id, p.pending FROM placement p WHERE p.base_mailbox_id = ? AND p.uid IS NULL", (mailbox_id,)
-            ).fetchall()
-            lost = sum(row[1] for row in rows)
-            if lost:
-                name, account = connection.execute(
-                    "SELECT b.name, a.name FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.id = ?",
-                    (mailbox_id,),
-                ).fetchone()
-                connection.execute(
-                    "INSERT INTO problem (at, account, mailbox, sentence, detail) VALUES (?, ?, ?, ?, '')",
-                    (
-                        time.time(), account, name,
-                        f"{lost} changes in {name} could not be carried out: the server numbered the folder anew and the"
-                        " messages are no longer there.",
-                    ),
-                )  # fmt: skip
-            removed = remove_placements(connection, [row[0] for row in rows])
-            connection.execute("UPDATE mailbox SET candidates = 0 WHERE id = ?", (mailbox_id,))
+        since = self._adopting.get(mailbox_id, 1 << 62)
+        gone = lost = 0
+        more = True
+        while more:
+            with self._database.write() as connection:
+                rows = connection.execute(
+                    "SELECT id, pending FROM placement WHERE base_mailbox_id = ? AND uid IS NULL AND changed <= ? LIMIT ?",
+                    (mailbox_id, since, REMOVED_AT_ONCE),
+                ).fetchall()
+                lost += sum(row[1] for row in rows)
+                gone += len(remove_placements(connection, [row[0] for row in rows]))
+                count_candidates(connection, mailbox_id)
+                more = len(rows) == REMOVED_AT_ONCE
+                if lost and not more:
+                    self._tell_lost(connection, mailbox_id, lost)
+            time.sleep(LET_OTHERS_WRITE if more else 0)
         sweep(self._database)
-        return len(removed)
+        return gone
+
+    @staticmethod
+    def _tell_lost(connection: sqlite3.Connection, mailbox_id: int, lost: int) -> None:
+        changes = "1 change" if lost == 1 else f"{lost} changes"
+        connection.execute(
+            "INSERT INTO problem (at, account, mailbox, sentence, detail) SELECT ?, a.name, b.name, ? || b.name || ?, ''"
+            " FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.id = ?",
+            (
+                time.time(),
+                f"{changes} in ",
+                " could not be carried out: the messages are no longer there.",
+                mailbox_id,
+            ),
+        )
 
     def update_flags(self, mailbox_id: int, flags: Sequence[RemoteFlags]) -> list[int]:
         """What the server says of flags, into base; returns the UIDs that are not known here."""
@@ -285,44 +316,43 @@ class MessageIngest:
         A message whose move or deletion is under way stays until that operation is settled: it may be us who removed it.
         """
         keep_until = int(time.time()) + keep_bodies_days * 86400 if keep_bodies_days else 0
-        with self._database.write() as connection:
-            ids: list[int] = []
-            for wanted in ranges:
-                ids += [
-                    row[0]
-                    for row in connection.execute(
-                        "SELECT p.id FROM placement p WHERE p.base_mailbox_id = ? AND p.uid BETWEEN ? AND ? AND NOT EXISTS"
-                        " (SELECT 1 FROM operation o WHERE o.placement_id = p.id AND o.state = 'running')",
-                        (mailbox_id, wanted.first, wanted.last),
-                    )
-                ]
-            removed = remove_placements(connection, ids, keep_until=keep_until)
+        removed = 0
+        for wanted in ranges:
+            first = wanted.first
+            while first <= wanted.last:
+                with self._database.write() as connection:
+                    rows = connection.execute(
+                        "SELECT p.id, p.uid, EXISTS (SELECT 1 FROM operation o WHERE o.placement_id = p.id"
+                        "  AND o.state IN ('pending', 'running') AND o.state = 'running') FROM placement p"
+                        " WHERE p.base_mailbox_id = ? AND p.uid BETWEEN ? AND ? ORDER BY p.uid LIMIT ?",
+                        (mailbox_id, first, wanted.last, REMOVED_AT_ONCE),
+                    ).fetchall()
+                    ids = [row[0] for row in rows if not row[2]]
+                    removed += len(remove_placements(connection, ids, keep_until=keep_until))
+                if len(rows) < REMOVED_AT_ONCE:
+                    break
+                first = rows[-1][1] + 1
+                time.sleep(LET_OTHERS_WRITE)
         if removed:
             sweep(self._database)
-        return len(removed)
+        return removed
 
     def local_uids(self, mailbox_id: int) -> array[int]:
         """The server's UIDs known here, ascending."""
-        return array(
-            "q",
-            (
-                row[0]
-                for row in self._database.reader().execute(
-                    "SELECT uid FROM placement WHERE base_mailbox_id = ? AND uid IS NOT NULL ORDER BY uid",
-                    (mailbox_id,),
-                )
-            ),
-        )
+        with self._database.read() as reader:
+            rows = reader.execute(
+                "SELECT uid FROM placement WHERE base_mailbox_id = ? AND uid IS NOT NULL ORDER BY uid", (mailbox_id,)
+            )
+            return array("q", map(itemgetter(0), rows))
 
     def local_flags(self, mailbox_id: int) -> dict[int, FlagSet]:
         """The flags that the server last confirmed, by UID."""
-        return {
-            row[0]: flag_set(row[1], row[2])
-            for row in self._database.reader().execute(
+        with self._database.read() as reader:
+            rows = reader.execute(
                 "SELECT uid, base_flags, base_keywords FROM placement WHERE base_mailbox_id = ? AND uid IS NOT NULL",
                 (mailbox_id,),
             )
-        }
+            return {uid: flag_set(system, keywords) for uid, system, keywords in rows}
 
 
 def count_candidates(connection: sqlite3.Connection, mailbox_id: int) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.message import Envelope
-from termmail.store.codec import encode_envelope, keywords_text
+from termmail.store.codec import column_text, encode_envelope, keywords_text
 from termmail.store.database import now_changed
 
 
@@ -37,11 +37,6 @@ def sort_subject(subject: str) -> str:
     while folded[:3] in ("re:", "fw:", "aw:", "wg:", "sv:") or folded[:4] == "fwd:":
         folded = folded.partition(":")[2].lstrip()
     return folded
-
-
-def column_text(text: str) -> str:
-    """Text that sqlite takes: a lone surrogate can't be UTF-8."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def envelope_columns(envelope: Envelope, size: int, email_id: str) -> tuple[object, ...]:

@@ -19,9 +19,10 @@ from termmail.mime.parts import looks_attached, preview
 from termmail.model.errors import Retry, StoreTooNew, TermmailError
 from termmail.model.flags import FlagSet
 from termmail.model.home import Home
+from termmail.store.codec import column_text
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.maildir import MailboxIdentity, info_flags, name_uid, read_identity
-from termmail.store.placements import NewPlacement, column_text, insert_messages, insert_placements
+from termmail.store.placements import NewPlacement, insert_messages, insert_placements
 from termmail.store.schema import MIGRATIONS, schema_version
 
 _BATCH = 200

@@ -12,8 +12,10 @@ from termmail.model.home import Home
 from termmail.model.status import RequestKind
 from termmail.store.database import Database, storage_errors
 from termmail.store.effective import account_folder, recompute
+from termmail.store.effective_mailboxes import recompute_mailboxes
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.mailboxes import register_accounts
+from termmail.store.settling import give_up
 
 
 class RequestIntents:
@@ -91,21 +93,22 @@ class RequestIntents:
     def retry_operation(self, operation_id: int) -> None:
         """Try a failed or parked operation again."""
         with self._database.write() as connection:
-            row = connection.execute("SELECT placement_id FROM operation WHERE id = ?", (operation_id,)).fetchone()
             connection.execute(
                 "UPDATE operation SET state = 'pending', next_at = 0 WHERE id = ? AND state IN ('failed', 'parked', 'pending')",
                 (operation_id,),
             )
-            if row is not None and row[0] is not None:
-                recompute(connection, [row[0]])
+            for owner_id, placement_id in connection.execute(
+                "SELECT account_id, placement_id FROM operation WHERE id = ?", (operation_id,)
+            ).fetchall():
+                if placement_id is None:
+                    recompute_mailboxes(connection, owner_id)
+                else:
+                    recompute(connection, [placement_id])
 
     def drop_operation(self, operation_id: int) -> None:
         """Give an operation up; what it changed rolls back."""
         with self._database.write() as connection:
-            row = connection.execute("SELECT placement_id FROM operation WHERE id = ?", (operation_id,)).fetchone()
-            connection.execute("UPDATE operation SET state = 'cancelled' WHERE id = ?", (operation_id,))
-            if row is not None and row[0] is not None:
-                recompute(connection, [row[0]])
+            give_up(connection, operation_id, "cancelled", "")
 
     def store_rendered(self, message_id: int, key: str, data: bytes) -> None:
         """Keep a rendering of a message for the next time."""

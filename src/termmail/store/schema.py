@@ -29,11 +29,12 @@ CREATE TABLE account (
     plain INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- base_name, base_subscribed: what the server last said, or will create; name, subscribed, pending: with what waits on top.
 CREATE TABLE mailbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     name TEXT NOT NULL,
-    base_name TEXT,
+    base_name TEXT NOT NULL,
     wire_name BLOB,
     delimiter TEXT NOT NULL,
     role TEXT NOT NULL DEFAULT '',
@@ -53,11 +54,12 @@ CREATE TABLE mailbox (
     total INTEGER NOT NULL DEFAULT 0,
     unread INTEGER NOT NULL DEFAULT 0,
     pending TEXT NOT NULL DEFAULT '',
-    changed INTEGER NOT NULL,
-    UNIQUE (account_id, directory)
+    changed INTEGER NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX mailbox_directory ON mailbox (account_id, lower(directory));
 CREATE UNIQUE INDEX mailbox_wire_name ON mailbox (account_id, wire_name) WHERE wire_name IS NOT NULL;
 
+-- size: what the server says, which is what a listing finds a message again by. raw_size: the bytes of the body that is here.
 CREATE TABLE message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
@@ -67,6 +69,7 @@ CREATE TABLE message (
     envelope BLOB NOT NULL,
     sent_at INTEGER,
     size INTEGER NOT NULL,
+    raw_size INTEGER,
     sha256 BLOB,
     email_id TEXT NOT NULL DEFAULT '',
     has_attachments INTEGER NOT NULL DEFAULT 0,
@@ -97,8 +100,7 @@ CREATE TABLE placement (
     file_stale INTEGER NOT NULL DEFAULT 0,
     changed INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX placement_uid ON placement (base_mailbox_id, uid) WHERE uid IS NOT NULL;
-CREATE INDEX placement_candidate ON placement (base_mailbox_id) WHERE uid IS NULL;
+CREATE UNIQUE INDEX placement_uid ON placement (base_mailbox_id, uid);
 CREATE INDEX placement_bodyless ON placement (base_mailbox_id, uid) WHERE file_name IS NULL AND uid IS NOT NULL;
 CREATE INDEX placement_list ON placement (mailbox_id, received_at, id);
 CREATE INDEX placement_unread ON placement (mailbox_id) WHERE flags & 1 = 0;
@@ -137,10 +139,13 @@ CREATE TRIGGER mailbox_goes AFTER DELETE ON mailbox BEGIN
     INSERT OR REPLACE INTO mailbox_tombstone VALUES (OLD.id, (SELECT value FROM clock));
 END;
 
+-- placement_id: the message it is about, for a copy the new one. source_id: what a copy is made of. mailbox_id: the target, or the
+-- mailbox itself where there is no message.
 CREATE TABLE operation (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     placement_id INTEGER,
+    source_id INTEGER,
     mailbox_id INTEGER,
     payload TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending',
@@ -151,6 +156,8 @@ CREATE TABLE operation (
 ) STRICT;
 CREATE INDEX operation_active ON operation (account_id, id) WHERE state IN ('pending', 'running');
 CREATE INDEX operation_placement ON operation (placement_id) WHERE state IN ('pending', 'running');
+CREATE INDEX operation_source ON operation (source_id) WHERE state IN ('pending', 'running') AND source_id IS NOT NULL;
+CREATE INDEX operation_mailbox ON operation (mailbox_id) WHERE state IN ('pending', 'running') AND mailbox_id IS NOT NULL;
 
 CREATE TABLE undo (id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, sentence TEXT NOT NULL, inverses TEXT NOT NULL) STRICT;
 
@@ -195,6 +202,7 @@ CREATE TABLE kept_body (
     message_id_header TEXT NOT NULL,
     size INTEGER NOT NULL,
     sha256 BLOB,
+    raw_size INTEGER,
     until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kept_body_by_header ON kept_body (message_id_header, size);

@@ -43,13 +43,17 @@ _decoder = msgspec.json.Decoder(list[Inverse])
 
 def record(connection: sqlite3.Connection, undo_id: int | None, sentence: str, inverses: list[Inverse]) -> int:
     """Append inverses to an undo row, or begin one; returns its id."""
+    earlier = None
     if undo_id is not None:
-        (earlier,) = connection.execute("SELECT inverses FROM undo WHERE id = ?", (undo_id,)).fetchone()
-        inverses = [*_decoder.decode(earlier), *inverses]
+        # Another front end may have taken it back while the rest of the intent was still to come.
+        earlier = connection.execute("SELECT inverses FROM undo WHERE id = ?", (undo_id,)).fetchone()
+    if earlier is not None:
+        inverses = [*_decoder.decode(earlier[0]), *inverses]
         connection.execute(
             "UPDATE undo SET inverses = ?, sentence = ? WHERE id = ?",
             (msgspec.json.encode(inverses).decode(), sentence, undo_id),
         )
+        assert undo_id is not None
         return undo_id
     cursor = connection.execute(
         "INSERT INTO undo (at, sentence, inverses) VALUES (?, ?, ?)",
@@ -60,10 +64,30 @@ def record(connection: sqlite3.Connection, undo_id: int | None, sentence: str, i
     return cursor.lastrowid
 
 
-def take_last(connection: sqlite3.Connection) -> tuple[str, list[Inverse]] | None:
-    """Remove the newest undo row and return its sentence and inverses, the last done first."""
-    row = connection.execute("SELECT id, sentence, inverses FROM undo ORDER BY id DESC LIMIT 1").fetchone()
+def take_last(
+    connection: sqlite3.Connection, undo_id: int | None, at_once: int
+) -> tuple[int, str, list[Inverse], bool] | None:
+    """Remove inverses from the newest undo row, or the one given, the last done first, until they name `at_once` messages.
+
+    Returns the row's id, its sentence, the inverses, and whether more are left; None where there is no such row.
+    """
+    row = connection.execute(
+        "SELECT id, sentence, inverses FROM undo WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT 1", (undo_id,)
+    ).fetchone()
     if row is None:
         return None
-    connection.execute("DELETE FROM undo WHERE id = ?", (row[0],))
-    return row[1], list(reversed(_decoder.decode(row[2])))
+    left: list[Inverse] = _decoder.decode(row[2])
+    taken: list[Inverse] = []
+    count = 0
+    while left and count < at_once:
+        taken.append(left.pop())
+        count += _size(taken[-1])
+    if left:
+        connection.execute("UPDATE undo SET inverses = ? WHERE id = ?", (msgspec.json.encode(left).decode(), row[0]))
+    else:
+        connection.execute("DELETE FROM undo WHERE id = ?", (row[0],))
+    return row[0], row[1], taken, bool(left)
+
+
+def _size(inverse: Inverse) -> int:
+    return len(inverse.placement_ids) if isinstance(inverse, UndoFlags | UndoMove | UndoCopy) else 1

@@ -25,6 +25,7 @@ from termmail.model.home import Home
 from termmail.ui.backend import Backend, EngineHandle
 from termmail.ui.keymap import Bindings, bindings
 from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
+from termmail.ui.widgets.pane import Drawn
 from termmail.ui.words import Clock
 
 _THEME_SETTING = "ui.theme"
@@ -48,10 +49,6 @@ class TermmailApp(App[str]):
     BINDINGS: ClassVar[list[BindingType]] = []
     CSS = """
     Screen { background: $background; color: $foreground; }
-    ScrollView {
-        scrollbar-color: $panel; scrollbar-color-hover: $primary; scrollbar-color-active: $primary;
-        scrollbar-background: $background; scrollbar-background-hover: $background; scrollbar-background-active: $background;
-    }
     """
 
     def __init__(
@@ -122,11 +119,8 @@ class TermmailApp(App[str]):
     def _theme_changed(self) -> None:
         self.look = look_of(self.current_theme, colours=not self._colourless)
         for screen in self.screen_stack:
-            for widget in screen.walk_children():
-                forget = getattr(widget, "forget_drawn", None)
-                if forget is not None:
-                    forget()
-                widget.refresh()
+            for widget in screen.walk_children(Drawn):
+                widget.forget_drawn()
 
     def choose_theme(self, name: str) -> None:
         """Switch and remember it."""

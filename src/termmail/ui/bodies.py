@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
@@ -24,6 +25,8 @@ _RENDERING = 1
 """Part of the cache's key: renderings of another kind are not found."""
 _KEPT = 24
 _LARGEST_KEPT = 256 * 1024
+_WORTH_KEEPING = 0.05
+_EXPECT_AFTER = 0.06
 _SOURCE_LINES = 200_000
 
 
@@ -129,6 +132,9 @@ class Bodies:
                     self._wanted = None
                     return job, True
                 if (job := self._next) is not None:
+                    # What is only expected waits until the keyboard rests.
+                    if self._wake.wait(_EXPECT_AFTER) or self._next is not job:
+                        continue
                     self._next = None
                     return job, False
                 self._wake.wait()
@@ -149,12 +155,14 @@ class Bodies:
         if path is None:
             return Body(job)
         assert self._worker is not None
+        began = time.monotonic()
         rendered = self._worker.render(path, job.width, "html" if job.mode == "html" else "text")
         if isinstance(rendered, RenderFailed):
             return Body(job, sentence=rendered.sentence)
-        data = msgspec.msgpack.encode(rendered)
-        if len(data) <= _LARGEST_KEPT:
-            self._keep(job.message_id, key, data)
+        if time.monotonic() - began > _WORTH_KEEPING:
+            data = msgspec.msgpack.encode(rendered)
+            if len(data) <= _LARGEST_KEPT:
+                self._keep(job.message_id, key, data)
         return Body(job, rendered)
 
 

@@ -11,14 +11,13 @@ from termmail.ui.text import clip
 
 
 class Pen:
-    """Collects styled text for one line of `width` cells; `ground` is the style beneath all of it, `base` that of the widget."""
+    """Collects styled text for one line of `width` cells; `ground` is the style beneath all of it."""
 
-    __slots__ = ("_base", "_ground", "_segments", "_width", "left")
+    __slots__ = ("_ground", "_segments", "_width", "left")
 
-    def __init__(self, width: int, ground: Style, base: Style) -> None:
+    def __init__(self, width: int, ground: Style) -> None:
         self.left = self._width = max(width, 0)
         self._ground = ground
-        self._base = base
         self._segments: list[Segment] = []
 
     def put(self, text: str, style: Style) -> None:
@@ -46,9 +45,11 @@ class Pen:
             self._segments.append(Segment(" " * cells, self._ground))
             self.left -= cells
 
-    def strip(self, width: int) -> Strip:
-        """The line, filled up to `width` cells, which may be more than it was begun with: those have no style of the row."""
+    def segments(self) -> list[Segment]:
+        """The line, filled up to its width."""
         self.space(self.left)
-        if width > self._width:
-            self._segments.append(Segment(" " * (width - self._width), self._base))
-        return Strip(self._segments, width)
+        return self._segments
+
+    def strip(self) -> Strip:
+        """The line as a strip."""
+        return Strip(self.segments(), self._width)

@@ -71,6 +71,7 @@ class Look(NamedTuple):
     cursor_idle: Style
     marked: Style
     line: Style
+    bar: Style
     quotes: tuple[Style, Style, Style]
     signature: Style
     link: Style
@@ -118,6 +119,7 @@ def _coloured(theme: Theme) -> Look:
         cursor_idle=Style(bgcolor=back.blend(fore, 0.09).rich_color),
         marked=Style(bgcolor=back.blend(primary, 0.11).rich_color),
         line=ink(fore.blend(back, 0.82)),
+        bar=ink(fore.blend(back, 0.74)),
         quotes=(
             ink(primary.blend(fore, 0.35).blend(back, 0.12)),
             ink(colour("secondary").blend(back, 0.12)),
@@ -138,6 +140,6 @@ def _plain(name: str) -> Look:
     return Look(
         name=name, text=text, bright=bold, muted=dim, faint=dim, accent=bold, accent_bold=bold, flag=bold, warning=bold,
         error=bold, good=text, key=bold, heading=dim, heading_active=bold + underlined, cursor=reverse,
-        cursor_idle=underlined, marked=underlined, line=dim, quotes=(dim, dim, dim), signature=dim, link=underlined,
+        cursor_idle=underlined, marked=underlined, line=dim, bar=dim, quotes=(dim, dim, dim), signature=dim, link=underlined,
         strong=bold, emphasis=Style(italic=True), code=text, accounts=(bold,) * len(ACCOUNT_COLOURS),
     )  # fmt: skip

@@ -197,9 +197,9 @@ class Changes:
         for placement_id in ids if len(ids) <= 3 else ():
             position = model.position(placement_id)
             if position is not None:
-                screen.message_list.refresh_row(position)
+                screen.message_list.touch_row(position)
         if len(ids) > 3:
-            screen.message_list.refresh()
+            screen.message_list.touch()
         screen.reading.list_changed()
         screen.reading.hand_changed(ids)
 
@@ -209,7 +209,7 @@ class Changes:
             if written.error is not None:
                 model.refuse(token)
                 model.forget_rows()
-                screen.message_list.refresh()
+                screen.message_list.touch()
             else:
                 model.settle(token, written.changed)
 
@@ -250,9 +250,9 @@ class Changes:
         if model.cursor_id is None:
             return
         model.toggle_selected()
-        screen.message_list.refresh_row(model.cursor)
+        screen.message_list.touch_row(model.cursor)
         if not screen.navigation.to(model.cursor + 1):
-            screen.message_list.refresh()
+            screen.message_list.touch()
         screen.show_titles()
 
     def select_range(self) -> None:
@@ -263,13 +263,13 @@ class Changes:
         model.start_range()
         if model.range_from is not None:
             screen.say("Move to the end of the range, then act on it; V keeps it selected, Esc gives it up.")
-        screen.message_list.refresh()
+        screen.message_list.touch()
         screen.show_titles()
 
     def select_all(self) -> None:
         screen = self.screen
         screen.model.selected.update(screen.model.ids)
-        screen.message_list.refresh()
+        screen.message_list.touch()
         screen.show_titles()
         screen.say(f"{messages(len(screen.model.selected))} selected.")
 
@@ -302,7 +302,7 @@ class Changes:
                         found.add(row.id)
                         break
         model.selected |= found
-        screen.message_list.refresh()
+        screen.message_list.touch()
         screen.show_titles()
         limit = f" among the first {_PATTERN_LIMIT:,}" if len(model) > _PATTERN_LIMIT else ""
         screen.say(f"{messages(len(found))} selected{limit}." if found else f"No message matches{limit}.")

@@ -103,7 +103,7 @@ class Navigation:
         if screen.active is Where.FOLDERS:
             screen.folder_tree.move_to(len(screen.folder_tree.lines) - 1)
         elif screen.active is Where.MESSAGE:
-            screen.message_pane.to_line(screen.message_pane.virtual_size.height)
+            screen.message_pane.to_line(screen.message_pane.line_count)
         else:
             self._wanted_end = not screen.model.complete
             self.to(len(screen.model) - 1)
@@ -128,7 +128,7 @@ class Navigation:
     def page(self, count: int) -> None:
         screen = self.screen
         if screen.active is Where.FOLDERS:
-            screen.folder_tree.move_to(screen.folder_tree.cursor + count * max(1, screen.folder_tree.size.height - 1))
+            screen.folder_tree.move_to(screen.folder_tree.cursor + count * max(1, screen.folder_tree.height - 1))
         elif screen.active is Where.MESSAGE:
             screen.reading.scroll_pages(count)
         else:
@@ -162,7 +162,7 @@ class Navigation:
         screen = self.screen
         if screen.model.clear_selection():
             screen.message_list.forget_drawn()
-            screen.message_list.refresh()
+            screen.message_list.touch()
             screen.show_titles()
         elif screen.active is not Where.LIST:
             screen.set_active(Where.LIST)
@@ -310,7 +310,7 @@ class Navigation:
         if event.extend:
             self.to(event.position)
             screen.model.toggle_selected()
-            screen.message_list.refresh_row(event.position)
+            screen.message_list.touch_row(event.position)
             screen.show_titles()
             return
         if screen.active is not Where.LIST:

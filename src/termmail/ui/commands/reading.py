@@ -322,14 +322,7 @@ class Reading:
     def scroll_pages(self, count: int) -> bool:
         """A page further; whether there was more to see."""
         pane = self.screen.message_pane
-        height = max(1, pane.size.height)
-        furthest = max(0, pane.virtual_size.height - height)
-        top = pane.top
-        wanted = max(0, min(furthest, top + count * max(1, height - 2)))
-        if wanted == top:
-            return False
-        pane.to_line(wanted)
-        return True
+        return pane.to_line(pane.top + count * max(1, pane.height - 2))
 
     # views
 

@@ -9,7 +9,6 @@ from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.geometry import Size
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
@@ -39,7 +38,6 @@ class Choices(Pane, Generic[Value]):
     """The lines to choose from."""
 
     DEFAULT_CSS = "Choices { height: 1fr; background: $surface; }"
-    is_active = True
 
     class Clicked(Message):
         """A line was clicked."""
@@ -71,22 +69,22 @@ class Choices(Pane, Generic[Value]):
         else:
             self.shown = self.items
         self.cursor = 0
-        self.virtual_size = Size(0, len(self.shown))
+        self.set_line_count(len(self.shown))
         self.to_line(0)
-        self.refresh()
+        self.touch()
 
     def move(self, count: int) -> None:
         if not self.shown:
             return
         self.cursor = max(0, min(self.cursor + count, len(self.shown) - 1))
-        height = max(1, self.size.height)
+        height = max(1, self.height)
         if self.cursor < self.top:
             self.to_line(self.cursor)
         elif self.cursor >= self.top + height:
             self.to_line(self.cursor - height + 1)
-        self.refresh()
+        self.touch()
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         look = look_for(self)
         place = y + self.top
         if place >= len(self.shown):
@@ -94,7 +92,7 @@ class Choices(Pane, Generic[Value]):
             if not self.shown and y == 0:
                 pen.space(2)
                 pen.put("Nothing matches.", look.muted)
-            return pen.strip(self.size.width)
+            return self.ended(pen, y)
         item = self.shown[place]
         pen = self.pen(look.cursor if place == self.cursor else None)
         pen.space(2)
@@ -103,7 +101,7 @@ class Choices(Pane, Generic[Value]):
         pen.field(item.words, look.muted if item.muted else look.text, room)
         pen.space(2)
         pen.put(detail, look.accent if not item.muted else look.faint)
-        return pen.strip(self.size.width)
+        return self.ended(pen, y)
 
     def on_click(self, event: events.Click) -> None:
         event.stop()

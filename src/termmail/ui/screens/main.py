@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 import msgspec
 from textual import events
 from textual.app import ComposeResult
+from textual.geometry import Region
 from textual.message import Message
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.timer import Timer
 
 from termmail.model.account import Account
@@ -117,6 +119,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         return cast("TermmailApp", self.app)
 
     # the beginning
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # What lies on it covers it.
+        return [Strip.blank(crop.width)] * crop.height
 
     def compose(self) -> ComposeResult:
         yield self.panes
@@ -280,7 +286,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         """After the model's structure was changed here."""
         self.message_list.measure()
         self.message_list.show_cursor()
-        self.message_list.refresh()
+        self.message_list.touch()
         self.show_titles()
 
     # news
@@ -336,7 +342,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.message_list.empty_words = status_words.empty_list(
                 self.mailbox, self.account_status(), work_offline=self.work_offline
             )
-            self.message_list.refresh()
+            self.message_list.touch()
         self.show_status()
 
     def _take_mailboxes(self, news: MailboxesChanged) -> None:
@@ -359,7 +365,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 self.message_list.empty_words = status_words.empty_list(
                     self.mailbox, self.account_status(), work_offline=self.work_offline
                 )
-                self.message_list.refresh()
+                self.message_list.touch()
                 self.reading.status_changed()
             if current.name != self.mailbox.name:
                 self.folder_tree.choose(current.id)
@@ -497,7 +503,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def _every_second(self) -> None:
         if self.clock.turned():
             self.message_list.forget_drawn()
-            self.message_list.refresh()
+            self.message_list.touch()
         self.show_status()
 
     def leave(self) -> None:

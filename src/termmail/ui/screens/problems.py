@@ -7,7 +7,6 @@ from typing import ClassVar, NamedTuple
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
@@ -43,7 +42,6 @@ class ProblemsPane(Pane):
     """Entries, each on as many lines as its sentence takes."""
 
     DEFAULT_CSS = "ProblemsPane { height: 1fr; background: $surface; }"
-    is_active = True
 
     def __init__(self, entries: list[Entry]) -> None:
         super().__init__()
@@ -51,13 +49,14 @@ class ProblemsPane(Pane):
         self.cursor = 0
         self._lines: list[tuple[int, str, str]] = []
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.lay_out(event.size.width)
+    def sized(self) -> None:
+        self.lay_out()
+        super().sized()
 
-    def lay_out(self, width: int) -> None:
+    def lay_out(self) -> None:
         """Lines of (entry, text, style)."""
         self._lines = []
-        room = max(10, width - 4)
+        room = max(10, self.line_width - 4)
         for number, entry in enumerate(self.entries):
             self._lines.append((number, entry.head, "muted"))
             text = entry.sentence
@@ -69,8 +68,7 @@ class ProblemsPane(Pane):
                 self._lines.append((number, text[:cut].rstrip(), "text"))
                 text = text[cut:].lstrip()
             self._lines.append((-1, "", "text"))
-        self.virtual_size = Size(0, len(self._lines))
-        self.refresh()
+        self.line_count = len(self._lines)
 
     def move(self, count: int) -> None:
         if not self.entries:
@@ -79,11 +77,11 @@ class ProblemsPane(Pane):
         places = [place for place, line in enumerate(self._lines) if line[0] == self.cursor]
         if places and places[0] < self.top:
             self.to_line(places[0])
-        elif places and places[-1] >= self.top + self.size.height:
-            self.to_line(places[-1] - self.size.height + 1)
-        self.refresh()
+        elif places and places[-1] >= self.top + self.height:
+            self.to_line(places[-1] - self.height + 1)
+        self.touch()
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         look = look_for(self)
         place = y + self.top
         if not self.entries:
@@ -91,14 +89,14 @@ class ProblemsPane(Pane):
             if y == 0:
                 pen.space(2)
                 pen.put("Nothing went wrong lately.", look.text)
-            return pen.strip(self.size.width)
+            return self.ended(pen, y)
         if place >= len(self._lines):
-            return self.blank()
+            return self.ended(self.pen(), y)
         number, text, style = self._lines[place]
         pen = self.pen(look.cursor if number == self.cursor else None)
         pen.space(2)
         pen.put(text, getattr(look, style))
-        return pen.strip(self.size.width)
+        return self.ended(pen, y)
 
 
 class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):
@@ -184,4 +182,5 @@ class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):
                 self._backend.writer.wish(lambda intents: intents.drop_operation(operation_id))
             self._pane.entries.remove(entry)
             self._pane.cursor = 0
-            self._pane.lay_out(self._pane.size.width)
+            self._pane.lay_out()
+            self._pane.touch()

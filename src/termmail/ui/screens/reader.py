@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
@@ -29,8 +28,8 @@ class TextPane(Pane):
         self._text = steady(safe_text(text)).expandtabs(8)
         self._lines: list[str] = []
 
-    def on_resize(self, event: events.Resize) -> None:
-        width = max(8, event.size.width - 3)
+    def sized(self) -> None:
+        width = max(8, self.line_width - 2)
         self._lines = []
         for line in self._text.split("\n"):
             while True:
@@ -41,16 +40,16 @@ class TextPane(Pane):
                     break
         while self._lines and not self._lines[-1].strip():
             self._lines.pop()
-        self.virtual_size = Size(0, len(self._lines))
-        self.refresh()
+        self.line_count = len(self._lines)
+        super().sized()
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         pen = self.pen()
         place = y + self.top
         if place < len(self._lines):
             pen.space()
             pen.put(self._lines[place], look_for(self).text)
-        return pen.strip(self.size.width)
+        return self.ended(pen, y)
 
 
 class Reader(ModalScreen[None], inherit_bindings=False):
@@ -79,7 +78,7 @@ class Reader(ModalScreen[None], inherit_bindings=False):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
-        page = max(1, self._pane.size.height - 2)
+        page = max(1, self._pane.height - 2)
         moves = {
             "j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page,
             "home": -(10**9), "end": 10**9, "G": 10**9,

@@ -60,12 +60,12 @@ class WelcomeScreen(Screen[None], inherit_bindings=False):
         widest = max(sum(len(text) for text, _ in line) for line in lines)
         place = y - max(0, (height - len(lines)) // 2)
         ground = Style(bgcolor=self.background_colors[1].rich_color)
-        pen = Pen(width, ground, ground)
+        pen = Pen(width, ground)
         if 0 <= place < len(lines):
             pen.space(max(0, (width - widest) // 2))
             for text, style in lines[place]:
                 pen.put(text, getattr(app.look, style))
-        return pen.strip(width)
+        return pen.strip()
 
     def on_key(self, event: events.Key) -> None:
         event.stop()

@@ -46,17 +46,17 @@ class StatusLine(Drawn, can_focus=False):
         if wanted != self._shown:
             self._shown = wanted
             self.account, self.state, self.tone, self.progress, self.waiting = wanted
-            self.refresh()
+            self.touch()
 
     def say(self, sentence: str, tone: str = "text") -> None:
         """A sentence in place of the connection; an empty one takes it away."""
         if (sentence, tone) != (self.sentence, self.sentence_tone):
             self.sentence, self.sentence_tone = sentence, tone
-            self.refresh()
+            self.touch()
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         look = look_for(self)
-        width = self.size.width
+        width = self.width
         pen = self.pen()
         pen.space()
         right = "" if width < 40 and self.sentence else self.waiting
@@ -87,7 +87,7 @@ class StatusLine(Drawn, can_focus=False):
         if right:
             pen.space(2)
             pen.put(right, look.warning)
-        return pen.strip(self.size.width)
+        return pen.strip()
 
 
 class KeyHints(Drawn, can_focus=False):
@@ -112,13 +112,13 @@ class KeyHints(Drawn, can_focus=False):
         wanted = tuple(hints)
         if (wanted, prefix) != (self._hints, self._prefix):
             self._hints, self._prefix = wanted, prefix
-            self.refresh()
+            self.touch()
 
     def _placed(self) -> list[tuple[int, str, str, str]]:
         """Where each hint that fits begins. The last one has its place before the others between have theirs."""
         left = 1 + (cell_len(self._prefix) + 3 if self._prefix else 0)
         cells = [cell_len(shown) + 1 + cell_len(words) + 3 for shown, words, _ in self._hints]
-        room = self.size.width + 2 - left
+        room = self.width + 2 - left
         placed: list[tuple[int, str, str, str]] = []
         for number, (shown, words, key) in enumerate(self._hints):
             kept_back = cells[-1] if number < len(self._hints) - 1 and not self._prefix else 0
@@ -129,9 +129,9 @@ class KeyHints(Drawn, can_focus=False):
             room -= cells[number]
         return placed
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         look = look_for(self)
-        width = self.size.width
+        width = self.width
         pen = self.pen()
         pen.space()
         if self._prefix:
@@ -141,7 +141,7 @@ class KeyHints(Drawn, can_focus=False):
             pen.put(shown, look.key)
             pen.space()
             pen.put(words, look.muted)
-        return pen.strip(self.size.width)
+        return pen.strip()
 
     def on_click(self, event: events.Click) -> None:
         for left, shown, words, key in reversed(self._placed()):

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -154,7 +153,7 @@ class FolderTree(Pane):
         if before != [status.account for status in accounts]:
             self.rebuild()
         else:
-            self.refresh()
+            self.touch()
 
     def set_mailboxes(self, mailboxes: Iterable[Mailbox]) -> None:
         """All mailboxes anew."""
@@ -185,16 +184,16 @@ class FolderTree(Pane):
                 node if node.mailbox is None else msgspec.structs.replace(node, mailbox=self.mailboxes[node.mailbox.id])
                 for node in self.lines
             ]
-            self.refresh()
+            self.touch()
 
     def rebuild(self) -> None:
         """Lay the tree out anew; the cursor stays on its line."""
         key = self.lines[self.cursor].key if self.cursor < len(self.lines) else ""
         self.lines = tree_lines([status.account for status in self.accounts], self.mailboxes.values(), self.collapsed)
         self.cursor = next((place for place, node in enumerate(self.lines) if node.key == key), 0)
-        self.virtual_size = Size(0, len(self.lines))
+        self.set_line_count(len(self.lines))
         self.show_cursor()
-        self.refresh()
+        self.touch()
 
     def move_to(self, position: int) -> bool:
         """Put the cursor on a line; whether it moved."""
@@ -203,22 +202,18 @@ class FolderTree(Pane):
             return False
         before, self.cursor = self.cursor, position
         if not self.show_cursor():
-            self.refresh_lines(before)
-            self.refresh_lines(position)
+            self.touch_lines(before)
+            self.touch_lines(position)
         return True
 
     def show_cursor(self) -> bool:
-        height = self.size.height
-        if height <= 0:
-            return False
-        if self.cursor < self.top:
-            # The account's heading comes along with its first folder.
-            self.to_line(0 if self.cursor == 1 else self.cursor)
-        elif self.cursor >= self.top + height:
-            self.to_line(self.cursor - height + 1)
-        else:
-            return False
-        return True
+        # The account's heading comes along with its first folder.
+        return self.reveal(0 if self.cursor == 1 else self.cursor)
+
+    def sized(self) -> None:
+        super().sized()
+        self.top = max(min(self.top, self.cursor), self.cursor - self.height + 1, 0)
+        self._bar = self._thumb()
 
     def place_of(self, mailbox_id: int) -> int | None:
         """The line of a mailbox, None where it is not visible."""
@@ -235,7 +230,7 @@ class FolderTree(Pane):
             self.cursor = place
             self.show_cursor()
         if before != mailbox_id:
-            self.refresh()
+            self.touch()
 
     def step_from(self, position: int, step: int) -> int | None:
         """The next line in a direction with a mailbox that holds messages."""
@@ -247,10 +242,10 @@ class FolderTree(Pane):
             position += step
         return None
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         place = y + self.top
         if place >= len(self.lines):
-            return self.blank()
+            return self.ended(self.pen(), y)
         node = self.lines[place]
         look = look_for(self)
         ground: Style | None = None
@@ -263,7 +258,7 @@ class FolderTree(Pane):
             self._account(pen, node)
         else:
             self._mailbox(pen, node, node.mailbox)
-        return pen.strip(self.size.width)
+        return self.ended(pen, y)
 
     def _account(self, pen: Pen, node: Node) -> None:
         look = look_for(self)

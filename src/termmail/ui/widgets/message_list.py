@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -56,43 +56,49 @@ class MessageList(Pane):
         self.empty_words: tuple[str, ...] = ()
         self.on_visible: Callable[[], None] | None = None
         self.lines_per_row = 1
-        self._drawn: dict[int, tuple[tuple[object, ...], list[Strip]]] = {}
-        self._wide = False
+        self._rows_drawn: dict[int, tuple[tuple[object, ...], list[list[Segment]]]] = {}
 
     # size
 
-    def on_resize(self, event: events.Resize) -> None:
-        lines = 2 if event.size.width < _TWO_LINES_BELOW else 1
-        first = self.top // self.lines_per_row
+    def sized(self) -> None:
+        lines = 2 if self.line_width < _TWO_LINES_BELOW else 1
+        self._rows_drawn.clear()
         if lines != self.lines_per_row:
+            self.top = self.top // self.lines_per_row * lines
             self.lines_per_row = lines
-            self.measure()
-            self.to_line(first * lines)
-        self._drawn.clear()
-        self.show_cursor()
+            self.line_count = len(self.model) * lines
+        super().sized()
+        if self.model.cursor >= 0:
+            first = self.model.cursor * lines
+            self.top = max(min(self.top, first), first + lines - self.height, 0)
+            self._bar = self._thumb()
 
     def measure(self) -> None:
         """Take over the number of rows."""
-        size = Size(0, len(self.model) * self.lines_per_row)
-        if size != self.virtual_size:
-            self.virtual_size = size
+        self.set_line_count(len(self.model) * self.lines_per_row)
 
     @property
     def rows_visible(self) -> int:
-        return max(1, self.size.height // self.lines_per_row)
+        return max(1, self.height // self.lines_per_row)
 
     # changes
 
     def forget_drawn(self) -> None:
-        self._drawn.clear()
+        self._rows_drawn.clear()
+        self.touch()
+
+    def set_active(self, active: bool) -> None:
+        if active != self.is_active:
+            self.is_active = active
+            self.touch_row(self.model.cursor)
 
     def opened(self) -> None:
         """Another list has begun in the model."""
-        self._drawn.clear()
+        self._rows_drawn.clear()
         self.measure()
         self.to_line(max(self.model.cursor, 0) * self.lines_per_row)
         self.show_cursor()
-        self.refresh()
+        self.touch()
 
     def changed(self, change: Change) -> None:
         """Draw what a patch changed; the rows on the screen stay where they are, unless the newest are in view."""
@@ -104,7 +110,7 @@ class MessageList(Pane):
             else:
                 self.show_cursor()
         if change.structure or change.rows:
-            self.refresh()
+            self.touch()
 
     def move_to(self, position: int) -> bool:
         """Put the cursor on a row; whether it moved."""
@@ -120,40 +126,28 @@ class MessageList(Pane):
         model.cursor = position
         if not self.show_cursor():
             if ranging:
-                self.refresh()
+                self.touch()
             else:
-                for row in (before, position):
-                    self.refresh_lines(row * self.lines_per_row, self.lines_per_row)
+                self.touch_row(before)
+                self.touch_row(position)
         return True
 
     def show_cursor(self) -> bool:
         """Scroll so that the cursor is visible; whether that was necessary."""
-        height = self.size.height
-        if height <= 0 or self.model.cursor < 0:
-            return False
-        first = self.model.cursor * self.lines_per_row
-        last = first + self.lines_per_row
-        top = self.top
-        if first < top:
-            self.to_line(first)
-        elif last > top + height:
-            self.to_line(last - height)
-        else:
-            return False
-        return True
+        return self.model.cursor >= 0 and self.reveal(self.model.cursor * self.lines_per_row, self.lines_per_row)
 
-    def refresh_row(self, position: int) -> None:
-        self.refresh_lines(position * self.lines_per_row, self.lines_per_row)
+    def touch_row(self, position: int) -> None:
+        """Draw a row again."""
+        if position >= 0:
+            self.touch_lines(position * self.lines_per_row, self.lines_per_row)
 
     # drawing
 
-    def render_line(self, y: int) -> Strip:
-        width = self.line_width
-        line = y + self.top
-        position, part = divmod(line, self.lines_per_row)
+    def draw_line(self, y: int) -> Strip:
+        position, part = divmod(y + self.top, self.lines_per_row)
         model = self.model
         if position >= len(model):
-            return self._beyond(y, width)
+            return self._beyond(y)
         row = model.row(position)
         if row is None:
             first = self.top // self.lines_per_row
@@ -161,28 +155,27 @@ class MessageList(Pane):
             model.ensure(first - count // 2, first + 2 * count + 1)
             row = model.row(position)
         placement_id = model.ids[position]
-        marked = model.is_marked(position)
-        state = (row, position == model.cursor, marked)
-        drawn = self._drawn.get(placement_id)
+        state = (row, position == model.cursor and (2 if self.is_active else 1), model.is_marked(position))
+        drawn = self._rows_drawn.get(placement_id)
         # The row is compared as an object: it is replaced whenever something about it changes.
         if drawn is None or drawn[0][0] is not row or drawn[0][1:] != state[1:]:
-            strips = self._draw(row, width, is_cursor=state[1], marked=marked)
-            if len(self._drawn) > _DRAWN_KEPT:
-                self._drawn.clear()
-            self._drawn[placement_id] = drawn = (state, strips)
-        return drawn[1][part]
+            if len(self._rows_drawn) > _DRAWN_KEPT:
+                self._rows_drawn.clear()
+            drawn = (state, self._draw(row, self.line_width, is_cursor=bool(state[1]), marked=state[2]))
+            self._rows_drawn[placement_id] = drawn
+        return Strip([*drawn[1][part], self.bar_cell(y)], self.width)
 
-    def _beyond(self, y: int, width: int) -> Strip:
+    def _beyond(self, y: int) -> Strip:
         """Below the last row; in an empty list, the words that say why."""
         look = look_for(self)
         pen = self.pen()
-        start = max(0, min(2, self.size.height - len(self.empty_words)))
+        start = max(0, min(2, self.height - len(self.empty_words)))
         if not len(self.model) and 0 <= y - start < len(self.empty_words):
             pen.space(2)
             pen.put(self.empty_words[y - start], look.text if y == start else look.muted)
-        return pen.strip(self.size.width)
+        return self.ended(pen, y)
 
-    def _draw(self, row: MessageRow | None, width: int, *, is_cursor: bool, marked: bool) -> list[Strip]:
+    def _draw(self, row: MessageRow | None, width: int, *, is_cursor: bool, marked: bool) -> list[list[Segment]]:
         look = look_for(self)
         ground: Style | None = None
         if is_cursor:
@@ -190,12 +183,14 @@ class MessageList(Pane):
         elif marked:
             ground = look.marked
         if row is None:
-            return [self.pen(ground).strip(self.size.width) for _ in range(self.lines_per_row)]
+            return [self.pen(ground).segments() for _ in range(self.lines_per_row)]
         if self.lines_per_row == 2:
             return self._two_lines(row, width, look, ground, marked=marked)
         return [self._single_line(row, width, look, ground, marked=marked)]
 
-    def _single_line(self, row: MessageRow, width: int, look: Look, ground: Style | None, *, marked: bool) -> Strip:
+    def _single_line(
+        self, row: MessageRow, width: int, look: Look, ground: Style | None, *, marked: bool
+    ) -> list[Segment]:
         unread = not row.flags.system & Flag.SEEN
         pen = self.pen(ground)
         self._marks(pen, row, look, marked=marked, unread=unread)
@@ -210,9 +205,11 @@ class MessageList(Pane):
         self._subject(pen, row, room, look, unread=unread)
         pen.space(room - (before - pen.left) + 1)
         self._end(pen, ending, time, look, unread=unread)
-        return pen.strip(self.size.width)
+        return pen.segments()
 
-    def _two_lines(self, row: MessageRow, width: int, look: Look, ground: Style | None, *, marked: bool) -> list[Strip]:
+    def _two_lines(
+        self, row: MessageRow, width: int, look: Look, ground: Style | None, *, marked: bool
+    ) -> list[list[Segment]]:
         unread = not row.flags.system & Flag.SEEN
         time = self._time(row, width)
         ending = self._ending(row)
@@ -227,7 +224,7 @@ class MessageList(Pane):
         second.put(MARKED if marked else " ", look.accent)
         second.space(4)
         self._subject(second, row, second.left - 1, look, unread=unread)
-        return [first.strip(self.size.width), second.strip(self.size.width)]
+        return [first.segments(), second.segments()]
 
     def _time(self, row: MessageRow, width: int) -> str:
         time = self.clock.short(row.received_at)
@@ -312,5 +309,5 @@ class MessageList(Pane):
 
     def on_click(self, event: events.Click) -> None:
         position = (event.y + self.top) // self.lines_per_row
-        if 0 <= position < len(self.model):
+        if event.x < self.line_width and 0 <= position < len(self.model):
             self.post_message(self.Clicked(position, event.chain, extend=event.shift or event.ctrl))

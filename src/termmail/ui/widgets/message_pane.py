@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -21,7 +20,6 @@ from termmail.ui.words import Clock, size
 
 MARGIN = 2
 WIDEST_TEXT = 92
-_DRAWN_KEPT = 500
 _LINKS_LISTED = 60
 _ADDRESSES_SHOWN = 12
 
@@ -50,17 +48,15 @@ class MessagePane(Pane):
         self.words: tuple[str, ...] = ()
         self._head: list[tuple[tuple[str, str], ...]] = []
         self._tail: list[tuple[tuple[str, str], ...]] = []
-        self._drawn: dict[int, Strip] = {}
 
     @property
     def text_width(self) -> int:
         """The cells a line of text may take."""
-        width = self.container_size.width or self.size.width
-        return max(10, min(WIDEST_TEXT, width - 2 * MARGIN - 1 if width > 30 else width - 2))
+        return max(10, min(WIDEST_TEXT, self.line_width - 2 * self._margin))
 
     @property
     def _margin(self) -> int:
-        return MARGIN if self.size.width > 30 else 1
+        return MARGIN if self.width > 30 else 1
 
     # what is shown
 
@@ -95,22 +91,18 @@ class MessagePane(Pane):
         self._assemble(to_top=False)
 
     def _assemble(self, *, to_top: bool) -> None:
-        self._drawn.clear()
         self._head = self._heading() if self.row is not None else []
         self._tail = self._ending() if self.rendered is not None else []
         lines = len(self._head) + (len(self.rendered.lines) if self.rendered is not None else 0) + len(self._tail)
-        wanted = Size(0, lines if self.row is not None and self.rendered is not None else 0)
-        if wanted != self.virtual_size:
-            self.virtual_size = wanted
-        if to_top and self.top:
-            self.to_line(0)
-        self.refresh()
+        if to_top:
+            self.top = 0
+        self.set_line_count(lines if self.rendered is not None else 0)
+        self.touch()
 
-    def forget_drawn(self) -> None:
-        self._drawn.clear()
-
-    def on_resize(self, event: events.Resize) -> None:
-        self._assemble(to_top=False)
+    def sized(self) -> None:
+        self._head = self._heading() if self.row is not None else []
+        self._tail = self._ending() if self.rendered is not None else []
+        super().sized()
 
     # headers and what follows the text
 
@@ -218,43 +210,32 @@ class MessagePane(Pane):
 
     # drawing
 
-    def render_line(self, y: int) -> Strip:
-        width = self.line_width
+    def draw_line(self, y: int) -> Strip:
         place = y + self.top
-        drawn = self._drawn.get(place)
-        if drawn is not None and drawn.cell_length == width:
-            return drawn
-        strip = self._draw(place, y, width)
-        if len(self._drawn) > _DRAWN_KEPT:
-            self._drawn.clear()
-        self._drawn[place] = strip
-        return strip
-
-    def _draw(self, place: int, y: int, width: int) -> Strip:
         look = look_for(self)
         pen = self.pen()
         if self.row is None:
-            start = max(0, min(self.size.height // 3, self.size.height - len(self.words)))
-            if 0 <= y - start < len(self.words):
+            place = y - max(0, min(self.height // 3, self.height - len(self.words)))
+            if 0 <= place < len(self.words):
                 pen.space(MARGIN)
-                pen.put(self.words[y - start], look.text if y == start else look.muted)
-            return pen.strip(self.size.width)
+                pen.put(self.words[place], look.text if place == 0 else look.muted)
+            return self.ended(pen, y)
         pen.space(self._margin)
         if place < len(self._head):
             self._pieces(pen, self._head[place], look)
-            return pen.strip(self.size.width)
+            return self.ended(pen, y)
         place -= len(self._head)
         if self.rendered is None:
             words = ["", *self.words]
             if place < len(words):
                 pen.put(words[place], look.text if place <= 1 else look.muted)
-            return pen.strip(self.size.width)
+            return self.ended(pen, y)
         lines = self.rendered.lines
         if place < len(lines):
             self._text(pen, lines[place], look)
         elif place - len(lines) < len(self._tail):
             self._pieces(pen, self._tail[place - len(lines)], look)
-        return pen.strip(self.size.width)
+        return self.ended(pen, y)
 
     @staticmethod
     def _pieces(pen: Pen, pieces: tuple[_Piece, ...], look: Look) -> None:

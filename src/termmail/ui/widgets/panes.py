@@ -75,16 +75,16 @@ class Splitter(Drawn, can_focus=False):
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
         self._dragging = False
-        self._drawn: Strip | None = None
+        self._drawn = Strip([])
         self._drawn_for: Look | None = None
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         look = look_for(self)
-        width = self.size.width
-        if self._drawn is None or self._drawn.cell_length != width or self._drawn_for is not look:
+        width = self.width
+        if self._drawn_for is not look or self._drawn.cell_length != width:
             pen = self.pen()
             pen.put("│" if width == 1 else "─" * width, look.line)
-            self._drawn, self._drawn_for = pen.strip(width), look
+            self._drawn, self._drawn_for = pen.strip(), look
         return self._drawn
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
@@ -128,6 +128,10 @@ class Panes(Widget, can_focus=False):
             yield pane
         yield self.first_splitter
         yield self.second_splitter
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # The panes cover it.
+        return [Strip.blank(crop.width)] * crop.height
 
     @property
     def layout(self) -> Layout:
