@@ -65,11 +65,25 @@ class OfflinePolicy(msgspec.Struct, frozen=True):
     days: int = 0
 
 
+class KeepKind(enum.Enum):
+    FOREVER = "forever"
+    DAYS = "days"
+    UNTIL_DELETED = "until-deleted"
+    NONE = "none"
+
+
+class KeepPolicy(msgspec.Struct, frozen=True):
+    """How long mail that POP3 downloaded stays on the server: for ever, `days` days, until it is deleted here, or not at all."""
+
+    kind: KeepKind = KeepKind.FOREVER
+    days: int = 0
+
+
 class Account(msgspec.Struct, frozen=True):
     """One account as configured in config.toml. `name` is its key there and in the store.
 
     `incoming` is the IMAP or POP3 server as `protocol` says. `user` signs in at both servers. `ca_file` is a PEM file
-    with a private authority, or empty. `connections` caps the connections open at once (T15).
+    with a private authority, or empty. `offline` is for IMAP, `keep` for POP3. `connections` caps the connections open at once (T15).
     `colour` is one of Textual's colour names, or empty for one chosen by position.
     """
 
@@ -83,6 +97,7 @@ class Account(msgspec.Struct, frozen=True):
     credential: Credential = Credential()
     ca_file: str = ""
     offline: OfflinePolicy = OfflinePolicy()
+    keep: KeepPolicy = KeepPolicy()
     connections: int = 3
     colour: str = ""
     identities: tuple[Identity, ...] = ()

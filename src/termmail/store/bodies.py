@@ -254,7 +254,7 @@ class BodyIngest:
                 (body.target.mailbox_id, body.name, changed, int(info_flags(body.name)), body.target.placement_id)
             )
         connection.executemany(
-            "UPDATE message SET sha256 = ?, size = ?, preview = ?, has_attachments = ?, body_state = ?, problem = '' WHERE id = ?",
+            "UPDATE message SET sha256 = ?, raw_size = ?, preview = ?, has_attachments = ?, body_state = ?, problem = '' WHERE id = ?",
             messages,
         )
         connection.executemany(
@@ -301,12 +301,13 @@ class BodyIngest:
             )
 
     def rename_pending(self, limit: int = 500) -> int:
-        """Let file names follow flags and moves; returns how many rows were settled."""
+        """Let names in the mirrors follow flags and moves; returns how many rows were settled."""
         rows = (
             self._database.reader()
             .execute(
                 "SELECT p.id, p.flags, p.file_mailbox_id, p.file_name, p.base_mailbox_id, p.uid, p.received_at FROM placement p"
-                " WHERE p.file_stale = 1 AND p.file_name IS NOT NULL LIMIT ?",
+                " WHERE p.file_stale = 1 AND p.file_name IS NOT NULL AND EXISTS (SELECT 1 FROM mailbox f"
+                " JOIN account a ON a.id = f.account_id WHERE f.id = p.file_mailbox_id AND a.protocol = 'imap') LIMIT ?",
                 (limit,),
             )
             .fetchall()

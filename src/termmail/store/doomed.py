@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from termmail.store.database import Database, storage_errors
+from termmail.store.maildir import find
 
 _AT_ONCE = 200
 
@@ -19,10 +21,20 @@ def sweep(database: Database) -> int:
         with database.write(durable=False) as connection, storage_errors("remove a mail file"):
             paths = connection.execute("SELECT path FROM doomed_file LIMIT ?", (_AT_ONCE,)).fetchall()
             for (path,) in paths:
-                (database.home.mail / path).unlink(missing_ok=True)
+                _remove(database.home.mail / path)
             connection.executemany("DELETE FROM doomed_file WHERE path = ?", paths)
         removed += len(paths)
     return removed
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        # Flags are in the name: another program may have renamed it meanwhile.
+        other = find(path.parent.parent, path.name)
+        if other is not None:
+            other.unlink(missing_ok=True)
 
 
 def spare(database: Database, paths: Sequence[str]) -> None:

@@ -22,9 +22,15 @@ _INFO_LETTERS = ((Flag.DRAFT, "D"), (Flag.FLAGGED, "F"), (Flag.ANSWERED, "R"), (
 _UID = re.compile(r",U=(\d+)")
 _IDENTITY_FILE = ".termmail"
 
+SUBFOLDER_FILE = "maildirfolder"
+"""What Maildir++ wants in every folder but the inbox's."""
+
 
 class MailboxIdentity(msgspec.Struct, frozen=True):
-    """What `.termmail` says of a mirrored mailbox. `wire_name` is latin-1 of the bytes; `uidvalidity` is None until the first sync."""
+    """What `.termmail` says of a mailbox, a mirrored one or (`protocol` pop3) one that is the mail itself.
+
+    `wire_name` is latin-1 of the bytes; `uidvalidity` is None until the first sync.
+    """
 
     name: str
     wire_name: str | None
@@ -32,11 +38,19 @@ class MailboxIdentity(msgspec.Struct, frozen=True):
     role: str
     uidvalidity: int | None
     account: str = ""
+    protocol: str = "imap"
 
 
 def info_suffix(flags: int) -> str:
     """`:2,` and the letters of the system flags in ASCII order."""
     return ":2," + "".join(letter for flag, letter in _INFO_LETTERS if flags & flag)
+
+
+def renamed_suffix(file_name: str, flags: int) -> str:
+    """The suffix of `flags` with the letters that a file's name has beyond ours, such as P for passed."""
+    known = {letter for _, letter in _INFO_LETTERS}
+    others = {letter for letter in file_name.partition(":2,")[2] if letter not in known}
+    return ":2," + "".join(sorted({*info_suffix(flags)[3:], *others}))
 
 
 def info_flags(file_name: str) -> Flag:
@@ -91,7 +105,8 @@ def read_identity(folder: Path) -> MailboxIdentity | None:
 
 def dismantle(folder: Path) -> None:
     """Take away what says that here is a mailbox, and the folders as far as they are empty. Raises OSError."""
-    (folder / _IDENTITY_FILE).unlink(missing_ok=True)
+    for name in (_IDENTITY_FILE, SUBFOLDER_FILE):
+        (folder / name).unlink(missing_ok=True)
     if not folder.exists():
         return
     for unfinished in (folder / "tmp").glob("*"):

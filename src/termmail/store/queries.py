@@ -26,6 +26,7 @@ from termmail.store.codec import (
     operation_row,
 )
 from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.downloads import as_sent
 from termmail.store.effective import account_folder
 from termmail.store.maildir import find
 
@@ -252,7 +253,7 @@ class Queries:
     def body_path(self, placement_id: int) -> Path | None:
         """The file with the raw bytes of a placement's message; None where they are not here, or not whole."""
         rows = self._all(
-            "SELECT a.name, b.directory, q.file_name, m.size, m.sha256 IS NOT NULL FROM placement p"
+            "SELECT a.name, b.directory, q.file_name, coalesce(m.raw_size, m.size), m.sha256 IS NOT NULL FROM placement p"
             " JOIN message m ON m.id = p.message_id JOIN placement q ON q.message_id = p.message_id"
             " JOIN mailbox b ON b.id = q.file_mailbox_id JOIN account a ON a.id = b.account_id"
             " WHERE p.id = ? AND q.file_name IS NOT NULL ORDER BY q.id <> p.id",
@@ -269,12 +270,18 @@ class Queries:
         return None
 
     def raw(self, placement_id: int) -> bytes | None:
-        """The bytes of a placement's message, None where they are not here."""
+        """The bytes of a placement's message as the server gave them, None where they are not here."""
         path = self.body_path(placement_id)
         if path is None:
             return None
         with storage_errors("read a message from disk"):
-            return path.read_bytes()
+            data = path.read_bytes()
+        local = self._one(
+            "SELECT 1 FROM placement p JOIN message m ON m.id = p.message_id JOIN account a ON a.id = m.account_id"
+            " WHERE p.id = ? AND a.protocol = 'pop3'",
+            (placement_id,),
+        )
+        return data if local is None else as_sent(data)
 
     def rendered(self, message_id: int, key: str) -> bytes | None:
         """What `Intents.store_rendered` kept."""

@@ -208,7 +208,26 @@ CREATE TABLE kept_body (
 CREATE INDEX kept_body_by_header ON kept_body (message_id_header, size);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_MAILDROPS = """
+-- Mail that was downloaded from POP3 maildrops. placement_id: where it is here; the row may be gone. deleted: by the user, for good.
+-- doubtful: fewer bytes came than the server had said.
+CREATE TABLE uidl (
+    id INTEGER PRIMARY KEY,
+    account_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    uidl TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    downloaded_at INTEGER NOT NULL,
+    placement_id INTEGER,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    doubtful INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (account_id, uidl)
+) STRICT;
+CREATE INDEX uidl_by_sha256 ON uidl (sha256, account_id);
+CREATE INDEX uidl_by_placement ON uidl (placement_id) WHERE placement_id IS NOT NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS)
 """Each brings `user_version` from its index to its index + 1. Released ones are never edited."""
 
 

@@ -1,0 +1,513 @@
+"""The store's side of a POP3 account: local mailboxes, what is known of the maildrop, and downloaded mail on its way to its place.
+
+The Maildir is the mail: base is what lies on disk. Order throughout: file durable, its name durable, ledger, row (L3).
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import time
+from collections.abc import Sequence, Set
+from pathlib import Path
+
+import msgspec
+
+from termmail.model.flags import FlagSet
+from termmail.model.mailbox import Role
+from termmail.model.maildrop import Arrival, KeptArrivals, KnownUidl, Whereabouts
+from termmail.model.message import BodyState
+from termmail.store import ledger, local_keywords
+from termmail.store.codec import column_text, keyword_set
+from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.downloads import Download, is_ours, unique_name
+from termmail.store.durable import sync_files, sync_folder
+from termmail.store.effective import account_folder, recompute
+from termmail.store.ledger import LedgerEntry
+from termmail.store.local_names import DELIMITER, INBOX, directory_name
+from termmail.store.mailboxes import LET_OTHERS_WRITE, REMOVED_AT_ONCE, account_id
+from termmail.store.maildir import (
+    SUBFOLDER_FILE,
+    MailboxIdentity,
+    find,
+    link,
+    make_maildir,
+    read_identity,
+    rename,
+    renamed_suffix,
+    write_identity,
+    write_new,
+)
+from termmail.store.placements import NewPlacement, insert_messages, insert_placements
+
+UIDVALIDITY = 1
+"""Of every local mailbox: its UIDs are given here and never change their meaning."""
+
+_STALE_SECONDS = 36 * 3600
+_ROLES = (
+    (INBOX, Role.INBOX),
+    ("Drafts", Role.DRAFTS),
+    ("Sent", Role.SENT),
+    ("Archive", Role.ARCHIVE),
+    ("Junk", Role.JUNK),
+    ("Trash", Role.TRASH),
+)
+
+
+class _Claim(msgspec.Struct, frozen=True):
+    """Mail that an arrival turns out to be: the row of the UIDL it had before, and where it is here."""
+
+    uidl_id: int | None
+    placement_id: int | None
+    deleted: bool
+
+
+class LocalMail:
+    """The Maildirs of one account and their rows. Used by one thread; shares the engine's `Database`."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._database = database
+        self._account = account
+        self.folder = database.home.mail / account_folder(account)
+
+    # mailboxes
+
+    def prepare(self) -> None:
+        """Make the usual mailboxes where they are missing, and tidy up after a crash. Raises StorageFailed."""
+        with self._database.write() as connection:
+            owner_id = account_id(connection, self._account)
+            for name, role in _ROLES:
+                known = connection.execute(
+                    "SELECT 1 FROM mailbox WHERE account_id = ? AND role = ?", (owner_id, role.value)
+                ).fetchone()
+                if known is None:
+                    self.insert_mailbox(connection, owner_id, name, role)
+        self.follow_names()
+        for _, _, folder in self.mailboxes():
+            with storage_errors("remove an unfinished download"):
+                for leftover in (folder / "tmp").glob("*"):
+                    # Only an engine downloads, and there is one: what is ours is a dead one's.
+                    if is_ours(leftover.name) or leftover.stat().st_mtime < time.time() - _STALE_SECONDS:
+                        leftover.unlink(missing_ok=True)
+
+    @staticmethod
+    def insert_mailbox(
+        connection: sqlite3.Connection, owner_id: int, name: str, role: Role = Role.NONE, directory: str | None = None
+    ) -> int:
+        """A row for a mailbox that is, or will be, on disk; returns its id."""
+        if directory is None:
+            directory = _free_directory(connection, owner_id, name)
+        cursor = connection.execute(
+            "INSERT INTO mailbox (account_id, name, base_name, wire_name, delimiter, role, directory, uidvalidity, uidnext, floor,"
+            " complete, changed) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1, 1, ?8)",
+            (
+                owner_id, column_text(name), name.encode("utf-8", "replace"), DELIMITER, role.value, directory, UIDVALIDITY,
+                now_changed(connection),
+            ),
+        )  # fmt: skip
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def adopt_mailbox(self, mailbox_id: int) -> bytes:
+        """A mailbox that the user made becomes one of this account's; returns its wire name."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE mailbox SET uidvalidity = ?, uidnext = coalesce(uidnext, 1), floor = 1, complete = 1 WHERE id = ?",
+                (UIDVALIDITY, mailbox_id),
+            )
+            row = connection.execute("SELECT base_name FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
+        return b"" if row is None else str(row[0]).encode("utf-8", "replace")
+
+    def mailboxes(self) -> list[tuple[int, str, Path]]:
+        """(id, base name, folder) of each mailbox that is on disk or should be."""
+        return [
+            (row[0], row[1], self.folder / row[2])
+            for row in self._database.all(
+                "SELECT b.id, b.base_name, b.directory FROM mailbox b JOIN account a ON a.id = b.account_id"
+                " WHERE a.name = ? AND b.wire_name IS NOT NULL ORDER BY b.id",
+                (self._account,),
+            )
+        ]
+
+    def follow_names(self) -> None:
+        """Let folders on disk be named as their mailboxes are, and say in each which it is."""
+        rows = self._database.all(
+            "SELECT b.id, b.base_name, b.role, b.directory, b.account_id FROM mailbox b JOIN account a ON a.id = b.account_id"
+            " WHERE a.name = ? AND b.wire_name IS NOT NULL",
+            (self._account,),
+        )
+        for mailbox_id, name, role, directory, owner_id in rows:
+            goal = directory
+            if directory not in (directory_name(name), directory_name(name, twin=True)):
+                with self._database.read() as reader:
+                    goal = _free_directory(reader, owner_id, name)
+                with storage_errors("rename a folder"):
+                    if (self.folder / directory).exists() and not (self.folder / goal).exists():
+                        rename(self.folder / directory, self.folder / goal)
+                with self._database.write() as connection:
+                    connection.execute("UPDATE mailbox SET directory = ? WHERE id = ?", (goal, mailbox_id))
+            wire_name = name.encode("utf-8", "replace").decode("latin-1")
+            identity = MailboxIdentity(name, wire_name, DELIMITER, role, UIDVALIDITY, self._account, "pop3")
+            folder = self.folder / goal
+            with storage_errors("create a folder"):
+                if read_identity(folder) != identity or not (folder / "cur").is_dir():
+                    write_identity(folder, identity)
+                    if goal != INBOX:
+                        (folder / SUBFOLDER_FILE).touch(mode=0o600)
+                make_maildir(folder)
+
+    def next_uid(self, mailbox_id: int) -> int:
+        """A UID for a message that comes into a mailbox."""
+        with self._database.write(durable=False) as connection:
+            return take_uid(connection, mailbox_id)
+
+    def empty_into_trash(self, mailbox_id: int) -> None:
+        """Before a mailbox is deleted: what lies in it is the only copy, and goes to Trash (L9)."""
+        more = True
+        while more:
+            with self._database.write(durable=False) as connection:
+                row = connection.execute(
+                    "SELECT t.id FROM mailbox t JOIN mailbox b ON b.account_id = t.account_id"
+                    " WHERE b.id = ? AND t.role = 'trash' AND t.id <> b.id",
+                    (mailbox_id,),
+                ).fetchone()
+                if row is None:
+                    return
+                ids = [
+                    one[0]
+                    for one in connection.execute(
+                        "SELECT id FROM placement WHERE base_mailbox_id = ? LIMIT ?", (mailbox_id, REMOVED_AT_ONCE)
+                    )
+                ]
+                for placement_id in ids:
+                    connection.execute(
+                        "UPDATE placement SET base_mailbox_id = ?, uid = ? WHERE id = ?",
+                        (row[0], take_uid(connection, row[0]), placement_id),
+                    )
+                recompute(connection, ids)
+                more = len(ids) == REMOVED_AT_ONCE
+            time.sleep(LET_OTHERS_WRITE if more else 0)
+
+    # files
+
+    def follow_files(self, limit: int = 500) -> int:
+        """Let files lie where their messages do, named after their flags; returns how many rows were settled.
+
+        A file that is not there under its name is left to `LocalScan`: another program did something with it. Raises StorageFailed.
+        """
+        rows = self._database.all(
+            "SELECT p.id, p.flags, p.base_flags, f.directory, p.file_name, p.base_mailbox_id, b.directory FROM placement p"
+            " JOIN mailbox f ON f.id = p.file_mailbox_id JOIN account a ON a.id = f.account_id"
+            " LEFT JOIN mailbox b ON b.id = p.base_mailbox_id"
+            " WHERE p.file_stale = 1 AND p.file_name IS NOT NULL AND a.name = ? LIMIT ?",
+            (self._account, limit),
+        )
+        settled: list[tuple[object, ...]] = []
+        with storage_errors("rename a mail file"):
+            for placement_id, flags, base, old_directory, old_name, base_mailbox_id, directory in rows:
+                name = old_name.partition(":2,")[0] + renamed_suffix(old_name, base)
+                goal = self.folder / (directory or old_directory) / "cur" / name
+                path = find(self.folder / old_directory, old_name)
+                if path is not None and path.name == old_name:
+                    if path != goal:
+                        rename(path, goal)
+                    settled.append((base_mailbox_id, name, flags, placement_id, old_name))
+                elif path is None and goal.exists():
+                    settled.append((base_mailbox_id, name, flags, placement_id, old_name))
+                else:
+                    settled.append((None, None, flags, placement_id, old_name))
+        if settled:
+            with self._database.write(durable=False) as connection:
+                # What changed meanwhile stays stale, and comes round once more.
+                connection.executemany(
+                    "UPDATE placement SET file_mailbox_id = coalesce(?, file_mailbox_id), file_name = coalesce(?, file_name),"
+                    " file_stale = (flags <> ?) WHERE id = ? AND file_name IS ?",
+                    settled,
+                )
+        return len(settled)
+
+    def link_file(self, source_id: int, mailbox_id: int) -> str | None:
+        """A second name in a mailbox for the file of a placement; None where that has no file. Raises StorageFailed."""
+        source = self._database.one(
+            "SELECT f.directory, p.file_name FROM placement p JOIN mailbox f ON f.id = p.file_mailbox_id WHERE p.id = ?",
+            (source_id,),
+        )
+        target = self._database.one("SELECT directory FROM mailbox WHERE id = ?", (mailbox_id,))
+        path = None if source is None else find(self.folder / source[0], source[1])
+        if path is None or target is None or source is None:
+            return None
+        size = source[1].partition(":2,")[0].partition(",")[2]
+        name = f"{unique_name()}{',' if size else ''}{size}:2,"
+        goal = self.folder / target[0] / "cur" / name
+        with storage_errors("copy a mail file"):
+            try:
+                link(path, goal)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP):
+                    raise
+                # A file system without hard links.
+                write_new(goal, path.read_bytes())
+        return name
+
+    def place_copy(self, placement_id: int, mailbox_id: int, name: str) -> None:
+        """The file of a copy is there under this name."""
+        with self._database.write(durable=False) as connection:
+            connection.execute(
+                "UPDATE placement SET file_mailbox_id = ?, file_name = ?, file_stale = 1 WHERE id = ?",
+                (mailbox_id, name, placement_id),
+            )
+
+    def write_keywords(self) -> None:
+        """Write down the keywords of all mail, for `reindex`. Raises StorageFailed."""
+        rows = self._database.all(
+            "SELECT p.file_name, p.base_keywords FROM placement p JOIN mailbox f ON f.id = p.file_mailbox_id"
+            " JOIN account a ON a.id = f.account_id WHERE a.name = ? AND p.base_keywords <> '' AND p.file_name IS NOT NULL",
+            (self._account,),
+        )
+        with storage_errors("write the keywords file"):
+            local_keywords.write(self.folder, {row[0].partition(":2,")[0]: keyword_set(row[1]) for row in rows})
+
+    # the maildrop
+
+    def known_uidls(self) -> dict[str, KnownUidl]:
+        """What was downloaded before, by UIDL. The first time it is read back from the ledger."""
+        self._import_ledger()
+        known: dict[str, KnownUidl] = {}
+        for uidl, size, at, deleted, doubtful, here, role in self._database.all(
+            "SELECT u.uidl, u.size, u.downloaded_at, u.deleted, u.doubtful, p.id IS NOT NULL, b.role FROM uidl u"
+            " JOIN account a ON a.id = u.account_id LEFT JOIN placement p ON p.id = u.placement_id"
+            " LEFT JOIN mailbox b ON b.id = p.mailbox_id WHERE a.name = ?",
+            (self._account,),
+        ):
+            if here and role is not None:
+                where = Whereabouts.TRASH if role == Role.TRASH.value else Whereabouts.HERE
+            else:
+                # A message that is to be deleted for good is invisible before its row goes.
+                where = Whereabouts.DELETED if deleted or here else Whereabouts.LOST
+            known[uidl] = KnownUidl(uidl, size, at, where, bool(doubtful))
+        return known
+
+    def _import_ledger(self) -> None:
+        with storage_errors("read the list of downloaded mail"):
+            entries = ledger.read(self.folder)
+        if not entries:
+            return
+        with self._database.write() as connection:
+            owner_id = account_id(connection, self._account)
+            if connection.execute("SELECT 1 FROM uidl WHERE account_id = ? LIMIT 1", (owner_id,)).fetchone():
+                return
+            # The latest first: an earlier one with the same bytes may be the UIDL that it had before.
+            for entry in reversed(entries.values()):
+                sha256 = bytes.fromhex(entry.sha256)
+                placement_id = None if entry.deleted else _unclaimed(connection, owner_id, sha256)
+                connection.execute(
+                    "INSERT INTO uidl (account_id, uidl, size, sha256, downloaded_at, placement_id, deleted)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (owner_id, entry.uidl, entry.size, sha256, entry.at, placement_id, entry.deleted),
+                )
+
+    def download(self) -> Download:
+        """A file for the next message. Raises StorageFailed."""
+        return Download(self.folder / INBOX)
+
+    def keep_arrivals(self, arrivals: Sequence[Arrival], listed: Set[str]) -> KeptArrivals:
+        """Make a group of arrivals durable in the inbox, with their rows and ledger lines; after that they may go from the server.
+
+        `listed` are the UIDLs that the server has now: mail with the same bytes as one that it had under another UIDL, and has no
+        longer, is that one, and no second copy is made. Raises StorageFailed; then no row was written.
+        """
+        new, taken_over, repeated = self._sort(arrivals, listed)
+        inbox = self.folder / INBOX
+        now = int(time.time())
+        names: list[str] = []
+        with storage_errors("write a message to disk"):
+            if new:
+                sync_files([arrival.path for arrival in new])
+            for arrival in new:
+                name = f"{unique_name()},S={arrival.file_size}:2,"
+                rename(arrival.path, inbox / "cur" / name)
+                names.append(name)
+            if new:
+                sync_folder(inbox / "cur")
+            ledger.append(
+                self.folder,
+                [
+                    LedgerEntry(arrival.uidl, arrival.sha256.hex(), arrival.listed_size, now, deleted)
+                    for arrival, deleted in [
+                        *((one, False) for one in new),
+                        *((one, claim.deleted) for one, claim in taken_over),
+                    ]
+                ],
+            )
+            for arrival in (*(one for one, _ in taken_over), *repeated):
+                arrival.path.unlink(missing_ok=True)
+        with self._database.write() as connection:
+            owner_id = account_id(connection, self._account)
+            self._insert(connection, owner_id, list(zip(new, names, strict=True)), now)
+            for arrival, claim in taken_over:
+                connection.execute("DELETE FROM uidl WHERE id = ?", (claim.uidl_id,))
+                _record(connection, owner_id, arrival, now, claim.placement_id, deleted=claim.deleted)
+            for arrival in repeated:
+                connection.execute(
+                    "UPDATE uidl SET size = ? WHERE account_id = ? AND uidl = ?",
+                    (arrival.listed_size, owner_id, arrival.uidl),
+                )
+        return KeptArrivals(len(new), len(taken_over) + len(repeated))
+
+    def _sort(
+        self, arrivals: Sequence[Arrival], listed: Set[str]
+    ) -> tuple[list[Arrival], list[tuple[Arrival, _Claim]], list[Arrival]]:
+        """Those that are new, those that are known as something else, and those that came before under the same UIDL."""
+        new: list[Arrival] = []
+        taken_over: list[tuple[Arrival, _Claim]] = []
+        repeated: list[Arrival] = []
+        used: set[int] = set()
+        with self._database.read() as reader:
+            owner_id = account_id(reader, self._account)
+            for arrival in arrivals:
+                same = reader.execute(
+                    "SELECT 1 FROM uidl u LEFT JOIN placement p ON p.id = u.placement_id"
+                    " WHERE u.account_id = ? AND u.uidl = ? AND u.sha256 = ? AND (u.deleted OR p.id IS NOT NULL)",
+                    (owner_id, arrival.uidl, arrival.sha256),
+                ).fetchone()
+                if same is not None:
+                    repeated.append(arrival)
+                    continue
+                claim = _claim(reader, owner_id, arrival, listed, used)
+                if claim is None:
+                    new.append(arrival)
+                else:
+                    taken_over.append((arrival, claim))
+        return new, taken_over, repeated
+
+    @staticmethod
+    def _insert(connection: sqlite3.Connection, owner_id: int, placed: list[tuple[Arrival, str]], now: int) -> None:
+        if not placed:
+            return
+        (inbox_id,) = connection.execute(
+            "SELECT id FROM mailbox WHERE account_id = ? AND role = 'inbox'", (owner_id,)
+        ).fetchone()
+        message_ids = [_known_message(connection, owner_id, arrival.sha256) for arrival, _ in placed]
+        fresh: dict[bytes, Arrival] = {}
+        for (arrival, _), message_id in zip(placed, message_ids, strict=True):
+            if message_id is None:
+                fresh.setdefault(arrival.sha256, arrival)
+        inserted = insert_messages(connection, owner_id, [(one.envelope, one.size, "") for one in fresh.values()])
+        fresh_ids = dict(zip(fresh, inserted, strict=True))
+        connection.executemany(
+            "UPDATE message SET sha256 = ?, raw_size = ?, preview = ?, has_attachments = ?, body_state = ? WHERE id = ?",
+            (
+                (
+                    sha256, one.file_size, column_text(one.preview), one.has_attachments, BodyState.PRESENT.value,
+                    fresh_ids[sha256],
+                )
+                for sha256, one in fresh.items()
+            ),
+        )  # fmt: skip
+        first_uid = take_uid(connection, inbox_id, len(placed))
+        placements = insert_placements(
+            connection,
+            [
+                NewPlacement(
+                    fresh_ids[arrival.sha256] if message_id is None else message_id,
+                    inbox_id, inbox_id, first_uid + offset, FlagSet(), arrival.received_at, name,
+                )
+                for offset, ((arrival, name), message_id) in enumerate(zip(placed, message_ids, strict=True))
+            ],
+        )  # fmt: skip
+        for (arrival, _), placement_id in zip(placed, placements, strict=True):
+            _record(connection, owner_id, arrival, now, placement_id, deleted=False)
+
+    def note_deleted(self, placement_ids: Sequence[int]) -> None:
+        """Before rows of these placements go because the user deleted them for good: say so in the ledger. Raises StorageFailed."""
+        with self._database.read() as reader:
+            rows = reader.execute(
+                "SELECT u.id, u.uidl, u.sha256, u.size, u.downloaded_at FROM uidl u WHERE u.placement_id IN"
+                " (SELECT value FROM json_each(?))",
+                (f"[{','.join(map(str, placement_ids))}]",),
+            ).fetchall()
+        if not rows:
+            return
+        with storage_errors("write the list of downloaded mail"):
+            ledger.append(
+                self.folder,
+                [LedgerEntry(row[1], bytes(row[2]).hex(), row[3], row[4], deleted=True) for row in rows],
+            )
+        with self._database.write() as connection:
+            connection.executemany("UPDATE uidl SET deleted = 1 WHERE id = ?", ((row[0],) for row in rows))
+
+
+def _free_directory(connection: sqlite3.Connection, owner_id: int, name: str) -> str:
+    taken = {
+        row[0] for row in connection.execute("SELECT lower(directory) FROM mailbox WHERE account_id = ?", (owner_id,))
+    }
+    directory = directory_name(name)
+    return directory_name(name, twin=True) if directory.lower() in taken else directory
+
+
+def take_uid(connection: sqlite3.Connection, mailbox_id: int, count: int = 1) -> int:
+    """The first of `count` UIDs that are free from now on taken."""
+    row = connection.execute("SELECT coalesce(uidnext, 1) FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
+    first = 1 if row is None else int(row[0])
+    connection.execute("UPDATE mailbox SET uidnext = ? WHERE id = ?", (first + count, mailbox_id))
+    return first
+
+
+def _known_message(connection: sqlite3.Connection, owner_id: int, sha256: bytes) -> int | None:
+    row = connection.execute(
+        "SELECT id FROM message WHERE sha256 = ? AND account_id = ?", (sha256, owner_id)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _unclaimed(connection: sqlite3.Connection, owner_id: int, sha256: bytes) -> int | None:
+    """A placement with these bytes that no UIDL stands for."""
+    row = connection.execute(
+        "SELECT p.id FROM message m JOIN placement p ON p.message_id = m.id WHERE m.sha256 = ? AND m.account_id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM uidl u WHERE u.placement_id = p.id) ORDER BY p.id LIMIT 1",
+        (sha256, owner_id),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _claim(
+    reader: sqlite3.Connection, owner_id: int, arrival: Arrival, listed: Set[str], used: set[int]
+) -> _Claim | None:
+    """The mail that an arrival under a new UIDL is: one that the server no longer has under its old one, or one that lies here and
+    never had any. Each is claimed once: `used` holds the placements, and the uidl rows as negative numbers."""
+    for uidl_id, uidl, placement_id, deleted, here in reader.execute(
+        "SELECT u.id, u.uidl, u.placement_id, u.deleted, p.id IS NOT NULL FROM uidl u"
+        " LEFT JOIN placement p ON p.id = u.placement_id WHERE u.sha256 = ? AND u.account_id = ? ORDER BY u.id",
+        (arrival.sha256, owner_id),
+    ):
+        if uidl not in listed and -uidl_id not in used and (here or deleted):
+            used.add(-uidl_id)
+            return _Claim(uidl_id, placement_id, bool(deleted))
+    for (placement_id,) in reader.execute(
+        "SELECT p.id FROM message m JOIN placement p ON p.message_id = m.id WHERE m.sha256 = ? AND m.account_id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM uidl u WHERE u.placement_id = p.id) ORDER BY p.id",
+        (arrival.sha256, owner_id),
+    ):
+        if placement_id not in used:
+            used.add(placement_id)
+            return _Claim(None, placement_id, deleted=False)
+    return None
+
+
+def _record(
+    connection: sqlite3.Connection,
+    owner_id: int,
+    arrival: Arrival,
+    now: int,
+    placement_id: int | None,
+    *,
+    deleted: bool,
+) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO uidl (account_id, uidl, size, sha256, downloaded_at, placement_id, deleted, doubtful)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            owner_id, column_text(arrival.uidl), arrival.listed_size, arrival.sha256, now, placement_id, deleted,
+            arrival.doubtful,
+        ),
+    )  # fmt: skip
