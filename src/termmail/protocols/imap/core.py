@@ -21,8 +21,8 @@ from termmail.protocols.imap.responses import (
     untagged_status,
 )
 from termmail.protocols.imap.unsolicited import Collector, capability_set
-from termmail.protocols.imap.wire import Wire
 from termmail.protocols.redact import Redactor
+from termmail.protocols.wire import Wire
 from termmail.protocols.words import server_text
 
 SMALL_LITERAL = 1 << 20

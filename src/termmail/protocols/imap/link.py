@@ -18,7 +18,7 @@ from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolVi
 from termmail.protocols import tls
 from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.responses import LiteralTooLarge, Response, parse_status, read_response
-from termmail.protocols.imap.wire import Wire
+from termmail.protocols.wire import Wire
 
 _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)(?: (.*))?$", re.IGNORECASE)
 _SMALL = 64 << 10

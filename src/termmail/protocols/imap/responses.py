@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from termmail.protocols.imap.wire import Wire
+from termmail.protocols.wire import Wire
 
 
 class Mark(enum.Enum):

@@ -1,4 +1,4 @@
-"""The bytes between us and an IMAP server: buffered reading, limits, time limits, and an abort from another thread."""
+"""The bytes between us and a server: buffered reading, limits, time limits, and an abort from another thread."""
 
 from __future__ import annotations
 
