@@ -1,6 +1,6 @@
 """The demo's mail provider as a program: `python -m termmail.demo.provider --home DIR`.
 
-It starts an IMAP and an SMTP server on loopback, without TLS, with Lisa's and Bob's mail in memory, prints one line of
+It starts an IMAP, a POP3 and an SMTP server on loopback, without TLS, with Lisa's and Bob's mail in memory, prints one line of
 JSON, an `Announcement`, and ends when its stdin closes, so that it never outlives whoever started it.
 """
 
@@ -23,17 +23,19 @@ import msgspec
 from termmail.demo.announcement import LOG_NAME, Announcement
 from termmail.demo.imap import ImapHost
 from termmail.demo.mail import MAILBOXES, USERS, demo_mail
+from termmail.demo.pop3 import Pop3Host
 from termmail.demo.smtp import SmtpHost
 
 _log = logging.getLogger("termmail.demo")
 
 
 class Provider:
-    """Both servers, with one `deliver` behind them."""
+    """The servers, with one `deliver` behind them. What is deleted by POP3 stays in the IMAP server's INBOX."""
 
     def __init__(self) -> None:
         self.passwords = {user: secrets.token_urlsafe(12) for user in USERS}
         self._imap = ImapHost(self.passwords)
+        self._pop3 = Pop3Host(self.passwords)
         self._smtp = SmtpHost(self.passwords, self.deliver)
 
     async def start(self, now: datetime.datetime) -> Announcement:
@@ -46,16 +48,23 @@ class Provider:
             await self._imap.append(
                 sample.user, sample.mailbox, sample.raw, flags=sample.flags, received=sample.received
             )
+            if sample.mailbox == "INBOX":
+                self._pop3.append(sample.user, sample.raw)
+        await self._pop3.start()
         await self._smtp.start()
-        return Announcement(imap_port=self._imap.port, smtp_port=self._smtp.port, passwords=self.passwords)
+        return Announcement(
+            imap_port=self._imap.port, pop3_port=self._pop3.port, smtp_port=self._smtp.port, passwords=self.passwords
+        )
 
     async def stop(self) -> None:
         await self._smtp.stop()
+        await self._pop3.stop()
         await self._imap.stop()
 
     async def deliver(self, recipient: str, raw: bytes) -> None:
         """New mail for one of the users, byte for byte; wakes whoever idles on their INBOX."""
         await self._imap.append(recipient, "INBOX", raw)
+        self._pop3.append(recipient, raw)
         _log.info("delivered %d bytes to %s", len(raw), recipient)
 
 

@@ -60,6 +60,10 @@ class DemoProvider:
         return self._told().imap_port
 
     @property
+    def pop3_port(self) -> int:
+        return self._told().pop3_port
+
+    @property
     def smtp_port(self) -> int:
         return self._told().smtp_port
 

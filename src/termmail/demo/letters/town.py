@@ -6,7 +6,7 @@ import datetime
 
 from termmail.demo.compose import Pen, Person, flowed, say
 from termmail.demo.files import lighthouse_png, text_pdf
-from termmail.demo.people import BOB, HENRIK, LISA, MARTA, MIRA, PRIYA, TOMAS
+from termmail.demo.people import BOB, HENRIK, LISA, MARTA, MIRA, PRIYA, TIDES, TOMAS
 
 _GAZETTE = Person("The Tidewater Gazette", "editor@gazette.example")
 _FERRY = Person("Skarvik Ferry", "no-reply@ferry.example")
@@ -363,5 +363,16 @@ def write_bob(pen: Pen) -> None:
     say(hello, "That goes on the cover of the anniversary booklet. You will be paid in mustard.\n\nLisa")
     note = pen.write(sender=HENRIK, to=[BOB], subject="Outboard motor", when=pen.clock.day(9, 7, 45))
     say(note, "Ole says it runs if you kick it first.\n\nHenrik")
+    rope = pen.write(sender=TOMAS, to=[BOB], subject="Rope, twelve metres", when=pen.clock.day(5, 11, 20))
+    say(rope, "It lies behind the counter under your name. The old one I have hung up as a warning.\n\nTomás")
+    weather = pen.write(sender=TIDES, to=[BOB], subject="Tides for the week", when=pen.clock.day(1, 6, 0))
+    say(
+        weather,
+        "High water at the old pier\n\nMon  05:12  17:38   3.1 m\nTue  05:58  18:25   3.2 m\nWed  06:47  19:15   3.0 m\n\n"
+        "Small craft warning for Wednesday afternoon.\n\n-- \nThis list goes out every Sunday night.",
+        flow=False,
+    )
+    pen.deliver(rope, "INBOX", relay="mail.example.net")
+    pen.deliver(weather, "INBOX", relay="lists.example.com")
     pen.deliver(hello, "INBOX", "\\Seen")
     pen.deliver(note, "INBOX", relay="mail.skarvik.example")
