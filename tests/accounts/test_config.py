@@ -19,6 +19,8 @@ from termmail.model.account import (
     Credential,
     CredentialKind,
     Identity,
+    KeepKind,
+    KeepPolicy,
     OfflineKind,
     OfflinePolicy,
     Protocol,
@@ -204,7 +206,8 @@ IMAP = 'imap = { host = "imap.example.org" }\n'
         (ACCOUNT + IMAP + "connections = 50\n", 4, ["connections", "1 to 20"]),
         (ACCOUNT + IMAP + 'identities = [{ name = "x", adress = "y" }]\n', 4, ["identities", '"address"']),
         (ACCOUNT + IMAP + "identities = 3\n", 4, ["identities", "list"]),
-        (ACCOUNT + 'pop3 = { host = "x" }\n', 3, ["pop3", "IMAP"]),
+        (ACCOUNT + 'pop3 = { host = "x" }\nimap = { host = "x" }\n', 3, ["pop3", "one of the two"]),
+        (ACCOUNT + 'pop3 = { host = "x" }\nkeep = "a week"\n', 4, ["keep", "until-deleted"]),
         (ACCOUNT + IMAP + 'user = "a\\u0007"\n', 4, ["user", "control"]),
         ('[accounts."a b"]\nemail = "a@b"\n' + IMAP, 1, ['"a b"', "name"]),
         (ACCOUNT + IMAP + '[accounts.Lisa]\nemail = "a@b"\n' + IMAP, 4, ["Lisa", "case"]),
@@ -288,8 +291,18 @@ _accounts = st.builds(
 )
 
 
+def _by_pop3(account: Account, keep: KeepPolicy) -> Account:
+    return msgspec.structs.replace(account, protocol=Protocol.POP3, offline=OfflinePolicy(), keep=keep)
+
+
+_keep = st.sampled_from(
+    [KeepPolicy(), KeepPolicy(KeepKind.DAYS, 7), KeepPolicy(KeepKind.UNTIL_DELETED), KeepPolicy(KeepKind.NONE)]
+)
+_any_accounts = _accounts | st.builds(_by_pop3, _accounts, _keep)
+
+
 @settings(deadline=None, max_examples=40)
-@given(accounts=st.lists(_accounts, min_size=1, max_size=3, unique_by=lambda account: account.name.casefold()))
+@given(accounts=st.lists(_any_accounts, min_size=1, max_size=3, unique_by=lambda account: account.name.casefold()))
 def test_every_account_survives_the_file(accounts: list[Account], tmp_path_factory: pytest.TempPathFactory) -> None:
     home = Home.under(tmp_path_factory.mktemp("home"))
     write(home, BY_HAND.replace("accounts.work", 'accounts."by-hand @x"'.replace(" ", "")))

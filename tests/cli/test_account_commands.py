@@ -59,11 +59,13 @@ def test_add_by_pipe(cli: Cli) -> None:
         "user": "lisa@example.org",
         "protocol": "imap",
         "imap": {"host": "imap.example.org", "port": 993, "security": "tls"},
+        "pop3": None,
         "smtp": {"host": "smtp.example.org", "port": 465, "security": "tls"},
         "password_from": "keyring",
         "password_command": "",
         "ca_file": "",
         "offline": "all",
+        "keep": None,
     }
     assert [found["name"] for found in cli.json("account", "list")] == ["lisa"]
 
@@ -122,10 +124,37 @@ def test_missing_ca_file_and_bad_address(cli: Cli) -> None:
     assert "e-mail address" in cli.error
 
 
-def test_pop3_is_not_there_yet(cli: Cli) -> None:
-    for extra in (("--pop3", "pop.example.org"), ("--keep", "forever")):
-        assert cli("account", "add", "a", "--email", "a@b", *extra, "--password-ask") == 69
-        assert "POP3" in cli.error
+@pytest.mark.parametrize(
+    ("given", "kept"), [("forever", "forever"), ("14", 14), ("until-deleted", "until-deleted"), ("none", "none")]
+)
+def test_pop3_account(cli: Cli, given: str, kept: str | int) -> None:
+    cli.ok("account", "add", "a", "--email", "a@b", "--pop3", "pop.example.org", "--keep", given, "--password-ask")
+    found = cli.json("account", "show", "a")
+    assert found["protocol"] == "pop3"
+    assert found["imap"] is None
+    assert found["pop3"] == {"host": "pop.example.org", "port": 995, "security": "tls"}
+    assert (found["keep"], found["offline"]) == (kept, None)
+    assert "POP3" in cli.ok("account", "list")
+    cli.ok("account", "edit", "a", "--keep", "3", "--pop3-security", "starttls")
+    assert account(cli, "a").keep.days == 3
+    assert account(cli, "a").incoming.port == 110
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--pop3", "p", "--imap", "i"),
+        ("--pop3", "p", "--offline", "all"),
+        ("--imap", "i", "--keep", "none"),
+        ("--pop3", "p", "--keep", "0"),
+        ("--pop3", "p", "--keep", "soon"),
+        ("--pop3", "p", "--imap-security", "tls"),
+        ("--pop3", "p", "--pop3-security", "none"),
+    ],
+)
+def test_options_that_do_not_go_together(cli: Cli, given: tuple[str, ...]) -> None:
+    assert cli("account", "add", "a", "--email", "a@b", *given, "--password-ask") == 64
+    assert not (cli.folder / "config.toml").exists()
 
 
 def test_plain_connection_on_this_computer_is_always_told(cli: Cli) -> None:

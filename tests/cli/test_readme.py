@@ -62,7 +62,7 @@ def test_every_exit_code_is_there() -> None:
 )
 def test_every_key_is_there(command: str, shape: type[msgspec.Struct]) -> None:
     row = next(line for line in section("JSON").splitlines() if line.startswith(f"| {command}"))
-    documented = re.search(r"\{([a-z_, ]+)\}", row)
+    documented = re.search(r"\{([a-z0-9_, ]+)\}", row)
     assert documented is not None
     assert documented[1].split(", ") == [field.encode_name for field in msgspec.structs.fields(shape)]
 

@@ -21,6 +21,8 @@ from termmail.model.account import (
     Credential,
     CredentialKind,
     Identity,
+    KeepKind,
+    KeepPolicy,
     OfflineKind,
     OfflinePolicy,
     Protocol,
@@ -75,11 +77,13 @@ class Config(msgspec.Struct, frozen=True):
         return folded[0] if len(folded) == 1 else None
 
 
-def default_port(security: Security, *, smtp: bool = False) -> int:
-    """The port of IMAP, or of message submission, for a kind of security (RFC 8314)."""
-    if smtp:
-        return 465 if security is Security.TLS else 587
-    return 993 if security is Security.TLS else 143
+_PORTS = {"imap": (993, 143), "pop3": (995, 110), "smtp": (465, 587)}
+
+
+def default_port(service: str, security: Security) -> int:
+    """The port of "imap", "pop3", or "smtp" (message submission) for a kind of security (RFC 8314)."""
+    with_tls, without = _PORTS[service]
+    return with_tls if security is Security.TLS else without
 
 
 def is_loopback(host: str) -> bool:
@@ -258,17 +262,24 @@ def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
             'belongs together with password_from = "command"; one is there without the other',
             'password_from = "command" and password_command = "pass show mail/lisa"',
         )
+    if table.imap is not None and table.pop3 is not None:
+        raise source.mistake((*path, "pop3"), "stands beside imap; an account has one of the two. Remove one")
+    incoming = table.imap if table.pop3 is None else table.pop3
+    if incoming is None:
+        raise source.mistake((*path, "imap"), "is missing, and so is pop3", 'imap = { host = "imap.example.org" }')
+    protocol = Protocol.IMAP if table.pop3 is None else Protocol.POP3
     return Account(
         name=name,
         email=table.email,
-        protocol=Protocol.IMAP,
-        incoming=_server(source, table.imap, (*path, "imap")),
+        protocol=protocol,
+        incoming=_server(source, incoming, (*path, protocol.value)),
         smtp=None if table.smtp is None else _server(source, table.smtp, (*path, "smtp")),
         user=table.user or table.email,
         full_name=table.full_name,
         credential=Credential(_CREDENTIAL_KINDS[table.password_from], table.password_command),
         ca_file=table.ca_file,
         offline=_policy(table.offline),
+        keep=_keep(table.keep),
         connections=table.connections,
         colour=table.colour,
         identities=tuple(Identity(identity.name, identity.address) for identity in table.identities),
@@ -279,6 +290,10 @@ def _policy(offline: str | int) -> OfflinePolicy:
     if isinstance(offline, int):
         return OfflinePolicy(OfflineKind.DAYS, offline)
     return OfflinePolicy(OfflineKind(offline))
+
+
+def _keep(keep: str | int) -> KeepPolicy:
+    return KeepPolicy(KeepKind.DAYS, keep) if isinstance(keep, int) else KeepPolicy(KeepKind(keep))
 
 
 def _server(source: ConfigText, table: ServerTable, path: tuple[str, ...]) -> Server:
@@ -292,7 +307,7 @@ def _server(source: ConfigText, table: ServerTable, path: tuple[str, ...]) -> Se
             '"none" would send the password in the clear; it is accepted for this computer only (localhost)',
             'security = "tls"',
         )
-    return Server(table.host, table.port or default_port(table.security, smtp=path[-1] == "smtp"), table.security)
+    return Server(table.host, table.port or default_port(path[-1], table.security), table.security)
 
 
 def _account_values(account: Account) -> dict[str, Any]:
@@ -307,12 +322,17 @@ def _account_values(account: Account) -> dict[str, Any]:
         values["password_command"] = account.credential.command
     if account.ca_file:
         values["ca_file"] = account.ca_file
-    values["offline"] = account.offline.days if account.offline.kind is OfflineKind.DAYS else account.offline.kind.value
+    if account.protocol is Protocol.POP3:
+        values["keep"] = account.keep.days if account.keep.kind is KeepKind.DAYS else account.keep.kind.value
+    else:
+        values["offline"] = (
+            account.offline.days if account.offline.kind is OfflineKind.DAYS else account.offline.kind.value
+        )
     if account.connections != DEFAULT_CONNECTIONS:
         values["connections"] = account.connections
     if account.colour:
         values["colour"] = account.colour
-    values["imap"] = _server_values(account.incoming)
+    values[account.protocol.value] = _server_values(account.incoming)
     if account.smtp is not None:
         values["smtp"] = _server_values(account.smtp)
     if account.identities:

@@ -53,8 +53,6 @@ class ConfigText:
                 "cannot be here: a password is never kept in this file. Remove it, and change it if others can read the file",
                 'password_from = "keyring"',
             )
-        if key == "pop3":
-            return self.mistake((*path, key), "cannot be used: this version of termmail reads IMAP accounts only")
         import difflib
 
         near = difflib.get_close_matches(key.lower(), known, 1, 0.6)

@@ -43,7 +43,8 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     email: Annotated[str, _key("an e-mail address", '"lisa@example.org"')]
     full_name: Annotated[str, _key("a name in quotes", '"Lisa Example"')] = ""
     user: Annotated[str, _key("the name to sign in with; without it the e-mail address is used", '"lisa"')] = ""
-    imap: ServerTable
+    imap: ServerTable | None = None
+    pop3: ServerTable | None = None
     smtp: ServerTable | None = None
     password_from: Annotated[PasswordFrom, _key('"keyring", "command" or "ask"', '"keyring"')] = PasswordFrom.KEYRING
     password_command: Annotated[str, _key("a command line that prints the password", '"pass show mail/lisa"')] = ""
@@ -52,6 +53,10 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
         Literal["all", "on-demand"] | Annotated[int, msgspec.Meta(ge=1, le=36500)],
         _key('"all", "on-demand" or a number of days', '"all"'),
     ] = "all"
+    keep: Annotated[
+        Literal["forever", "until-deleted", "none"] | Annotated[int, msgspec.Meta(ge=1, le=36500)],
+        _key('"forever", "until-deleted", "none" or a number of days', '"forever"'),
+    ] = "forever"
     connections: Annotated[int, _key("a whole number from 1 to 20", "3"), msgspec.Meta(ge=1, le=20)] = (
         DEFAULT_CONNECTIONS
     )

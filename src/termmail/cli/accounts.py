@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from termmail.accounts import config, credentials
-from termmail.cli.arguments import HostPort, Offline
+from termmail.cli.arguments import HostPort, Keep, Offline
 from termmail.cli.completions import complete_account
-from termmail.cli.exit_codes import CommandError, ExitCode, exit_code
+from termmail.cli.exit_codes import ExitCode, exit_code
 from termmail.cli.output import columns, local_time, note, say, say_json
 from termmail.cli.passwords import ask_password, read_password
 from termmail.cli.session import Session, existing_file, json_option, no_such_account, pass_session
@@ -21,6 +21,7 @@ from termmail.model.account import (
     Account,
     Credential,
     CredentialKind,
+    KeepKind,
     OfflineKind,
     OfflinePolicy,
     Protocol,
@@ -34,6 +35,11 @@ from termmail.model.status import AccountStatus, ConnectionState
 Command = TypeVar("Command", bound=Callable[..., Any])
 Address = tuple[str, int | None]
 
+_PROTOCOL_NAMES = {Protocol.IMAP: "IMAP", Protocol.POP3: "POP3"}
+_ONLY_WITH = {
+    Protocol.IMAP: ("imap", "imap_security", "offline"),
+    Protocol.POP3: ("pop3", "pop3_security", "keep"),
+}
 _SECURITY = click.Choice([security.value for security in Security])
 
 
@@ -45,10 +51,16 @@ def _settings(command: Command) -> Command:
             click.option(
                 "--imap", type=HostPort(), help="The IMAP server; port 993, or 143 without TLS, if none is given."
             ),
+            click.option(
+                "--pop3",
+                type=HostPort(),
+                help="Instead of --imap, the POP3 server: mail is downloaded to this computer; port 995, or 110 without TLS.",
+            ),
             click.option("--smtp", type=HostPort(), help="The server for sending; kept for when termmail sends mail."),
             click.option(
                 "--imap-security", type=_SECURITY, help="tls (the default), starttls, or none on this computer."
             ),
+            click.option("--pop3-security", type=_SECURITY, help="The same for the POP3 server."),
             click.option("--smtp-security", type=_SECURITY, help="The same for the server for sending."),
             click.option("--user", metavar="USER", help="The name to sign in with; without it the address."),
             click.option(
@@ -62,27 +74,17 @@ def _settings(command: Command) -> Command:
             click.option(
                 "--offline",
                 type=Offline(),
-                help="Which messages to keep here whole: all, so many days, or those opened.",
+                help="With IMAP: which messages to keep here whole: all, so many days, or those opened.",
+            ),
+            click.option(
+                "--keep",
+                type=Keep(),
+                help="With POP3: how long mail stays on the server: forever (the default), so many days, until-deleted here, or none.",
             ),
         )
     ):
         command = option(command)
     return command
-
-
-def _pop3_options(command: Command) -> Command:
-    """What the POP3 accounts to come will take: understood, and answered."""
-    for option in ("--pop3", "--pop3-security", "--keep"):
-        command = click.option(option, hidden=True, expose_value=False, callback=_no_pop3)(command)
-    return command
-
-
-def _no_pop3(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        raise CommandError(
-            "This version of termmail does not read POP3 accounts yet. Give the server with --imap.",
-            ExitCode.UNAVAILABLE,
-        )
 
 
 @click.group()
@@ -94,7 +96,6 @@ def account() -> None:
 @click.argument("account_name", metavar="NAME")
 @click.option("--email", metavar="ADDRESS", required=True, help="The account's address.")
 @_settings
-@_pop3_options
 @json_option
 @pass_session
 def add(session: Session, /, account_name: str, email: str, **options: Any) -> None:
@@ -104,15 +105,16 @@ def add(session: Session, /, account_name: str, email: str, **options: Any) -> N
     termmail account add work --email lisa@example.org \\
         --imap imap.example.org --smtp smtp.example.org --password-stdin
     """
-    if options["imap"] is None:
-        raise click.UsageError("Say where the mail is: --imap HOST[:PORT].")
+    if (options["imap"] is None) == (options["pop3"] is None):
+        raise click.UsageError("Say where the mail is: --imap HOST[:PORT], or --pop3 HOST[:PORT].")
     if not config.ACCOUNT_NAME.fullmatch(account_name):
         raise click.UsageError("NAME may have at most 64 letters, digits and . _ @ + -, the first a letter or digit.")
     if _ways(options) != 1:
         raise click.UsageError(
             "Say where the password comes from: --password-stdin, --password-command CMD or --password-ask."
         )
-    blank = Account(account_name, email, Protocol.IMAP, Server("", 0), None, email, offline=OfflinePolicy())
+    protocol = Protocol.IMAP if options["pop3"] is None else Protocol.POP3
+    blank = Account(account_name, email, protocol, Server("", 0), None, email, offline=OfflinePolicy())
     new = _with_options(blank, options)
     if session.config.account(account_name) is not None:
         raise click.UsageError(
@@ -150,15 +152,16 @@ def list_(session: Session) -> None:
         note("No account yet. Add one with: termmail account add")
     else:
         columns(
-            [("ACCOUNT", "ADDRESS", "SERVER", "SECURITY", "PASSWORD", "OFFLINE")]
+            [("ACCOUNT", "ADDRESS", "KIND", "SERVER", "SECURITY", "PASSWORD", "KEPT")]
             + [
                 (
                     known.name,
                     known.email,
+                    _PROTOCOL_NAMES[known.protocol],
                     _server_text(known.incoming),
                     known.incoming.security.value,
                     PASSWORD_FROM[known.credential.kind],
-                    _offline_text(known.offline),
+                    _kept_text(known),
                 )
                 for known in accounts
             ]
@@ -182,12 +185,12 @@ def show(session: Session, account_name: str) -> None:
             ("name", found.name),
             ("address", found.email),
             ("your name", found.full_name),
-            ("IMAP", f"{_server_text(found.incoming)} ({found.incoming.security.value})"),
+            (_PROTOCOL_NAMES[found.protocol], f"{_server_text(found.incoming)} ({found.incoming.security.value})"),
             ("SMTP", "" if found.smtp is None else f"{_server_text(found.smtp)} ({found.smtp.security.value})"),
             ("user", found.user),
             ("password from", found.credential.command or PASSWORD_FROM[found.credential.kind]),
             ("authority", found.ca_file),
-            ("offline", _offline_text(found.offline)),
+            ("kept on the server" if found.protocol is Protocol.POP3 else "kept here", _kept_text(found)),
             ("state", _state(status)),
             ("last sync", local_time(status.synced_at) if status and status.synced_at else ""),
             ("waiting changes", str(status.pending_operations) if status and status.pending_operations else ""),
@@ -202,7 +205,7 @@ def show(session: Session, account_name: str) -> None:
 @json_option
 @pass_session
 def test(session: Session, account_name: str) -> int:
-    """Connect, sign in and list the mailboxes, and say how each step went."""
+    """Connect, sign in and look what is there, and say how each step went."""
     found = session.configured(account_name)
     ask_password(found)
     from termmail.setup.check import CheckResult, check_account
@@ -222,7 +225,6 @@ def test(session: Session, account_name: str) -> int:
 @click.argument("account_name", metavar="NAME", shell_complete=complete_account)
 @click.option("--email", metavar="ADDRESS", help="The account's address.")
 @_settings
-@_pop3_options
 @json_option
 @pass_session
 def edit(session: Session, /, account_name: str, email: str | None, **options: Any) -> None:
@@ -313,6 +315,11 @@ def _given_password(account: Account, options: dict[str, Any]) -> Secret | None:
 
 def _with_options(account: Account, options: dict[str, Any]) -> Account:
     """The account with what was given; raises UsageError for a connection in the clear to another computer (T1)."""
+    receiving = account.protocol.value
+    for option in _ONLY_WITH[Protocol.IMAP if account.protocol is Protocol.POP3 else Protocol.POP3]:
+        if options[option] is not None:
+            shown = option.replace("_", "-")
+            raise click.UsageError(f"--{shown} is not for a {_PROTOCOL_NAMES[account.protocol]} account.")
     credential = account.credential
     if options["password_stdin"]:
         credential = Credential(CredentialKind.KEYRING)
@@ -324,16 +331,18 @@ def _with_options(account: Account, options: dict[str, Any]) -> Account:
         account,
         full_name=account.full_name if options["full_name"] is None else options["full_name"],
         user=options["user"] or account.user,
-        incoming=_server(account.incoming, options["imap"], options["imap_security"], smtp=False) or account.incoming,
-        smtp=_server(account.smtp, options["smtp"], options["smtp_security"], smtp=True),
+        incoming=_server(account.incoming, options[receiving], options[f"{receiving}_security"], receiving)
+        or account.incoming,
+        smtp=_server(account.smtp, options["smtp"], options["smtp_security"], "smtp"),
         credential=credential,
         ca_file=existing_file(options["ca_file"]) if options["ca_file"] else account.ca_file,
         offline=options["offline"] or account.offline,
+        keep=options["keep"] or account.keep,
     )
 
 
-def _server(before: Server | None, address: Address | None, security: str | None, *, smtp: bool) -> Server | None:
-    option = "--smtp" if smtp else "--imap"
+def _server(before: Server | None, address: Address | None, security: str | None, service: str) -> Server | None:
+    option = f"--{service}"
     if address is None and security is None:
         return before
     if address is None and before is None:
@@ -344,13 +353,13 @@ def _server(before: Server | None, address: Address | None, security: str | None
         host, port = address
     else:
         assert before is not None
-        standard = before.port == config.default_port(before.security, smtp=smtp)
+        standard = before.port == config.default_port(service, before.security)
         host, port = before.host, None if standard else before.port
     if wanted is Security.NONE and not config.is_loopback(host):
         raise click.UsageError(
             f"{option}-security none would send the password in the clear; it is accepted for this computer only (localhost)."
         )
-    return Server(host, port or config.default_port(wanted, smtp=smtp), wanted)
+    return Server(host, port or config.default_port(service, wanted), wanted)
 
 
 def _move_password(before: Account, after: Account, secret: Secret | None) -> None:
@@ -379,5 +388,8 @@ def _server_text(server: Server) -> str:
     return f"[{server.host}]:{server.port}" if ":" in server.host else f"{server.host}:{server.port}"
 
 
-def _offline_text(policy: OfflinePolicy) -> str:
-    return f"{policy.days} days" if policy.kind is OfflineKind.DAYS else policy.kind.value
+def _kept_text(account: Account) -> str:
+    """With IMAP what is kept here, with POP3 how long mail stays on the server."""
+    if account.protocol is Protocol.POP3:
+        return f"{account.keep.days} days" if account.keep.kind is KeepKind.DAYS else account.keep.kind.value
+    return f"{account.offline.days} days" if account.offline.kind is OfflineKind.DAYS else account.offline.kind.value

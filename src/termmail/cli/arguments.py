@@ -6,7 +6,7 @@ import re
 
 import click
 
-from termmail.model.account import OfflineKind, OfflinePolicy
+from termmail.model.account import KeepKind, KeepPolicy, OfflineKind, OfflinePolicy
 from termmail.model.flags import IMAP_NAMES
 
 _KEYWORD = re.compile(r"[\x21\x23\x24\x26\x27\x2b-\x5b\x5d\x5e-\x7a\x7c\x7d-\x7e]+")
@@ -55,6 +55,22 @@ class Offline(click.ParamType):  # type: ignore[type-arg]
         if text.isdecimal() and 1 <= int(text) <= 36500:
             return OfflinePolicy(OfflineKind.DAYS, int(text))
         return self.fail(f'"{value}" is not all, on-demand or a number of days.', param, ctx)
+
+
+class Keep(click.ParamType):  # type: ignore[type-arg]
+    """forever, a number of days, until-deleted or none."""
+
+    name = "forever|DAYS|until-deleted|none"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> KeepPolicy:
+        if isinstance(value, KeepPolicy):
+            return value
+        text = str(value).lower()
+        if text in ("forever", "until-deleted", "none"):
+            return KeepPolicy(KeepKind(text))
+        if text.isdecimal() and 1 <= int(text) <= 36500:
+            return KeepPolicy(KeepKind.DAYS, int(text))
+        return self.fail(f'"{value}" is not forever, a number of days, until-deleted or none.', param, ctx)
 
 
 class FlagName(click.ParamType):  # type: ignore[type-arg]

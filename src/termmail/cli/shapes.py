@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from termmail.cli.output import iso
-from termmail.model.account import Account, CredentialKind, OfflineKind, Server
+from termmail.model.account import Account, CredentialKind, KeepKind, OfflineKind, Protocol, Server
 from termmail.model.mailbox import Mailbox
 from termmail.model.message import Address, MessageRow
 from termmail.model.status import Problem
@@ -86,12 +86,14 @@ class AccountShape(msgspec.Struct, frozen=True):
     full_name: str
     user: str
     protocol: str
-    imap: ServerShape
+    imap: ServerShape | None
+    pop3: ServerShape | None
     smtp: ServerShape | None
     password_from: str
     password_command: str
     ca_file: str
-    offline: str | int
+    offline: str | int | None
+    keep: str | int | None
 
 
 class ResultShape(msgspec.Struct, frozen=True):
@@ -159,18 +161,23 @@ def server_shape(server: Server) -> ServerShape:
 
 
 def account_shape(account: Account) -> AccountShape:
+    by_pop3 = account.protocol is Protocol.POP3
+    offline = account.offline.days if account.offline.kind is OfflineKind.DAYS else account.offline.kind.value
+    keep = account.keep.days if account.keep.kind is KeepKind.DAYS else account.keep.kind.value
     return AccountShape(
         name=account.name,
         email=account.email,
         full_name=account.full_name,
         user=account.user,
         protocol=account.protocol.value,
-        imap=server_shape(account.incoming),
+        imap=None if by_pop3 else server_shape(account.incoming),
+        pop3=server_shape(account.incoming) if by_pop3 else None,
         smtp=None if account.smtp is None else server_shape(account.smtp),
         password_from=PASSWORD_FROM[account.credential.kind],
         password_command=account.credential.command,
         ca_file=account.ca_file,
-        offline=account.offline.days if account.offline.kind is OfflineKind.DAYS else account.offline.kind.value,
+        offline=None if by_pop3 else offline,
+        keep=keep if by_pop3 else None,
     )
 
 
