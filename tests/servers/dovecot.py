@@ -43,8 +43,9 @@ class Dovecot:
 
     Any user whose name begins with "test-" exists and has `test_password`; others are in `users` (name → password).
     `capability` replaces what the server says it can do after sign-in (the commands themselves stay). `certificate`
-    is what it shows, else a good one for localhost and 127.0.0.1 by the authority `tls`. `extra` is appended to the
-    configuration. A password is taken without TLS too: to Dovecot a connection from the same address is secure.
+    is what it shows, else a good one for localhost and 127.0.0.1 by the authority `tls`. With `pop3` a user's INBOX is a
+    maildrop too, at `pop3_port` (plain and STLS) and `pop3_tls_port`. `extra` is appended to the configuration. A
+    password is taken without TLS too: to Dovecot a connection from the same address is secure.
 
     Runs as root and as anybody else. Nothing is made durable: this is for tests.
     """
@@ -61,6 +62,7 @@ class Dovecot:
         certificate: Certificate | None = None,
         authority: Authority | None = None,
         mechanisms: str = "plain login cram-md5 scram-sha-256",
+        pop3: bool = False,
         extra: str = "",
     ) -> None:
         program = find_dovecot()
@@ -74,9 +76,10 @@ class Dovecot:
         self.users = dict({"lisa": "secret"} if users is None else users)
         self.tls = authority or make_authority(folder / "tls")
         self._certificate = certificate or self.tls.good
-        self.port, self.tls_port = free_ports(2)
+        self.port, self.tls_port, self.pop3_port, self.pop3_tls_port = free_ports(4)
         self._capability = capability
         self._mechanisms = mechanisms
+        self._pop3 = pop3
         self._extra = extra
         self._process: subprocess.Popen[bytes] | None = None
         self._run_folder: Path | None = None
@@ -279,6 +282,21 @@ class Dovecot:
             )
             anybody = "chroot =\n"
         capability = f"imap_capability = {self._capability}\n" if self._capability is not None else ""
+        protocols = "imap pop3" if self._pop3 else "imap"
+        pop3 = (
+            f"""\
+service pop3-login {{
+  {anybody}inet_listener pop3 {{
+    port = {self.pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = {self.pop3_tls_port}
+    ssl = yes
+  }}
+}}"""
+            if self._pop3
+            else ""
+        )
         special = "\n".join(
             f"    mailbox {name} {{\n      auto = subscribe\n      special_use = \\{name}\n    }}"
             for name in SPECIAL_MAILBOXES
@@ -288,7 +306,7 @@ base_dir = {run}
 state_dir = {run}
 instance_name = {run.name}
 log_path = {self.log_file}
-{own_users}{capability}protocols = imap
+{own_users}{capability}protocols = {protocols}
 listen = {self.host}
 ssl = yes
 ssl_cert = <{self._certificate.certificate}
@@ -338,6 +356,7 @@ service imap-login {{
     ssl = yes
   }}
 }}
+{pop3}
 service anvil {{
   {anybody}unix_listener anvil-auth-penalty {{
     mode = 0

@@ -68,7 +68,7 @@ class ProtocolViolation(TermmailError):
 
 
 class ServerRefused(TermmailError):
-    """A tagged NO: the command was understood and refused. `code` is the response code, such as `TRYCREATE`."""
+    """A tagged NO, or -ERR: the command was understood and refused. `code` is the response code, such as `TRYCREATE`."""
 
     scope = Scope.MAILBOX
 
@@ -83,6 +83,18 @@ class ServerRefused(TermmailError):
     ) -> None:
         super().__init__(sentence, scope=scope, retry=retry, detail=detail)
         self.code = code
+
+
+class MaildropInUse(ServerRefused):
+    """Another session has the maildrop locked (POP3's IN-USE, RFC 2449)."""
+
+    scope = Scope.ACCOUNT
+
+
+class SignInTooSoon(ServerRefused):
+    """The server wants more time between two sessions (POP3's LOGIN-DELAY, RFC 2449)."""
+
+    scope = Scope.ACCOUNT
 
 
 class UnsafeArgument(TermmailError):

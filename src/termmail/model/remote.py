@@ -111,3 +111,33 @@ class CopiedUids(msgspec.Struct, frozen=True):
 
     uidvalidity: int | None
     pairs: tuple[tuple[int, int], ...]
+
+
+class MaildropEntry(msgspec.Struct, frozen=True):
+    """One message of a POP3 maildrop. `number` is its name for this session only, `uidl` its lasting one (None where the server gives
+    none that can be used), `size` in bytes as LIST says (0 where it does not). `problem` is a sentence where something is odd: several
+    messages with the same UIDL, a line that can't be read."""
+
+    number: int
+    uidl: str | None
+    size: int
+    problem: str = ""
+
+
+class MaildropListing(msgspec.Struct, frozen=True):
+    """All messages of a POP3 maildrop in order of number. `has_uidls` is False for a server that does not know UIDL at all.
+    `skipped` holds a sentence for each line that names no message."""
+
+    entries: tuple[MaildropEntry, ...]
+    has_uidls: bool
+    skipped: tuple[str, ...] = ()
+
+
+class RetrieveFault(msgspec.Struct, frozen=True):
+    """One message of a POP3 maildrop that could not be taken; the rest went on. `code` is the response code (RFC 2449), such as
+    `SYS/TEMP`, or empty."""
+
+    number: int
+    kind: FaultKind
+    sentence: str
+    code: str = ""

@@ -1,0 +1,173 @@
+"""From a configured server to a session that is signed in (T1 to T14)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+
+from termmail.model.account import Security, Server
+from termmail.model.errors import ServerRefused, SignInRefused
+from termmail.model.secret import Secret
+from termmail.protocols import sasl, tls
+from termmail.protocols.arguments import check_argument
+from termmail.protocols.pop3.core import Core, Timeouts
+from termmail.protocols.pop3.hook import announce
+from termmail.protocols.pop3.link import Link
+from termmail.protocols.pop3.replies import Reply, parse_reply
+from termmail.protocols.pop3.session import Pop3Session
+from termmail.protocols.redact import Redactor
+
+_MAX_ROUNDS = 10
+_MAX_COMMAND = 255
+_USUAL_TIMEOUTS = Timeouts()
+_TIMESTAMP = re.compile(rb"\+OK[^<]*<[!-;=?-~]+@[!-;=?-~]+>[^<>]*")
+
+
+def connect(
+    server: Server,
+    user: str,
+    password: Secret,
+    *,
+    ca_file: str = "",
+    timeouts: Timeouts = _USUAL_TIMEOUTS,
+    trace: Callable[[str], None] | None = None,
+    on_abort: Callable[[Callable[[], None]], None] | None = None,
+) -> Pop3Session:
+    """Connect, encrypt as `server.security` says, and sign in with the best mechanism offered: SASL, else USER and PASS, else APOP
+    (RFC 1939 §7), that only where the greeting offers it under TLS.
+
+    `trace` gets each line for the log, without secrets. `on_abort` gets, before anything else, a function that from any thread
+    ends this call and later the session, as `Pop3Session.abort` does; looking the name up can't be cut short.
+
+    Raises InsecureConnection, SignInRefused, MaildropInUse, SignInTooSoon, ServerRefused (SYS/TEMP and SYS/PERM), ConnectionLost,
+    ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
+    """
+    check_argument(user, "the user name")
+    check_argument(password.reveal(), "the password")
+    tls.check_plain_allowed(server)
+    context = None if server.security is Security.NONE else tls.client_context(ca_file)
+
+    lifeline = tls.Lifeline()
+    if on_abort is not None:
+        on_abort(lifeline.cut)
+    link = Link(server, context, timeouts.connect, timeouts.command, lifeline)
+    session = Pop3Session(
+        link,
+        plain=server.security is Security.NONE,
+        timeouts=timeouts,
+        trace=trace,
+        redactor=Redactor(password),
+    )
+    try:
+        _sign_in(session.core, user, password)
+    except BaseException:
+        session.core.wire.close()
+        raise
+    return session
+
+
+def _sign_in(core: Core, user: str, password: Secret) -> None:
+    core.capabilities = core.ask_capabilities()
+    if core.has("UTF8"):
+        core.ordinary("UTF8", core.link.utf8)
+    if not _by_sasl(core, user, password):
+        _by_password(core, user, password)
+    if core.has("PIPELINING"):
+        core.ahead.append("CAPA")
+    elif core.capabilities:
+        core.capabilities = core.ask_capabilities()
+    if core.has("LANG"):
+        core.ahead.append("LANG en")
+
+
+def _by_sasl(core: Core, user: str, password: Secret) -> bool:
+    """Whether that signed in; False where it was refused before anything of the password was sent, or is not offered."""
+    for make in sasl.choose(set(core.capabilities.get("SASL", ()))):
+        mechanism = make(user, password)
+        reply = _authenticate(core, mechanism)
+        if reply.ok:
+            return True
+        if mechanism.proved or core.wire.closed:
+            raise _refused(core, user, reply)
+    return False
+
+
+def _by_password(core: Core, user: str, password: Secret) -> None:
+    """USER and PASS; APOP only where that is not to be had, since many servers that greet with a timestamp refuse it, and the
+    password is tried once."""
+    stamped = not core.plain and _TIMESTAMP.fullmatch(core.link.welcome) is not None
+    if core.has("USER") or not core.capabilities or not stamped:
+        reply = core.ordinary("USER", lambda: core.link.user(user))
+        if reply.ok:
+            reply = core.ordinary("PASS", lambda: core.link.pass_(password.reveal()))
+            if not reply.ok:
+                raise _refused(core, user, reply)
+            return
+        if not stamped or reply.code:
+            raise _refused(core, user, reply, named=True)
+    reply = core.ordinary("APOP", lambda: core.link.apop(user, password.reveal()))
+    if not reply.ok:
+        raise _refused(core, user, reply)
+
+
+def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
+    """One AUTH (RFC 5034); returns how it ended.
+
+    Raises ProtocolViolation where the server claims success too early (T10), SignInRefused where it can't prove itself (T12).
+    """
+    announce("AUTH", "before")
+    core.trace(f"C: AUTH {mechanism.name} …")
+    initial = mechanism.initial
+    line = b"AUTH " + mechanism.name.encode("ascii")
+    initial_sent = initial is None
+    if initial is not None:
+        with_it = line + b" " + (base64.b64encode(initial) or b"=")
+        if len(with_it) + 2 <= _MAX_COMMAND:
+            line, initial_sent = with_it, True
+    core.wire.send(line + b"\r\n")
+    for _ in range(_MAX_ROUNDS):
+        answer = core.wire.read_line()
+        reply = parse_reply(answer)
+        if reply is not None:
+            announce("AUTH", "after")
+            core.trace("S: " + ("+OK" if reply.ok else "-ERR"))
+            if reply.ok and not (initial_sent and mechanism.finished):
+                raise core.violation("says that the sign-in succeeded before it was complete")
+            return reply
+        if answer[:1] != b"+" or answer[1:2] not in (b" ", b""):
+            raise core.violation("gave an answer to AUTH that can't be read")
+        if not initial_sent and initial is not None:
+            response, initial_sent = initial, True
+        else:
+            response = _respond(core, mechanism, answer[2:])
+        core.wire.send(base64.b64encode(response) + b"\r\n")
+    raise core.violation("never comes to an end with the sign-in")
+
+
+def _respond(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
+    try:
+        return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
+    except (sasl.BadChallenge, binascii.Error) as error:
+        # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
+        core.wire.close()
+        raise SignInRefused(
+            f"{core.host} failed the sign-in with {mechanism.name}: it could not prove that it knows the password, or asked "
+            "for something odd. Check the server's name.",
+            detail=str(error),
+        ) from error
+
+
+def _refused(core: Core, user: str, reply: Reply, *, named: bool = False) -> SignInRefused | ServerRefused:
+    """A wrong password, unless the server says otherwise (RFC 2449, RFC 3206)."""
+    temporary = any(reply.has_code(code) for code in ("SYS", "LOGIN-DELAY")) or reply.says_locked
+    if temporary or (core.has("AUTH-RESP-CODE") and not reply.has_code("AUTH")):
+        return core.refusal(reply, "to sign anybody in")
+    words = core.server_words(reply.text)
+    if named:
+        return SignInRefused(
+            f"{core.host} refused the user name {user}{words}. Check it, or ask whoever runs the server how to sign in.",
+            detail=reply.code,
+        )
+    return SignInRefused(f"{core.host} refused the password for {user}{words}. Type it again.", detail=reply.code)

@@ -1,0 +1,110 @@
+"""poplib on a Wire: the socket, the greeting, STLS, and the ordinary commands."""
+
+from __future__ import annotations
+
+import poplib
+import socket
+import ssl
+import time
+
+from termmail.model.account import Security, Server
+from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolViolation
+from termmail.protocols import tls
+from termmail.protocols.pop3.hook import announce
+from termmail.protocols.pop3.replies import parse_reply
+from termmail.protocols.wire import Wire
+
+
+class Link(poplib.POP3):
+    """poplib's commands over a Wire. Its own socket, buffer and STLS are not used.
+
+    `welcome` is the greeting; empty after STLS, since what came before is void (T5). Raises InsecureConnection, ConnectionLost,
+    ProtocolViolation or Cancelled.
+    """
+
+    wire: Wire
+
+    def __init__(
+        self,
+        server: Server,
+        context: ssl.SSLContext | None,
+        connect_seconds: float,
+        command_seconds: float,
+        lifeline: tls.Lifeline,
+    ) -> None:
+        self._server = server
+        self._context = context
+        self._connect_seconds = connect_seconds
+        self._lifeline = lifeline
+        self._deadline = 0.0
+        try:
+            super().__init__(server.host, server.port)
+            self.file.close()
+            self._check_greeting(self.welcome)
+            if server.security is Security.STARTTLS:
+                self._start_tls()
+        except poplib.error_proto as error:
+            self._lifeline.close()
+            raise self._unwelcome(error.args[0]) from error
+        except BaseException:
+            self._lifeline.close()
+            raise
+        self.wire.end_by(None)
+        self.wire.timeout = command_seconds
+
+    def close(self) -> None:
+        """Close the socket; never raises."""
+        self.wire.close()
+
+    def _create_socket(self, _: object) -> socket.socket:
+        self._deadline = time.monotonic() + self._connect_seconds
+        connection = tls.open_socket(self._server, self._connect_seconds, self._lifeline)
+        if self._server.security is Security.TLS:
+            connection = self._secured(connection)
+        self.wire = Wire(connection, self._server.host, timeout=self._connect_seconds, lifeline=self._lifeline)
+        self.wire.end_by(self._deadline)
+        return connection
+
+    def _putline(self, line: bytes) -> None:
+        self.wire.send(line + b"\r\n")
+
+    def _getline(self) -> tuple[bytes, int]:
+        line = self.wire.read_line()
+        return line, len(line)
+
+    def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
+        if self._context is None:
+            raise ValueError("TLS needs a context")
+        left = self._deadline - time.monotonic()
+        return tls.secure_socket(plain, self._context, self._server.host, left, self._lifeline)
+
+    def _check_greeting(self, line: bytes) -> None:
+        reply = parse_reply(line)
+        if reply is None or not reply.ok:
+            raise self._unwelcome(line)
+
+    def _unwelcome(self, line: bytes) -> ConnectionLost | ProtocolViolation:
+        host = self._server.host
+        if parse_reply(line) is not None:
+            return ConnectionLost(f"{host} takes no connections at the moment. It is tried again.")
+        return ProtocolViolation(f"What answers at {host} is not a POP3 server. Check the server's name and port.")
+
+    def _start_tls(self) -> None:
+        """STLS, whatever the server says it can (T4). Nothing that came before it counts afterwards (T5)."""
+        host = self._server.host
+        announce("STLS", "before")
+        self.wire.send(b"STLS\r\n")
+        reply = parse_reply(self.wire.read_line())
+        if reply is None or not reply.ok:
+            raise InsecureConnection(
+                f"{host} refuses encryption (STLS). Nothing was sent. Use tls, or tell whoever runs the server."
+            )
+        announce("STLS", "after")
+        if len(self.wire.data) > self.wire.pos:
+            raise InsecureConnection(
+                f"Something was put into the connection to {host} before it was encrypted. Nothing was sent. "
+                "Use tls, or another network."
+            )
+        self.wire.secure(self._secured)
+        self.sock = self.wire.socket
+        self.welcome = b""
