@@ -13,13 +13,14 @@ from sync.support import message, messages
 from termmail.engine.connector import Connector
 from termmail.engine.idle import IdleWatch
 from termmail.model.secret import Secret
+from termmail.protocols import imap
 
 
 def test_idle_is_renewed_and_tells_of_changes(dovecot_server: Dovecot, dovecot_user: str) -> None:
     """T14: DONE and IDLE again before anything on the way forgets the connection; a change is told at once."""
     told = threading.Event()
     with Proxy(dovecot_server.host, dovecot_server.port, record=True) as proxy:
-        connector = Connector(make_account(proxy.port, dovecot_user), lambda account: Secret(SECRET))
+        connector = Connector(make_account(proxy.port, dovecot_user), lambda account: Secret(SECRET), imap.connect)
         watch = IdleWatch("test", connector, told.set, renew_seconds=0.3)
         watch.start()
         until(lambda: proxy.commands()["IDLE"] >= 4, "it is renewed")
@@ -34,7 +35,7 @@ def test_idle_is_renewed_and_tells_of_changes(dovecot_server: Dovecot, dovecot_u
 
 def test_idle_comes_back_after_a_cut(dovecot_server: Dovecot, dovecot_user: str) -> None:
     with Proxy(dovecot_server.host, dovecot_server.port, record=True) as proxy:
-        connector = Connector(make_account(proxy.port, dovecot_user), lambda account: Secret(SECRET))
+        connector = Connector(make_account(proxy.port, dovecot_user), lambda account: Secret(SECRET), imap.connect)
         watch = IdleWatch("test", connector, lambda: None)
         watch.start()
         until(lambda: proxy.commands()["IDLE"] == 1, "it waits")

@@ -7,12 +7,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
-from termmail.model.account import Account
+from termmail.model.account import Account, Server
 from termmail.model.errors import Cancelled
 from termmail.model.secret import Secret
-from termmail.protocols import imap
-from termmail.protocols.imap import ImapSession
 
 _log = logging.getLogger(__name__)
 
@@ -27,20 +26,49 @@ def back_off(failures: int) -> float:
     return min(_LONGEST_SECONDS, 2.0 ** min(failures - 1, 10)) * random.uniform(0.75, 1.25)
 
 
-class Connector:
+class Session(Protocol):
+    """A connection that is signed in. `close` and `abort` never raise; `abort` may come from any thread."""
+
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+SessionT = TypeVar("SessionT", bound=Session)
+SessionT_co = TypeVar("SessionT_co", bound=Session, covariant=True)
+
+
+class OpenSession(Protocol[SessionT_co]):
+    """How a protocol connects and signs in, as `protocols.imap.connect` does."""
+
+    def __call__(
+        self,
+        server: Server,
+        user: str,
+        password: Secret,
+        *,
+        ca_file: str = "",
+        trace: Callable[[str], None] | None = None,
+        on_abort: Callable[[Callable[[], None]], None] | None = None,
+    ) -> SessionT_co: ...
+
+
+class Connector(Generic[SessionT]):
     """Opens the connections of one account. Thread-safe; `abort_all` ends all of them from any thread."""
 
-    def __init__(self, account: Account, password: Callable[[Account], Secret]) -> None:
+    def __init__(
+        self, account: Account, password: Callable[[Account], Secret], open_session: OpenSession[SessionT]
+    ) -> None:
         self._account = account
         self._password = password
+        self._open_session = open_session
         self._gate = threading.Lock()
         self._last = -_BETWEEN_SECONDS
-        self._open: set[ImapSession] = set()
+        self._open: set[SessionT] = set()
         self._connecting: Callable[[], None] | None = None
         self._open_lock = threading.Lock()
 
-    def connect(self, should_stop: Callable[[], bool]) -> ImapSession:
-        """A new signed-in session. Raises what `imap.connect` does, CredentialUnavailable, or Cancelled."""
+    def connect(self, should_stop: Callable[[], bool]) -> SessionT:
+        """A new signed-in session. Raises what the protocol's `connect` does, CredentialUnavailable, or Cancelled."""
         with self._gate:
             while (left := self._last + _BETWEEN_SECONDS - time.monotonic()) > 0:
                 if should_stop():
@@ -51,7 +79,7 @@ class Connector:
             secret = self._password(self._account)
             self._last = time.monotonic()
             try:
-                session = imap.connect(
+                session = self._open_session(
                     self._account.incoming,
                     self._account.user,
                     secret,
@@ -73,13 +101,13 @@ class Connector:
         with self._open_lock:
             self._connecting = abort
 
-    def close(self, session: ImapSession) -> None:
+    def close(self, session: SessionT) -> None:
         """Sign out and close; never raises."""
         with self._open_lock:
             self._open.discard(session)
         session.close()
 
-    def drop(self, session: ImapSession) -> None:
+    def drop(self, session: SessionT) -> None:
         """Close at once, without a word to the server; never raises."""
         with self._open_lock:
             self._open.discard(session)

@@ -21,7 +21,12 @@ class IdleWatch:
     """Tells as soon as the inbox changes. A thread that ends with `stop`, or where the server has no IDLE."""
 
     def __init__(
-        self, name: str, connector: Connector, on_change: Callable[[], None], *, renew_seconds: float = RENEW_SECONDS
+        self,
+        name: str,
+        connector: Connector[ImapSession],
+        on_change: Callable[[], None],
+        *,
+        renew_seconds: float = RENEW_SECONDS,
     ) -> None:
         self._connector = connector
         self._on_change = on_change
@@ -56,10 +61,12 @@ class IdleWatch:
             except Cancelled:
                 return
             except TermmailError as error:
-                # The account's own connection meets the same trouble and tells the user; here it only delays.
                 _log.info("%s", error.sentence)
                 if error.retry is Retry.NEVER:
                     return
+                if not failures or self.watches:
+                    # The account's own connection meets the same trouble, if it is one of the server, and tells the user.
+                    self._on_change()
             except Exception:  # noqa: BLE001 - logged with its cause, and the thread has to go on
                 _log.exception("the idle connection failed")
             finally:

@@ -156,7 +156,7 @@ class _Pass:
             redactor.add(secret)
             return secret
 
-        self._connector = Connector(account, get_password)
+        self._connector = Connector(account, get_password, imap.connect)
 
     def start(self) -> None:
         self._thread.start()

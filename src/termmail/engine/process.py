@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from termmail.accounts import config, credentials
 from termmail.engine.hardening import harden
+from termmail.engine.imap_worker import ImapWorker
 from termmail.engine.lock import EngineLock
 from termmail.engine.log import close_log, open_log
 from termmail.engine.socket import EngineSocket
@@ -201,7 +202,7 @@ class Engine:
         self._workers = {name: worker for name, worker in self._workers.items() if worker not in over}
         for name, account in wanted.items():
             if name not in self._workers:
-                worker = AccountWorker(
+                worker = ImapWorker(
                     account, self._ingest, self._journal, self._password, offline=self._offline, pace=self._pace
                 )
                 self._workers[name] = worker
