@@ -117,6 +117,7 @@ def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
 
     Raises ProtocolViolation where the server claims success too early (T10), SignInRefused where it can't prove itself (T12).
     """
+    core.expect_silence()
     announce("AUTH", "before")
     core.trace(f"C: AUTH {mechanism.name} …")
     initial = mechanism.initial

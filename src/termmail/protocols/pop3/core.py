@@ -91,6 +91,7 @@ class Core:
 
     def ask_capabilities(self) -> Capabilities:
         """CAPA (RFC 2449); none where it is refused."""
+        self.expect_silence()
         self.send("CAPA")
         return self.read_capabilities()
 
@@ -106,6 +107,7 @@ class Core:
     def ordinary(self, verb: str, action: Callable[[], object]) -> Reply:
         """Run one of poplib's commands, of which the log hears the verb alone."""
         self.refuse_while_streaming()
+        self.expect_silence()
         announce(verb, "before")
         self.trace(f"C: {verb} …")
         try:
@@ -163,14 +165,21 @@ class Core:
 
     def run(self, commands: Sequence[str]) -> Iterator[str]:
         """Send commands, together where the server takes that (PIPELINING); gives each when its answer is to be read."""
-        self.refuse_while_streaming()
         if self.has("PIPELINING"):
+            self.expect_silence()
             self.send(*commands)
             yield from commands
             return
         for command in commands:
+            self.expect_silence()
             self.send(command)
             yield command
+
+    def expect_silence(self) -> None:
+        """Before a command when no answer is due: answers have no tags, so one that came before its command would be taken for that
+        of another (T10)."""
+        if self.wire.pos < len(self.wire.data):
+            raise self.violation("said something that was not asked for")
 
     def refuse_while_streaming(self) -> None:
         if self.streaming:

@@ -38,8 +38,10 @@ class Link(poplib.POP3):
         self._lifeline = lifeline
         self._deadline = 0.0
         try:
-            super().__init__(server.host, server.port)
-            self.file.close()
+            try:
+                super().__init__(server.host, server.port)
+            finally:
+                self._close_file()
             self._check_greeting(self.welcome)
             if server.security is Security.STARTTLS:
                 self._start_tls()
@@ -55,6 +57,11 @@ class Link(poplib.POP3):
     def close(self) -> None:
         """Close the socket; never raises."""
         self.wire.close()
+
+    def _close_file(self) -> None:
+        """The reader that poplib makes keeps the socket open for as long as it is."""
+        if hasattr(self, "file"):
+            self.file.close()
 
     def _create_socket(self, _: object) -> socket.socket:
         self._deadline = time.monotonic() + self._connect_seconds
@@ -92,6 +99,7 @@ class Link(poplib.POP3):
     def _start_tls(self) -> None:
         """STLS, whatever the server says it can (T4). Nothing that came before it counts afterwards (T5)."""
         host = self._server.host
+        self._refuse_leftovers()
         announce("STLS", "before")
         self.wire.send(b"STLS\r\n")
         reply = parse_reply(self.wire.read_line())
@@ -100,11 +108,14 @@ class Link(poplib.POP3):
                 f"{host} refuses encryption (STLS). Nothing was sent. Use tls, or tell whoever runs the server."
             )
         announce("STLS", "after")
-        if len(self.wire.data) > self.wire.pos:
-            raise InsecureConnection(
-                f"Something was put into the connection to {host} before it was encrypted. Nothing was sent. "
-                "Use tls, or another network."
-            )
+        self._refuse_leftovers()
         self.wire.secure(self._secured)
         self.sock = self.wire.socket
         self.welcome = b""
+
+    def _refuse_leftovers(self) -> None:
+        if len(self.wire.data) > self.wire.pos:
+            raise InsecureConnection(
+                f"Something was put into the connection to {self._server.host} before it was encrypted. Nothing was sent. "
+                "Use tls, or another network."
+            )

@@ -71,6 +71,7 @@ class _Ahead:
 
     def _send(self) -> None:
         commands: list[str] = []
+        idle = not self._waiting
         while len(self._waiting) < self._most and self._bytes <= _BYTES_AHEAD:
             number = next(self._rest, None)
             if number is None:
@@ -79,6 +80,8 @@ class _Ahead:
             self._waiting.append(number)
             self._bytes += self._weight(number)
         if commands:
+            if idle:
+                self._core.expect_silence()
             self._core.send(*commands)
 
     def _weight(self, number: int) -> int:
