@@ -57,7 +57,7 @@ def main() -> None:
                 intents.register_accounts(accounts)
                 intents.close()
                 queries = Queries(home)
-                _wait(lambda: bool(queries.accounts()[0].synced_at))
+                _wait(lambda: all(status.synced_at for status in queries.accounts()))
                 queries.close()
                 for name, (size, keys) in PICTURES.items():
                     app = TermmailApp(home, accounts, start_engine=None, demo=False, keys=bindings("gmail", None))

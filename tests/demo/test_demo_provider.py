@@ -57,7 +57,8 @@ def test_it_serves_the_mail_in_its_mailboxes(tmp_path: Path) -> None:
 
 
 def test_an_account_for_lisa_on_loopback(provider: DemoProvider) -> None:
-    (account,) = provider.accounts()
+    account, bob = provider.accounts()
+    assert (bob.protocol, bob.incoming.port) == (Protocol.POP3, provider.pop3_port)
     assert (account.name, account.email, account.protocol) == ("lisa", LISA, Protocol.IMAP)
     assert account.incoming.host == "127.0.0.1"
     assert account.incoming.security is Security.NONE

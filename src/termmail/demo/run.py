@@ -18,6 +18,7 @@ from termmail.model.account import Account, Credential, CredentialKind, Protocol
 from termmail.model.secret import Secret
 
 _LISA = "lisa@demo.example"
+_BOB = "bob@demo.example"
 _START_SECONDS = 20.0
 _STOP_SECONDS = 5.0
 
@@ -72,19 +73,26 @@ class DemoProvider:
         return Secret(self._told().passwords[user])
 
     def accounts(self) -> list[Account]:
-        """Lisa's account, named "lisa". Its credential is SESSION: `password` is to be handed over as one types it."""
+        """Lisa's account, by IMAP, and Bob's, by POP3, named "lisa" and "bob".
+
+        Their credential is SESSION: `password` is to be handed over as one types it.
+        """
         return [
-            Account(
-                name="lisa",
-                email=_LISA,
-                protocol=Protocol.IMAP,
-                incoming=Server(self.host, self.imap_port, Security.NONE),
-                smtp=Server(self.host, self.smtp_port, Security.NONE),
-                user=_LISA,
-                full_name="Lisa Brandt",
-                credential=Credential(CredentialKind.SESSION),
-            )
+            self._account("lisa", _LISA, "Lisa Brandt", Protocol.IMAP, self.imap_port),
+            self._account("bob", _BOB, "Bob Marlow", Protocol.POP3, self.pop3_port),
         ]
+
+    def _account(self, name: str, address: str, full_name: str, protocol: Protocol, port: int) -> Account:
+        return Account(
+            name=name,
+            email=address,
+            protocol=protocol,
+            incoming=Server(self.host, port, Security.NONE),
+            smtp=Server(self.host, self.smtp_port, Security.NONE),
+            user=address,
+            full_name=full_name,
+            credential=Credential(CredentialKind.SESSION),
+        )
 
     def start(self) -> None:
         """Start it and wait for its mail to be there, about a second. Raises DemoError."""

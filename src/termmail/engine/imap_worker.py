@@ -51,7 +51,7 @@ class ImapWorker(AccountWorker):
 
     def _cycle(self) -> None:
         if self._rests():
-            self._wait(None)
+            self._wait(self._rest_until)
             return
         sync = self._connected()
         requests = self._take_requests()

@@ -29,13 +29,15 @@ from termmail.model.errors import (
 from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.model.status import AccountStatus, ConnectionState, RequestState
-from termmail.protocols import imap
+from termmail.protocols import imap, pop3
 from termmail.protocols.redact import Redactor
 from termmail.store.ingest import Ingest
 from termmail.store.intents import Intents
 from termmail.store.journal import Journal
 from termmail.store.queries import Queries
 from termmail.sync.imap import ImapSync
+from termmail.sync.local import LocalSync
+from termmail.sync.pop3 import Pop3Sync
 
 _LOOK_SECONDS = 0.05
 _LOCK_SECONDS = 1.0
@@ -99,7 +101,7 @@ def _sync_here(
     harden()
     redactor = Redactor()
     handler = open_log(home, redactor)
-    imap.on_command = crash_point
+    imap.on_command = pop3.on_command = crash_point
     ingest = Ingest(home, checkpoints=True)
     passes: list[_Pass] = []
     try:
@@ -146,7 +148,8 @@ class _Pass:
         self._board = StatusBoard(ingest, account.name, listen)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=account.name, daemon=True)
-        self._sync: ImapSync | None = None
+        self._new_messages = 0
+        self._new_bodies = 0
         self._pending = 0
         self.error: TermmailError | None = None
         self._unexpected: BaseException | None = None
@@ -156,7 +159,8 @@ class _Pass:
             redactor.add(secret)
             return secret
 
-        self._connector = Connector(account, get_password, imap.connect)
+        self._imap = Connector(account, get_password, imap.connect)
+        self._pop3 = Connector(account, get_password, pop3.connect)
 
     def start(self) -> None:
         self._thread.start()
@@ -173,19 +177,13 @@ class _Pass:
         """Stop at once, if it still runs."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._connector.abort_all()
+            self._imap.abort_all()
+            self._pop3.abort_all()
             self._thread.join(3.0)
 
     @property
     def report(self) -> AccountReport:
-        sync = self._sync
-        return AccountReport(
-            self._account.name,
-            self.error,
-            0 if sync is None else sync.new_messages,
-            0 if sync is None else sync.new_bodies,
-            self._pending,
-        )
+        return AccountReport(self._account.name, self.error, self._new_messages, self._new_bodies, self._pending)
 
     def _run(self) -> None:
         try:
@@ -203,38 +201,54 @@ class _Pass:
             self._unexpected = error
 
     def _pass(self) -> None:
-        if self._account.protocol is not Protocol.IMAP:
-            raise TermmailError(
-                f"{self._account.name} is not an IMAP account; other kinds can't be synced yet.", retry=Retry.NEVER
-            )
         self._board.say(ConnectionState.CONNECTING)
-        session = self._connector.connect(self._stopped.is_set)
+        if self._account.protocol is Protocol.POP3:
+            self._pop3_pass()
+        else:
+            self._imap_pass()
+        self._board.say(ConnectionState.UNKNOWN, synced_at=time.time())
+
+    def _imap_pass(self) -> None:
+        session = self._imap.connect(self._stopped.is_set)
+        sync = ImapSync(session, self._ingest, self._journal, self._account, self._board.progress, self._stopped.is_set)
         try:
             self._board.say(ConnectionState.ONLINE, plain=session.plain)
-            self._sync = sync = ImapSync(
-                session, self._ingest, self._journal, self._account, self._board.progress, self._stopped.is_set
-            )
-            only = self._find_mailbox(sync)
+            only = None
+            if self._mailbox is not None:
+                sync.replay()
+                sync.list_mailboxes()
+                only = self._mailbox_id(self._mailbox)
             sync.run(mailbox_id=only)
             sync.bodies(only)
             self._ingest.expire_kept_bodies()
-            self._board.say(ConnectionState.UNKNOWN, synced_at=time.time())
         finally:
-            self._connector.close(session)
+            self._new_messages, self._new_bodies = sync.new_messages, sync.new_bodies
+            self._imap.close(session)
 
-    def _find_mailbox(self, sync: ImapSync) -> int | None:
+    def _pop3_pass(self) -> None:
+        # What needs no network is done first, whatever becomes of the rest.
+        local = LocalSync(self._ingest.database, self._journal, self._account.name, self._stopped.is_set)
+        local.run(thorough=True)
+        if self._mailbox is not None:
+            self._mailbox_id(self._mailbox)
+        session = self._pop3.connect(self._stopped.is_set)
+        sync = Pop3Sync(session, self._ingest, local, self._account, self._board.progress, self._stopped.is_set)
+        try:
+            self._board.say(ConnectionState.ONLINE, plain=session.plain)
+            sync.run()
+        finally:
+            self._new_messages = self._new_bodies = sync.new_messages
+            self._pop3.close(session)
+
+    def _mailbox_id(self, name: str) -> int:
         """The id of the mailbox that was asked for. Raises TermmailError where the account has none of this name."""
-        if self._mailbox is None:
-            return None
-        sync.replay()
-        sync.list_mailboxes()
         queries = Queries(self._home)
         try:
-            found = queries.find_mailbox(self._account.name, self._mailbox)
+            found = queries.find_mailbox(self._account.name, name)
         finally:
             queries.close()
         if found is None:
-            raise _no_mailbox(self._account.name, self._mailbox)
+            raise _no_mailbox(self._account.name, name)
         return found.id
 
 

@@ -14,6 +14,7 @@ from termmail.engine.hardening import harden
 from termmail.engine.imap_worker import ImapWorker
 from termmail.engine.lock import EngineLock
 from termmail.engine.log import close_log, open_log
+from termmail.engine.pop3_worker import Pop3Worker
 from termmail.engine.socket import EngineSocket
 from termmail.engine.worker import AccountWorker, Pace
 from termmail.model.account import Account, Protocol
@@ -22,7 +23,7 @@ from termmail.model.errors import ConfigError, StorageFailed, StoreTooNew, Termm
 from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.model.status import Request, RequestState
-from termmail.protocols import imap
+from termmail.protocols import imap, pop3
 from termmail.protocols.redact import Redactor
 from termmail.store.database import storage_errors
 from termmail.store.ingest import Ingest
@@ -52,7 +53,7 @@ def run_engine(home: Home, *, child: bool = False, pace: Pace | None = None) -> 
         return EXIT_LOST_RACE
     redactor = Redactor()
     handler = open_log(home, redactor)
-    imap.on_command = crash_point
+    imap.on_command = pop3.on_command = crash_point
     try:
         return Engine(home, redactor, child=child, pace=pace).run()
     except TermmailError as error:
@@ -196,16 +197,16 @@ class Engine:
             self._config_seen = seen
             return
         self._ingest.register_accounts(accounts)
-        wanted = {account.name: account for account in accounts if account.protocol is Protocol.IMAP}
+        wanted = {account.name: account for account in accounts}
         over = [worker for name, worker in self._workers.items() if wanted.get(name) != worker.account]
         self._end_workers(over)
         self._workers = {name: worker for name, worker in self._workers.items() if worker not in over}
         for name, account in wanted.items():
             if name not in self._workers:
-                worker = ImapWorker(
+                kind = ImapWorker if account.protocol is Protocol.IMAP else Pop3Worker
+                self._workers[name] = worker = kind(
                     account, self._ingest, self._journal, self._password, offline=self._offline, pace=self._pace
                 )
-                self._workers[name] = worker
                 worker.start()
         self._config_seen = seen
 

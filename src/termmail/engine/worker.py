@@ -69,6 +69,7 @@ class AccountWorker(abc.ABC):
         self._failures = 0
         self._connected_at = 0.0
         self._blocked = False
+        self._retry_at = 0.0
         self._pass_due = 0.0
 
     # from other threads
@@ -156,7 +157,7 @@ class AccountWorker(abc.ABC):
         """The engine ends."""
 
     def _rests(self) -> bool:
-        """Whether nothing can be done on the network: it is off, or the user has to do something. Says so to whoever waits."""
+        """Whether nothing is to be done on the network: it is off, the user has to do something, or it is too early to try again."""
         if self._offline:
             self._disconnect()
             self.board.mute(True)
@@ -165,8 +166,16 @@ class AccountWorker(abc.ABC):
         if self._blocked and not self._take_asked():
             self._answer_all(self.board.status.sentence)
             return True
+        if time.monotonic() < self._retry_at and not self._take_asked():
+            return True
         self._blocked = False
+        self._retry_at = 0.0
         return False
+
+    @property
+    def _rest_until(self) -> float | None:
+        """When a rest is over, in monotonic seconds; None where somebody has to end it."""
+        return None if self._offline or self._blocked else self._retry_at
 
     # requests
 
@@ -242,10 +251,7 @@ class AccountWorker(abc.ABC):
         self._failures += 1
         pause = back_off(self._failures)
         self.board.say(ConnectionState.WAITING, error.sentence, next_at=time.time() + pause)
-        until = time.monotonic() + pause
-        while not self._should_stop() and not self._take_asked() and (left := until - time.monotonic()) > 0:
-            self._woken.wait(left)
-            self._woken.clear()
+        self._retry_at = time.monotonic() + pause
 
     def _block(self, state: ConnectionState, error: TermmailError) -> None:
         self._blocked = True

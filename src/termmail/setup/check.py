@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from termmail.model.account import Account, Security
+from termmail.model.account import Account, Protocol, Security
 from termmail.model.errors import (
     ConnectionLost,
     InsecureConnection,
@@ -51,34 +51,72 @@ def check_account(account: Account, password: Callable[[], Secret]) -> Iterator[
         return
     addresses = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
     yield CheckResult("server name", True, f"{server.host} is {addresses}.")
-    yield from _check_server(account, secret)
-
-
-def _check_server(account: Account, secret: Secret) -> Iterator[CheckResult]:
-    from termmail.protocols import imap
-
-    server = account.incoming
+    look = _look_at_mailboxes if account.protocol is Protocol.IMAP else _look_at_maildrop
     try:
-        session = imap.connect(server, account.user, secret, ca_file=account.ca_file)
+        found_there = look(account, secret)
+    except _Unlisted as unlisted:
+        yield from _connected(account)
+        yield _signed_in(account)
+        yield _failed(unlisted.what, unlisted.error)
     except TermmailError as error:
         steps = ["connection", "encryption", "sign-in"]
         step = {ConnectionLost: 0, InsecureConnection: 1, SignInRefused: 2}.get(type(error), 0)
         if step == 2:
             yield from _connected(account)
         yield _failed(steps[step], error)
-        return
-    try:
+    else:
         yield from _connected(account)
-        yield CheckResult("sign-in", True, f"{server.host} accepted {account.user}.")
-        try:
-            listing = session.list_mailboxes(with_status=True)
-        except TermmailError as error:
-            yield _failed("mailboxes", error)
-            return
-        skipped = f" {len(listing.skipped)} could not be read." if listing.skipped else ""
-        yield CheckResult("mailboxes", True, f"There are {len(listing.mailboxes)} mailboxes.{skipped}")
+        yield _signed_in(account)
+        yield found_there
+
+
+class _Unlisted(Exception):
+    """Signed in, but then the server did not say what it has."""
+
+    def __init__(self, what: str, error: TermmailError) -> None:
+        super().__init__(what)
+        self.what = what
+        self.error = error
+
+
+def _look_at_mailboxes(account: Account, secret: Secret) -> CheckResult:
+    from termmail.protocols import imap
+
+    session = imap.connect(account.incoming, account.user, secret, ca_file=account.ca_file)
+    try:
+        listing = session.list_mailboxes(with_status=True)
+    except TermmailError as error:
+        raise _Unlisted("mailboxes", error) from error
     finally:
         session.close()
+    skipped = f" {len(listing.skipped)} could not be read." if listing.skipped else ""
+    return CheckResult("mailboxes", True, f"There are {len(listing.mailboxes)} mailboxes.{skipped}")
+
+
+def _look_at_maildrop(account: Account, secret: Secret) -> CheckResult:
+    from termmail.protocols import pop3
+
+    session = pop3.connect(account.incoming, account.user, secret, ca_file=account.ca_file)
+    try:
+        listing = session.listing()
+    except TermmailError as error:
+        raise _Unlisted("maildrop", error) from error
+    finally:
+        session.close()
+    count = len(listing.entries)
+    size = sum(entry.size for entry in listing.entries) / 1e6
+    names = (
+        "" if listing.has_uidls else " The server does not name them for good (UIDL), so nothing is ever deleted there."
+    )
+    return CheckResult(
+        "maildrop",
+        True,
+        f"There {'is' if count == 1 else 'are'} {count} message{'s' * (count != 1)}, {size:.1f} MB.{names}",
+    )
+
+
+def _signed_in(account: Account) -> CheckResult:
+    return CheckResult("sign-in", True, f"{account.incoming.host} accepted {account.user}.")
 
 
 def _connected(account: Account) -> Iterator[CheckResult]:

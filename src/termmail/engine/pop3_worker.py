@@ -1,0 +1,92 @@
+"""The worker of a POP3 account: empties the maildrop now and then, and keeps its Maildirs and rows together all the time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+
+from termmail.engine.connector import Connector
+from termmail.engine.worker import AccountWorker, Pace
+from termmail.model.account import Account
+from termmail.model.errors import StorageFailed, TermmailError
+from termmail.model.secret import Secret
+from termmail.model.status import ConnectionState, RequestKind
+from termmail.protocols import pop3
+from termmail.store.ingest import Ingest
+from termmail.store.journal import Journal
+from termmail.sync.local import LocalSync
+from termmail.sync.pop3 import Pop3Sync
+
+_log = logging.getLogger(__name__)
+
+_NOT_HERE = "The message is not on this computer any more."
+
+
+class Pop3Worker(AccountWorker):
+    """One session for each look at the maildrop, since others can't open it meanwhile. What the user does needs no session."""
+
+    def __init__(
+        self,
+        account: Account,
+        ingest: Ingest,
+        journal: Journal,
+        password: Callable[[Account], Secret],
+        *,
+        offline: bool,
+        pace: Pace | None = None,
+    ) -> None:
+        super().__init__(account, ingest, journal, offline=offline, pace=pace)
+        self._connector = Connector(account, password, pop3.connect)
+        self._local = LocalSync(ingest.database, journal, account.name, self._ending.is_set)
+        self._folders_due = 0.0
+
+    def _abort_connections(self) -> None:
+        self._connector.abort_all()
+
+    def _cycle(self) -> None:
+        self._edits = False
+        if time.monotonic() >= self._folders_due:
+            self._local.run()
+            self._folders_due = time.monotonic() + self._pace.folders
+        else:
+            self._local.settle()
+        if not self._rests():
+            requests = self._take_requests()
+            for request in requests:
+                if request.kind is RequestKind.BODY:
+                    self._answer(request, _NOT_HERE)
+            syncs = [request for request in requests if request.kind is RequestKind.SYNC]
+            if syncs or time.monotonic() >= self._pass_due:
+                self._pass()
+                for request in syncs:
+                    self._answer(request, "")
+        if not self._something_to_do():
+            self._wait(self._folders_due)
+
+    def _pass(self) -> None:
+        self._pass_due = time.monotonic() + self._pace.maildrop
+        self.board.say(ConnectionState.CONNECTING)
+        session = self._connector.connect(self._should_stop)
+        self._connected_at = time.monotonic()
+        try:
+            self.board.say(ConnectionState.ONLINE, plain=session.plain)
+            Pop3Sync(session, self._ingest, self._local, self.account, self.board.progress, self._should_stop).run()
+        finally:
+            self._connector.close(session)
+        self._failures = 0
+        self.board.say(ConnectionState.ONLINE, synced_at=time.time())
+
+    def _disconnect(self) -> None:
+        """There is never a connection between two looks at the maildrop."""
+
+    def _finish(self) -> None:
+        try:
+            LocalSync(self._ingest.database, self._journal, self.account.name, lambda: False).settle()
+            with contextlib.suppress(StorageFailed):
+                self.board.say(ConnectionState.UNKNOWN)
+        except TermmailError as error:
+            _log.info("%s", error.sentence)
+        except Exception:  # noqa: BLE001 - logged with its cause, and the rest has to be closed
+            _log.exception("the last edits failed")
