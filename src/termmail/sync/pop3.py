@@ -144,6 +144,9 @@ class Pop3Sync:
                 f"A message of {one.size} bytes came with {download.size}. It is kept as it came, and stays on the server."
             )
         key = one.key if not one.key.startswith(_MADE_OF_ALL) else _MADE_OF_ALL + download.sha256.hex()
+        envelope = parse_envelope(header)
+        now = int(time.time())
+        sent_at = now if envelope.sent_at is None else min(envelope.sent_at, now)
         return Arrival(
             uidl=key,
             path=download.path,
@@ -151,8 +154,8 @@ class Pop3Sync:
             listed_size=one.size,
             size=download.size,
             file_size=file_size,
-            envelope=parse_envelope(header),
-            received_at=arrival_time(header, int(time.time())),
+            envelope=envelope,
+            received_at=arrival_time(header, sent_at),
             preview=preview(head),
             has_attachments=looks_attached(head),
             doubtful=doubtful,

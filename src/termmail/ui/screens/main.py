@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
@@ -17,7 +18,7 @@ from textual.timer import Timer
 from termmail.model.account import Account
 from termmail.model.errors import TermmailError
 from termmail.model.mailbox import Mailbox, Role
-from termmail.model.status import AccountStatus
+from termmail.model.status import AccountStatus, ConnectionState
 from termmail.model.view import Sort
 from termmail.ui import status as status_words
 from termmail.ui.backend import Backend, Failed, WrittenNews
@@ -51,6 +52,8 @@ _SENTENCE_SECONDS = 6.0
 _ERROR_SECONDS = 15.0
 _LAYOUT_SETTING = "ui.layout"
 _MAILBOX_SETTING = "ui.mailbox"
+_ABOUT_TO_LIST = (ConnectionState.UNKNOWN, ConnectionState.CONNECTING, ConnectionState.ONLINE)
+_PATIENCE = 4.0
 _COLLAPSED_SETTING = "ui.collapsed"
 
 _HINTS = {
@@ -89,6 +92,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.model = ListModel(backend.queries.rows)
         self.mailbox: Mailbox | None = None
         self.statuses: list[AccountStatus] = []
+        self._patient_until = time.monotonic() + _PATIENCE
         self.problems = 0
         self.work_offline = False
         self.account_order = tuple(account.name for account in accounts)
@@ -180,10 +184,19 @@ class MainScreen(Screen[None], inherit_bindings=False):
             and known.selectable
         ):
             return known
-        boxes = list(self.folder_tree.mailboxes.values())
-        return next(
-            (box for box in boxes if box.role is Role.INBOX), next((box for box in boxes if box.selectable), None)
-        )
+        for status in self.statuses:
+            boxes = [box for box in self.folder_tree.mailboxes.values() if box.account == status.account]
+            if boxes:
+                inbox = next((box for box in boxes if box.role is Role.INBOX), None)
+                return inbox or next((box for box in boxes if box.selectable), None)
+            if status.state in _ABOUT_TO_LIST and time.monotonic() < self._patient_until:
+                # Its folders are on their way: those of an account that was quicker would be left again in a moment.
+                return None
+        return None
+
+    def _open_first(self) -> None:
+        if self.mailbox is None and (first := self._first_mailbox()) is not None:
+            self.open_mailbox(first)
 
     def _show_no_mailbox(self) -> None:
         self.mailbox = None
@@ -338,6 +351,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             statuses = [status for status in statuses if status.account in order] or statuses
         self.statuses = statuses
         self.folder_tree.set_accounts(statuses, work_offline=self.work_offline)
+        self._open_first()
         if not len(self.model):
             self.message_list.empty_words = status_words.empty_list(
                 self.mailbox, self.account_status(), work_offline=self.work_offline
@@ -349,9 +363,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.folder_tree.patch(news.upserted, news.removed)
         current = self.mailbox
         if current is None:
-            first = self._first_mailbox()
-            if first is not None:
-                self.open_mailbox(first)
+            self._open_first()
         elif current.id not in self.folder_tree.mailboxes:
             first = self._first_mailbox()
             if first is not None:
@@ -504,6 +516,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if self.clock.turned():
             self.message_list.forget_drawn()
             self.message_list.touch()
+        self._open_first()
         self.show_status()
 
     def leave(self) -> None:
