@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maildrop_home import MaildropHome, mail
+from termmail.model.errors import StorageFailed
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.mailbox import Role
 from termmail.model.maildrop import Whereabouts
 from termmail.store.downloads import Download, as_sent
 from termmail.store.local_names import directory_name, mailbox_name
+from termmail.store.reindex import reindex
 
 SEEN = FlagSet(Flag.SEEN)
 
@@ -193,17 +195,39 @@ def test_a_move_by_another_program_keeps_the_message(bob: MaildropHome) -> None:
 
 
 def test_a_maildir_that_is_not_there_deletes_nothing(bob: MaildropHome) -> None:
-    """L9: a disk that is not mounted."""
+    """L9: a disk that is not mounted, while it runs and at its start."""
     bob.arrive(("a", mail(1)))
     aside = bob.folder.with_name("aside")
     bob.folder.rename(aside)
-    bob.local.run()
-    assert len(bob.ids()) == 1
-    if bob.folder.exists():
-        shutil.rmtree(bob.folder)
+    with pytest.raises(StorageFailed, match="mounted"):
+        bob.local.run()
+    bob.close()
+    with pytest.raises(StorageFailed, match="mounted"):
+        bob.open()
+    assert not bob.folder.exists()
     aside.rename(bob.folder)
+    bob.reopen()
     bob.local.run()
     assert len(bob.ids()) == 1
+    assert bob.local.mail.known_uidls()["a"].whereabouts is Whereabouts.HERE
+
+
+def test_reindex(bob: MaildropHome) -> None:
+    """L5: by the command that says so."""
+    bob.intents.create_mailbox("bob", "Lists/Python")
+    bob.intents.create_mailbox("bob", "lists/python")
+    bob.local.run()
+    bob.arrive(("a", mail(1)), ("b", mail(2)))
+    bob.intents.move(bob.ids()[:1], bob.mailbox_id("lists/python"))
+    bob.local.run()
+    bob.close()
+    report = reindex(bob.home)
+    assert (report.mailboxes, report.messages) == (8, 2)
+    bob.open()
+    bob.local.run()
+    assert len(bob.ids("lists/python")) == len(bob.ids()) == 1
+    assert len(bob.ids("Lists/Python")) == 0
+    assert {one.whereabouts for one in bob.local.mail.known_uidls().values()} == {Whereabouts.HERE}
 
 
 def test_files_lost_in_bulk_are_not_deletions(bob: MaildropHome) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from termmail.model.errors import StorageFailed
 from termmail.model.flags import FlagSet
 from termmail.model.mailbox import Role
 from termmail.model.maildrop import Arrival, KeptArrivals, KnownUidl, Whereabouts
@@ -74,6 +75,7 @@ class LocalMail:
 
     def prepare(self) -> None:
         """Make the usual mailboxes where they are missing, and tidy up after a crash. Raises StorageFailed."""
+        self.check_there()
         with self._database.write() as connection:
             owner_id = account_id(connection, self._account)
             for name, role in _ROLES:
@@ -89,6 +91,17 @@ class LocalMail:
                     # Only an engine downloads, and there is one: what is ours is a dead one's.
                     if is_ours(leftover.name) or leftover.stat().st_mtime < time.time() - _STALE_SECONDS:
                         leftover.unlink(missing_ok=True)
+
+    def check_there(self) -> None:
+        """Raises StorageFailed where the mail that the rows tell of lies on a disk that is not there: nobody deleted it (L9)."""
+        if (self.folder / INBOX).is_dir():
+            return
+        if self._database.one(
+            "SELECT 1 FROM placement p JOIN mailbox b ON b.id = p.file_mailbox_id JOIN account a ON a.id = b.account_id"
+            " WHERE a.name = ? LIMIT 1",
+            (self._account,),
+        ):
+            raise StorageFailed(f"{self.folder / INBOX} is not there. Is its disk mounted? Nothing was changed.")
 
     @staticmethod
     def insert_mailbox(

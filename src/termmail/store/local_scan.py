@@ -21,9 +21,9 @@ from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.downloads import as_sent
 from termmail.store.effective import forget_file, recompute, remove_placements
 from termmail.store.local_mail import LocalMail, take_uid
-from termmail.store.local_names import INBOX, mailbox_name
+from termmail.store.local_names import mailbox_name
 from termmail.store.mailboxes import LET_OTHERS_WRITE, account_id
-from termmail.store.maildir import info_flags, rename
+from termmail.store.maildir import info_flags, read_identity, rename
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
 
 _AT_ONCE = 100
@@ -71,9 +71,7 @@ class LocalScan:
         Mail whose files went in bulk (more than 20 and more than half of a folder) is not counted as deleted by the user: what the
         server still has of it comes down again, and nothing of it is deleted there.
         """
-        if not (self._mail.folder / INBOX).is_dir():
-            # A disk that is not mounted: nobody deleted anything.
-            return ScanReport()
+        self._mail.check_there()
         self._take_new_folders()
         fresh: dict[str, _File] = {}
         gone: dict[str, _Row] = {}
@@ -115,7 +113,8 @@ class LocalScan:
             found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         made = False
         for directory in sorted(found):
-            name = mailbox_name(directory)
+            identity = read_identity(self._mail.folder / directory)
+            name = mailbox_name(directory) if identity is None else identity.name
             if name is None or directory.lower() in known or not (self._mail.folder / directory / "cur").is_dir():
                 continue
             with self._database.write() as connection:

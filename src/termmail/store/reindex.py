@@ -21,6 +21,8 @@ from termmail.model.flags import FlagSet
 from termmail.model.home import Home
 from termmail.store.codec import column_text
 from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.local_mail import LocalMail
+from termmail.store.local_scan import LocalScan
 from termmail.store.maildir import MailboxIdentity, info_flags, name_uid, read_identity
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
 from termmail.store.schema import MIGRATIONS, schema_version
@@ -50,11 +52,15 @@ def reindex(home: Home, *, force: bool = False) -> ReindexReport:
         try:
             mailboxes = messages = 0
             for account_folder in _folders(home.mail):
-                for folder in _folders(account_folder):
-                    identity = read_identity(folder)
-                    if identity is not None:
-                        mailboxes += 1
-                        messages += _rebuild(database, unquote(account_folder.name), folder, identity)
+                found = [(folder, read_identity(folder)) for folder in _folders(account_folder)]
+                known = [(folder, identity) for folder, identity in found if identity is not None]
+                if any(identity.protocol == "pop3" for _, identity in known):
+                    rebuilt = _rebuild_local(database, known[0][1].account)
+                    mailboxes, messages = mailboxes + rebuilt[0], messages + rebuilt[1]
+                    continue
+                for folder, identity in known:
+                    mailboxes += 1
+                    messages += _rebuild(database, unquote(account_folder.name), folder, identity)
         finally:
             database.close()
     return ReindexReport(mailboxes, messages, set_aside)
@@ -114,6 +120,21 @@ def _folders(folder: Path) -> list[Path]:
         if not folder.exists():
             return []
         return sorted(entry for entry in folder.iterdir() if entry.is_dir())
+
+
+def _rebuild_local(database: Database, account: str) -> tuple[int, int]:
+    """A POP3 account, whose Maildirs and ledger say everything; returns how many mailboxes and messages."""
+    with database.write() as connection:
+        connection.execute(
+            "INSERT OR IGNORE INTO account (name, email, protocol, position) VALUES (?, '', 'pop3',"
+            " (SELECT count(*) FROM account))",
+            (account,),
+        )
+    mail = LocalMail(database, account)
+    mail.prepare()
+    messages = LocalScan(database, account, mail).run(thorough=True).came
+    mail.known_uidls()
+    return len(mail.mailboxes()), messages
 
 
 def _rebuild(database: Database, account: str, folder: Path, identity: MailboxIdentity) -> int:
