@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import pytest
+
 from servers.scripted import Conversation, Gone, Script
 
 Answers = dict[str, bytes | Script]
 
 CAPABILITIES = ("USER", "UIDL", "TOP", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE")
+ONE_BY_ONE = tuple(name for name in CAPABILITIES if name != "PIPELINING")
+both_ways = pytest.mark.parametrize("capabilities", [CAPABILITIES, ONE_BY_ONE], ids=["pipelined", "one by one"])
 MESSAGES = (b"Subject: one\r\n\r\n.\r\n..\r\nx\r\n", b"Subject: two\r\n\r\n", b".Subject: three\r\n\r\n\n.\n\r\n")
 
 
@@ -32,7 +36,7 @@ def usual(
     greeting: bytes = b"+OK ready\r\n",
 ) -> Script:
     """A server that takes any password and has these messages; commands that begin as told in `answers` (in capitals) are answered
-    so. Without capabilities it does not know CAPA either."""
+    so, an empty answer ends the connection. Without capabilities it does not know CAPA either."""
     defaults: Answers = {
         "CAPA": multi(*(name.encode() for name in capabilities)) if capabilities else b"-ERR what\r\n",
         "AUTH": b"-ERR what\r\n",
@@ -43,7 +47,6 @@ def usual(
     for number, raw in enumerate(messages, 1):
         defaults[f"RETR {number}\r"] = stuffed(raw)
         defaults[f"TOP {number} "] = stuffed(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
-    known = {**defaults, **answers}
 
     def run(talk: Conversation) -> None:
         talk.send(greeting)
@@ -52,15 +55,22 @@ def usual(
                 line = talk.read_line().decode("latin-1").upper()
             except Gone:
                 return
-            answer = known[max((key for key in known if line.startswith(key)), key=len)]
+            answer = _match(answers, line)
+            if answer is None:
+                answer = _match(defaults, line) or b""
             if callable(answer):
                 answer(talk)
             else:
                 talk.send(answer)
-            if line.startswith("QUIT"):
+            if line.startswith("QUIT") or not answer:
                 return
 
     return run
+
+
+def _match(answers: Answers, line: str) -> bytes | Script | None:
+    keys = [key for key in answers if line.startswith(key)]
+    return answers[max(keys, key=len)] if keys else None
 
 
 class Unterminated(Conversation):

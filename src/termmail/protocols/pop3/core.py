@@ -142,13 +142,12 @@ class Core:
     def body(self, reader: BodyReader) -> Iterator[bytes]:
         """The blocks of a multi-line answer, whose status line was read. To be read to its end."""
         wire = self.wire
-        while True:
+        while not reader.ended:
             content, wire.pos = reader.feed(wire.data, wire.pos)
             if content:
                 yield content
-            if reader.ended:
-                return
-            wire.fill()
+            if not reader.ended:
+                wire.fill()
 
     def whole_body(self, most: int) -> bytes:
         """A multi-line answer, of which more than `most` bytes are dropped."""

@@ -19,7 +19,7 @@ _MAX_KEPT = 1024
 _MAX_SKIPPED = 20
 _LIST_LINE = re.compile(rb"\s*([0-9]{1,10})[ \t]+([0-9]{1,18})(?:[ \t].*)?", re.DOTALL)
 _UIDL_LINE = re.compile(rb"\s*([0-9]{1,10})[ \t]+([\x21-\x7e]{1,%d})[ \t]*" % MAX_UIDL)
-_NUMBER = re.compile(rb"\s*([0-9]{1,10})(?![0-9])")
+_NUMBER = re.compile(rb"\s*([0-9]{1,10})(?:[ \t]|\Z)")
 
 _SAME = "Several messages on the server have the same lasting name (UIDL)."
 _GARBAGE = "The server gives this message a lasting name (UIDL) that can't be used."

@@ -19,7 +19,7 @@ server that in turn waits for us to read."""
 
 _BYTES_AHEAD = 16 << 20
 _BYTES_DRAINED = 1 << 20
-_SECONDS_DRAINED = 2.0
+_SECONDS_DRAINED = 1.0
 MAX_TOP = 1 << 20
 """Bytes of an answer to TOP that are kept."""
 

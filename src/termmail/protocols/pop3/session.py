@@ -97,7 +97,7 @@ class Pop3Session:
 
         A message that the server refuses is a fault, and the rest goes on. One that never ends is a fault too, after
         which ProtocolViolation is raised. Until the iterator is at its end or closed, the session takes no other command. Closed early,
-        it reads what little may still come; where that is more than 1 MiB or two seconds, the session is closed (`closed`).
+        it reads what little may still come; where that is more than 1 MiB or a second, the session is closed (`closed`).
         """
         return retrieving.retrieve(self.core, numbers, open_sink)
 
