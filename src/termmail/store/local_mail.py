@@ -6,6 +6,7 @@ The Maildir is the mail: base is what lies on disk. Order throughout: file durab
 from __future__ import annotations
 
 import errno
+import secrets
 import sqlite3
 import time
 from collections.abc import Sequence, Set
@@ -88,8 +89,9 @@ class LocalMail:
         for _, _, folder in self.mailboxes():
             with storage_errors("remove an unfinished download"):
                 for leftover in (folder / "tmp").glob("*"):
-                    # Only an engine downloads, and there is one: what is ours is a dead one's.
-                    if is_ours(leftover.name) or leftover.stat().st_mtime < time.time() - _STALE_SECONDS:
+                    # Only an engine writes here, and there is one: what is ours is a dead one's.
+                    ours = is_ours(leftover.name) or leftover.name.startswith("identity.")
+                    if ours or leftover.stat().st_mtime < time.time() - _STALE_SECONDS:
                         leftover.unlink(missing_ok=True)
 
     def check_there(self) -> None:
@@ -239,8 +241,11 @@ class LocalMail:
                 )
         return len(settled)
 
-    def link_file(self, source_id: int, mailbox_id: int) -> str | None:
-        """A second name in a mailbox for the file of a placement; None where that has no file. Raises StorageFailed."""
+    def link_file(self, source_id: int, placement_id: int, mailbox_id: int) -> str | None:
+        """A second name in a mailbox, for a copy, of the file of a placement; None where that has no file.
+
+        At every try it is the same name, so that an interrupted one leaves nothing behind. Raises StorageFailed.
+        """
         source = self._database.one(
             "SELECT f.directory, p.file_name FROM placement p JOIN mailbox f ON f.id = p.file_mailbox_id WHERE p.id = ?",
             (source_id,),
@@ -250,7 +255,7 @@ class LocalMail:
         if path is None or target is None or source is None:
             return None
         size = source[1].partition(":2,")[0].partition(",")[2]
-        name = f"{unique_name()}{',' if size else ''}{size}:2,"
+        name = f"{source[1].partition('.')[0]}.C{placement_id}I{self._instance()}.copy{',' if size else ''}{size}:2,"
         goal = self.folder / target[0] / "cur" / name
         with storage_errors("copy a mail file"):
             try:
@@ -259,8 +264,16 @@ class LocalMail:
                 if error.errno not in (errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP):
                     raise
                 # A file system without hard links.
+                goal.unlink(missing_ok=True)
                 write_new(goal, path.read_bytes())
         return name
+
+    def _instance(self) -> str:
+        """What tells the ids of this database from those of one that was rebuilt."""
+        with self._database.write() as connection:
+            connection.execute("INSERT OR IGNORE INTO setting VALUES ('instance', ?)", (secrets.token_hex(4),))
+            (found,) = connection.execute("SELECT value FROM setting WHERE key = 'instance'").fetchone()
+        return str(found)
 
     def place_copy(self, placement_id: int, mailbox_id: int, name: str) -> None:
         """The file of a copy is there under this name."""

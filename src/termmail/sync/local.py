@@ -85,13 +85,13 @@ class LocalSync:
             case Move(mailbox_id=mailbox_id):
                 journal.finish_move(operation, self.mail.next_uid(mailbox_id), UIDVALIDITY)
             case Copy(source_id=source_id, mailbox_id=mailbox_id):
-                name = self.mail.link_file(source_id, mailbox_id)
+                assert operation.placement_id is not None
+                name = self.mail.link_file(source_id, operation.placement_id, mailbox_id)
                 if name is None:
                     journal.fail([operation.id], "The message to copy is gone.")
                     return
+                self.mail.place_copy(operation.placement_id, mailbox_id, name)
                 journal.finish_copy(operation, self.mail.next_uid(mailbox_id), UIDVALIDITY)
-                if operation.placement_id is not None:
-                    self.mail.place_copy(operation.placement_id, mailbox_id, name)
             case Expunge():
                 journal.finish_expunge(operation)
             case CreateMailbox(mailbox_id=mailbox_id):
