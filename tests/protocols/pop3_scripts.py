@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Sequence
 
 import pytest
 
+from protocols.pop3_sessions import PASSWORD
 from servers.scripted import Conversation, Gone, Script
 
 Answers = dict[str, bytes | Script]
@@ -15,6 +17,21 @@ CAPABILITIES = ("USER", "UIDL", "TOP", "PIPELINING", "RESP-CODES", "AUTH-RESP-CO
 ONE_BY_ONE = tuple(name for name in CAPABILITIES if name != "PIPELINING")
 both_ways = pytest.mark.parametrize("capabilities", [CAPABILITIES, ONE_BY_ONE], ids=["pipelined", "one by one"])
 MESSAGES = (b"Subject: one\r\n\r\n.\r\n..\r\nx\r\n", b"Subject: two\r\n\r\n", b".Subject: three\r\n\r\n\n.\n\r\n")
+
+STAMP = b"+OK ready <1896.697170952@mail.example.org>\r\n"
+"""A greeting that offers APOP."""
+
+_SECRETS = (
+    PASSWORD.encode(),
+    base64.b64encode(PASSWORD.encode()),
+    base64.b64encode(f"\0lisa\0{PASSWORD}".encode()),
+)
+
+
+def assert_silent(data: bytes) -> None:
+    """Neither the user's name nor the password was sent."""
+    assert not any(form in data for form in _SECRETS)
+    assert b"lisa" not in data
 
 
 def multi(*lines: bytes) -> bytes:

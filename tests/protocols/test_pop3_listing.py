@@ -108,8 +108,8 @@ def test_lines_that_name_no_message() -> None:
     listing = listing_of({"UIDL": multi(*nameless, b"1 a"), "LIST": multi(b"junk", b"1 5")})
     assert listing.entries == (MaildropEntry(1, "a", 5),)
     assert listing.skipped == (
-        "1 lines of the server's answer to LIST name no message.",
-        f"{len(nameless)} lines of the server's answer to UIDL name no message.",
+        "Lines of the server's answer to LIST that name no message: 1.",
+        f"Lines of the server's answer to UIDL that name no message: {len(nameless)}.",
     )
 
 

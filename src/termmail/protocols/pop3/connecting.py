@@ -89,7 +89,7 @@ def _by_sasl(core: Core, user: str, password: Secret) -> bool:
         reply = _authenticate(core, mechanism)
         if reply.ok:
             return True
-        if mechanism.proved or core.wire.closed:
+        if mechanism.proved or reply.is_no_verdict:
             raise _refused(core, user, reply)
     return False
 
@@ -128,7 +128,7 @@ def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
         if len(with_it) + 2 <= _MAX_COMMAND:
             line, initial_sent = with_it, True
     core.wire.send(line + b"\r\n")
-    for _ in range(_MAX_ROUNDS):
+    for turn in range(_MAX_ROUNDS):
         answer = core.wire.read_line()
         reply = parse_reply(answer)
         if reply is not None:
@@ -139,7 +139,8 @@ def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
             return reply
         if answer[:1] != b"+" or answer[1:2] not in (b" ", b""):
             raise core.violation("gave an answer to AUTH that can't be read")
-        if not initial_sent and initial is not None:
+        if initial is not None and turn == 0 and not (initial_sent and answer[2:].strip()):
+            # An empty challenge after it comes from a server that takes no response in the command itself.
             response, initial_sent = initial, True
         else:
             response = _respond(core, mechanism, answer[2:])
@@ -162,8 +163,7 @@ def _respond(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
 
 def _refused(core: Core, user: str, reply: Reply, *, named: bool = False) -> SignInRefused | ServerRefused:
     """A wrong password, unless the server says otherwise (RFC 2449, RFC 3206)."""
-    temporary = any(reply.has_code(code) for code in ("SYS", "LOGIN-DELAY")) or reply.says_locked
-    if temporary or (core.has("AUTH-RESP-CODE") and not reply.has_code("AUTH")):
+    if reply.is_no_verdict or (core.has("AUTH-RESP-CODE") and not reply.has_code("AUTH")):
         return core.refusal(reply, "to sign anybody in")
     words = core.server_words(reply.text)
     if named:

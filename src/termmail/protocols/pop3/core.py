@@ -199,7 +199,7 @@ class Core:
         """The error for -ERR; `what` says what was wanted, as "to list its mail"."""
         words = self.server_words(reply.text)
         code = reply.code
-        if reply.says_locked:
+        if reply.has_code("IN-USE") or (scope is Scope.ACCOUNT and reply.says_locked):
             return MaildropInUse(
                 f"The mail at {self.host} is being fetched by another program or device, and only one may at a time{words}. "
                 "It is tried again.",

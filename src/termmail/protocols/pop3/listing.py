@@ -22,7 +22,7 @@ _UIDL_LINE = re.compile(rb"\s*([0-9]{1,10})[ \t]+([\x21-\x7e]{1,%d})[ \t]*" % MA
 _NUMBER = re.compile(rb"\s*([0-9]{1,10})(?:[ \t]|\Z)")
 
 _SAME = "Several messages on the server have the same lasting name (UIDL)."
-_GARBAGE = "The server gives this message a lasting name (UIDL) that can't be used."
+_GARBAGE = "The server gives this message no lasting name (UIDL) that can be used."
 _NO_SIZE = "The server does not say how large this message is."
 
 
@@ -84,7 +84,7 @@ def _joined(sizes: _Lines, uidls: _Lines | None) -> MaildropListing:
     skipped: list[str] = []
     for what, count in (("LIST", sizes.nameless), ("UIDL", names.nameless)):
         if count:
-            skipped.append(f"{count} lines of the server's answer to {what} name no message.")
+            skipped.append(f"Lines of the server's answer to {what} that name no message: {count}.")
     return MaildropListing(tuple(entries), has_uidls, tuple(skipped))
 
 

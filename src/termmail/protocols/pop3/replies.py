@@ -28,8 +28,13 @@ class Reply(msgspec.Struct, frozen=True):
 
     @property
     def says_locked(self) -> bool:
-        """Whether another session has the maildrop: by the code, or for a server without codes by its words."""
-        return self.has_code("IN-USE") or (not self.code and _LOCKED.search(self.text) is not None)
+        """Whether a server without codes says in words that another session has the maildrop."""
+        return not self.code and _LOCKED.search(self.text) is not None
+
+    @property
+    def is_no_verdict(self) -> bool:
+        """Whether a refused sign-in says nothing about the password (RFC 2449)."""
+        return self.says_locked or any(self.has_code(code) for code in ("IN-USE", "LOGIN-DELAY", "SYS"))
 
 
 def parse_reply(line: bytes) -> Reply | None:

@@ -14,8 +14,8 @@ from termmail.protocols.pop3.core import Core
 from termmail.protocols.pop3.replies import Reply
 
 _MOST_AHEAD = 256
-"""Commands that wait for their answer. All of them fit into the smallest of socket buffers, so that writing them never waits for a
-server that in turn waits for us to read."""
+"""Commands that wait behind the one being answered. All of them fit into the smallest of socket buffers, so that writing them
+never waits for a server that in turn waits for us to read."""
 
 _BYTES_AHEAD = 16 << 20
 _BYTES_DRAINED = 1 << 20
@@ -49,7 +49,7 @@ class _Ahead:
         self._waiting: deque[int] = deque()
         self._bytes = 0
         self._weighed = weighed
-        self._most = _MOST_AHEAD if core.has("PIPELINING") else 1
+        self._together = core.has("PIPELINING")
 
     @property
     def bytes_waiting(self) -> int:
@@ -61,18 +61,21 @@ class _Ahead:
 
     def next(self) -> int | None:
         """The number whose answer comes next; None when there is none."""
-        if len(self._waiting) <= self._most // 2 and self._bytes <= _BYTES_AHEAD // 2:
-            self._send()
         if not self._waiting:
-            return None
+            self._core.expect_silence()
+            self._send()
+            if not self._waiting:
+                return None
         number = self._waiting.popleft()
         self._bytes -= self._weight(number)
+        if self._together and len(self._waiting) <= _MOST_AHEAD // 2 and self._bytes <= _BYTES_AHEAD // 2:
+            self._send()
         return number
 
     def _send(self) -> None:
         commands: list[str] = []
-        idle = not self._waiting
-        while len(self._waiting) < self._most and self._bytes <= _BYTES_AHEAD:
+        most = _MOST_AHEAD if self._together else 1
+        while len(self._waiting) < most and self._bytes <= _BYTES_AHEAD:
             number = next(self._rest, None)
             if number is None:
                 break
@@ -80,8 +83,6 @@ class _Ahead:
             self._waiting.append(number)
             self._bytes += self._weight(number)
         if commands:
-            if idle:
-                self._core.expect_silence()
             self._core.send(*commands)
 
     def _weight(self, number: int) -> int:
