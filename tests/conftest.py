@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from servers.dovecot import PLAIN_CAPABILITY, Dovecot, find_dovecot
+from servers.dovecot import PLAIN_CAPABILITY, Dovecot, find_dovecot, find_dovecot_pop3
 from servers.mbsync import find_mbsync
 from servers.pymap_server import PymapServer
 from servers.tls import Authority, make_authority
 
 _SERVER_MARKERS = {
     "dovecot": (find_dovecot, "Dovecot is not installed (Debian: apt install dovecot-imapd)"),
+    "dovecot_pop3": (find_dovecot_pop3, "Dovecot's POP3 is not installed (Debian: apt install dovecot-pop3d)"),
     "mbsync": (find_mbsync, "mbsync is not installed (Debian: apt install isync)"),
+    "mpop": (lambda: shutil.which("mpop"), "mpop is not installed (Debian: apt install mpop)"),
+    "getmail": (lambda: shutil.which("getmail"), "getmail is not installed (Debian: apt install getmail6)"),
+    "neomutt": (lambda: shutil.which("neomutt"), "neomutt is not installed (Debian: apt install neomutt)"),
 }
 _MARKER_OF_FIXTURE = {
     "dovecot_server": "dovecot",

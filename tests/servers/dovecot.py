@@ -38,6 +38,23 @@ def find_dovecot() -> str | None:
     return shutil.which("dovecot", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
 
 
+def find_dovecot_pop3() -> str | None:
+    """The path of Dovecot's POP3 login program, or None."""
+    program = find_dovecot()
+    if program is None:
+        return None
+    root = Path(program).resolve().parent.parent
+    for folder in (
+        root / "lib/dovecot",
+        root / "libexec/dovecot",
+        Path("/usr/lib/dovecot"),
+        Path("/usr/libexec/dovecot"),
+    ):
+        if (folder / "pop3-login").exists():
+            return str(folder / "pop3-login")
+    return None
+
+
 class Dovecot:
     """A context manager; also to be started and stopped by hand, always on the same ports.
 

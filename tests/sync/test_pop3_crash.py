@@ -36,7 +36,7 @@ from termmail.model.secret import Secret
 from termmail.store.intents import Intents
 from termmail.store.queries import Queries
 
-pytestmark = pytest.mark.dovecot
+pytestmark = pytest.mark.dovecot_pop3
 
 MESSAGES = [mail(number) for number in range(1, 5)]
 LATE = mail(5)

@@ -34,7 +34,7 @@ from termmail.model.secret import Secret
 from termmail.store.intents import Intents
 from termmail.store.queries import Queries
 
-pytestmark = pytest.mark.dovecot
+pytestmark = pytest.mark.dovecot_pop3
 
 _serial = itertools.count(1)
 
