@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
@@ -48,17 +51,42 @@ class Driven:
     # keys
 
     async def press(self, *keys: str) -> None:
-        """Press keys as the terminal names them; a single character stands for itself, upper case too."""
-        await self.pilot.press(*keys)
+        """Press keys as the terminal names them, each when the one before has had its effect."""
+        for key in keys:
+            self._send(key)
+            await self._handled()
+        await self.pilot.pause()
+
+    def _send(self, key: str) -> None:
+        driver = self.app._driver
+        assert driver is not None
+        name = key if len(key) > 1 or key.isalnum() else _character_to_key(key)
+        character = key if len(key) == 1 else {"space": " "}.get(key)
+        event = events.Key(name, character)
+        event.set_sender(self.app)
+        driver.send_message(event)
+
+    async def _handled(self) -> None:
+        """Wait until what was sent has passed the queues of the app and of the screen."""
+        for node in (self.app, self.app.screen, self.app.focused, self.app.screen):
+            if node is not None:
+                passed: list[bool] = []
+                node.call_later(passed.append, True)
+                # A screen that was closed answers no more.
+                while not passed and not node._closing and not node._closed:
+                    await asyncio.sleep(0)
 
     async def type(self, text: str) -> None:
-        """Type text into what has the focus."""
-        await self.pilot.press(*("space" if character == " " else character for character in text))
+        """Type text into the line that asks for one, as fast as a terminal pastes."""
+        await self.until(lambda: self.input() is not None)
+        for character in text:
+            self._send("space" if character == " " else character)
+        await self._handled()
+        await self.pilot.pause()
 
     async def run(self, command: str) -> None:
         """Choose a command in the palette by its title."""
         await self.press(":")
-        await self.until(lambda: self.input() is not None)
         await self.type(command)
         await self.press("enter")
         await self.pilot.pause()
@@ -102,7 +130,7 @@ class Driven:
         return [widget.render_line(y).text.rstrip() for y in range(widget.height)]
 
     @property
-    def list(self) -> list[str]:
+    def rows(self) -> list[str]:
         """The message list's lines that are not empty."""
         return [line for line in self.lines(self.main.message_list) if line.strip(" ▐")]
 
@@ -148,8 +176,8 @@ class Driven:
 
     # the state of things
 
-    @property
     def where(self) -> Where:
+        """The pane that takes the keys."""
         return self.main.active
 
     @property
@@ -180,6 +208,11 @@ class Driven:
     def flags(self, placement_id: int) -> FlagSet:
         """The effective flags as the store has them."""
         return self.row(placement_id).flags
+
+    def fetched(self, *names: str) -> None:
+        """The engine has listed these mailboxes."""
+        for name in names:
+            self.store.ingest.set_state(self.store.mailboxes[name], complete=True, fresh_at=NOW)
 
     def mailbox_of(self, placement_id: int) -> str:
         return self.row(placement_id).mailbox
