@@ -169,6 +169,18 @@ def test_delivery_by_another_program(bob: MaildropHome) -> None:
     assert bob.local.run().came == 0
 
 
+def test_flagged_and_unread_by_mutt(bob: MaildropHome) -> None:
+    """It puts a file that is flagged but was not read back into `new`."""
+    bob.arrive(("a", mail(1)))
+    (name,) = bob.files()
+    (bob.folder / "INBOX" / "cur" / name).rename(bob.folder / "INBOX" / "new" / f"{name}F")
+    report = bob.local.run()
+    assert (report.came, report.went, report.changed) == (0, 0, 1)
+    row = bob.queries.row(bob.ids()[0])
+    assert row is not None
+    assert row.flags.system == Flag.FLAGGED
+
+
 def test_removal_by_another_program(bob: MaildropHome) -> None:
     bob.arrive(("a", mail(1)), ("b", mail(2)))
     (bob.folder / "INBOX" / "cur" / bob.files()[0]).unlink()

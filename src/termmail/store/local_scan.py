@@ -134,8 +134,10 @@ class LocalScan:
         with contextlib.suppress(FileNotFoundError):
             for path in list((folder / "new").iterdir()):
                 if not path.name.startswith("."):
+                    # mutt leaves what it flagged there, with its info suffix, as long as it is unread.
+                    name = path.name if ":2," in path.name else f"{path.name}:2,"
                     with contextlib.suppress(FileNotFoundError):
-                        rename(path, folder / "cur" / f"{_stem(path.name)}:2,")
+                        rename(path, folder / "cur" / name)
         try:
             names = [path.name for path in (folder / "cur").iterdir()]
         except FileNotFoundError:
