@@ -53,11 +53,12 @@ class Driven:
     async def press(self, *keys: str) -> None:
         """Press keys as the terminal names them, each when the one before has had its effect."""
         for key in keys:
-            self._send(key)
+            self.send(key)
             await self._handled()
         await self.pilot.pause()
 
-    def _send(self, key: str) -> None:
+    def send(self, key: str) -> None:
+        """Press a key and go on at once."""
         driver = self.app._driver
         assert driver is not None
         name = key if len(key) > 1 or key.isalnum() else _character_to_key(key)
@@ -80,7 +81,7 @@ class Driven:
         """Type text into the line that asks for one, as fast as a terminal pastes."""
         await self.until(lambda: self.input() is not None)
         for character in text:
-            self._send("space" if character == " " else character)
+            self.send("space" if character == " " else character)
         await self._handled()
         await self.pilot.pause()
 

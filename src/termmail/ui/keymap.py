@@ -90,6 +90,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("select_all", "Select everything in this folder"),
     Command("move", "Move to a folder", ("M",), hint="move"),
     Command("copy_to_folder", "Copy to a folder", ("C",)),
+    Command("labels", "Keywords and labels", ("l",), hint="keywords"),
     Command("mark_all_read", "Mark the folder read", ("A",)),
     Command("sort", "Sort the list", ("o",), hint="sort"),
     Command("view_mode", "Text, HTML, source", ("h",), hint="text/HTML"),
@@ -124,7 +125,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("search", "Search", ("/",), later=_SEARCHING),
     Command("filter", "Filter this list", ("\\",), later=_SEARCHING),
     Command("find", "Search in this message", ("ctrl+f",), later="Searching in a message is not there yet."),
-    Command("labels", "Keywords and labels", ("l",), later="Keywords and labels can't be changed here yet."),
 )
 BY_NAME: Mapping[str, Command] = {command.name: command for command in COMMANDS}
 

@@ -28,8 +28,12 @@ class ListKey(msgspec.Struct, frozen=True):
 
 
 class _Held(msgspec.Struct):
-    """A change shown before the store has it. `settled` is the store's `changed` number that has it, 0 while it is being written."""
+    """A change shown before the store has it. `settled` is the store's `changed` number that has it, 0 while it is being written.
 
+    What is `gone` went from one mailbox, and may be in another one's list already.
+    """
+
+    mailbox_id: int
     placement_ids: frozenset[int]
     add: FlagSet
     remove: FlagSet
@@ -71,8 +75,9 @@ class ListModel:
 
     # loading
 
-    def open(self, key: ListKey, ids: Iterable[int], *, complete: bool) -> None:
-        """Begin another list with its first ids; the cursor is on the first."""
+    def open(self, key: ListKey, ids: Iterable[int], changed: int, *, complete: bool) -> None:
+        """Begin another list with its first ids, read at the store's number `changed` or later; the cursor is on the first."""
+        self._forget_held(changed)
         self.key = key
         self.complete = complete
         self.selected.clear()
@@ -82,8 +87,9 @@ class ListModel:
         self._set_ids(array("q", ids))
         self.cursor = 0 if self.ids else -1
 
-    def load(self, ids: array[int]) -> None:
-        """All ids of the list, which may have changed since the first ones; the cursor stays on its message."""
+    def load(self, ids: array[int], changed: int) -> None:
+        """All ids of the list, read at the store's number `changed` or later; the cursor stays on its message."""
+        self._forget_held(changed)
         cursor_id, position = self.cursor_id, self.cursor
         self._set_ids(ids)
         self.complete = True
@@ -188,6 +194,15 @@ class ListModel:
         """Whether a row is selected, or in the range being selected."""
         return self.ids[position] in self.selected or self.range_first <= position <= self.range_last
 
+    @property
+    def marked_count(self) -> int:
+        """How many are selected or in the range being selected."""
+        count = len(self.selected)
+        if self.range_from is not None:
+            span = self.ids[self.range_first : self.range_last + 1]
+            count += len(span) - (sum(1 for each in span if each in self.selected) if count else 0)
+        return count
+
     def clear_selection(self) -> bool:
         """Select nothing; whether something was."""
         had = bool(self.selected) or self.range_from is not None
@@ -197,18 +212,16 @@ class ListModel:
 
     def hold_flags(self, placement_ids: Sequence[int], add: FlagSet, remove: FlagSet) -> int:
         """Show a change of flags at once; returns a token for `settle`."""
-        token = self._hold(_Held(frozenset(placement_ids), add, remove, gone=False))
+        token = self._hold(_Held(self.key.mailbox_id, frozenset(placement_ids), add, remove, gone=False))
         for placement_id in placement_ids:
             row = self._rows.get(placement_id)
-            if row is not None:
-                self._rows[placement_id] = msgspec.structs.replace(
-                    row, flags=row.flags.apply(add, remove), pending=True
-                )
+            if row is not None and (flags := row.flags.apply(add, remove)) != row.flags:
+                self._rows[placement_id] = msgspec.structs.replace(row, flags=flags, pending=True)
         return token
 
     def hold_removal(self, placement_ids: Sequence[int]) -> int:
         """Take messages out of the list at once; the cursor goes to the next one in the direction of travel."""
-        token = self._hold(_Held(frozenset(placement_ids), FlagSet(), FlagSet(), gone=True))
+        token = self._hold(_Held(self.key.mailbox_id, frozenset(placement_ids), FlagSet(), FlagSet(), gone=True))
         self._remove(set(placement_ids))
         return token
 
@@ -235,9 +248,13 @@ class ListModel:
     def _gone(self) -> set[int]:
         gone: set[int] = set()
         for held in self._held.values():
-            if held.gone:
+            if held.gone and held.mailbox_id == self.key.mailbox_id:
                 gone |= held.placement_ids
         return gone
+
+    def _forget_held(self, changed: int) -> None:
+        """What the store has at `changed` needs no holding."""
+        self._held = {token: held for token, held in self._held.items() if not held.settled or held.settled > changed}
 
     def _as_shown(self, row: MessageRow) -> MessageRow:
         for held in self._held.values():
@@ -249,9 +266,7 @@ class ListModel:
 
     def patch(self, patch: MailboxPatch) -> Change:
         """Take over what changed in the store."""
-        self._held = {
-            token: held for token, held in self._held.items() if not held.settled or held.settled > patch.changed
-        }
+        self._forget_held(patch.changed)
         gone = self._gone()
         structure = False
         removed = set(patch.removed)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime
 import time
 
+from termmail.model.flags import FlagSet
 from termmail.model.mailbox import Mailbox, Role
 from termmail.model.status import AccountStatus, ConnectionState
 from termmail.ui.text import one_line
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_PROGRAMS_KEYWORDS = frozenset(
+    ("$mdnsent", "$forwarded", "forwarded", "$submitted", "$submitpending", "$junk", "junk", "$notjunk", "notjunk", "nonjunk",
+     "$phishing", "$hasattachment", "$hasnoattachment", "$autojunk", "$x-me-annot-2")
+)  # fmt: skip
 _MINUTE = 60
 _HOUR = 3600
 _DAY = 86400
@@ -110,6 +115,11 @@ def messages(count: int) -> str:
 
 def changes(count: int) -> str:
     return "1 change waits" if count == 1 else f"{count:,} changes wait"
+
+
+def keywords(flags: FlagSet) -> list[str]:
+    """The keywords that people gave a message, sorted; not those that programs keep for themselves (RFC 5788, RFC 9051)."""
+    return sorted((each for each in flags.keywords if each.lower() not in _PROGRAMS_KEYWORDS), key=str.casefold)
 
 
 def folder_name(mailbox: Mailbox) -> str:

@@ -10,7 +10,8 @@ from termmail.model.flags import Flag, FlagSet
 from termmail.model.mailbox import Mailbox, Role
 from termmail.model.view import IntentResult
 from termmail.ui.keymap import Where
-from termmail.ui.words import folder_name, folder_path, messages
+from termmail.ui.text import one_line
+from termmail.ui.words import folder_name, folder_path, keywords, messages
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from termmail.ui.screens.main import MainScreen
 
 _PATTERN_LIMIT = 20_000
+_LABELS_LOOKED_AT = 500
 
 
 class Changes:
@@ -42,6 +44,7 @@ class Changes:
             "move": lambda: self.choose_folder("Move to", self.move_to),
             "copy_to_folder": lambda: self.choose_folder("Copy to", self.copy_to),
             "mark_all_read": self.mark_all_read,
+            "labels": self.labels,
         }
 
     # what to act on
@@ -92,8 +95,9 @@ class Changes:
                 model.settle(token, written.changed)
                 return
             model.refuse(token)
-            screen.navigation.want(ids[0])
-            screen.backend.watcher.reload(key)
+            if model.key.mailbox_id == key.mailbox_id:
+                screen.navigation.want(ids[0])
+                screen.backend.watcher.reload(model.key)
 
         screen.backend.writer.wish(lambda intents: wish(intents, ids), done)
 
@@ -210,6 +214,7 @@ class Changes:
                 model.refuse(token)
                 model.forget_rows()
                 screen.message_list.touch()
+                screen.reading.list_changed()
             else:
                 model.settle(token, written.changed)
 
@@ -226,6 +231,38 @@ class Changes:
             screen.say(f"Everything in {folder_name(mailbox)} is read.")
             return
         screen.backend.writer.wish(lambda intents: intents.mark_all_read(mailbox.id), self._said)
+
+    def labels(self) -> None:
+        """Change the keywords that all targets have in common."""
+        from termmail.ui.screens.ask import Prompt
+
+        ids = self.targets()
+        if not ids:
+            return
+        model = self.screen.model
+        rows = [row for placement_id in ids[:_LABELS_LOOKED_AT] if (row := model.row_of(placement_id)) is not None]
+        common = {one_line(keyword): keyword for keyword in keywords(rows[0].flags)} if rows else {}
+        for row in rows[1:]:
+            common = {shown: keyword for shown, keyword in common.items() if keyword in row.flags}
+
+        def typed(text: str | None) -> None:
+            if text is None:
+                return
+            words = text.replace(",", " ").split()
+            wanted = FlagSet.parse(common.get(word, word) for word in words)
+            add = FlagSet(keywords=frozenset(each for each in wanted.keywords if each not in common.values()))
+            remove = FlagSet(keywords=frozenset(each for each in common.values() if each not in wanted))
+            if add or remove:
+                self.set_flags(ids, add, remove)
+
+        self.screen.app.push_screen(
+            Prompt(
+                f"Keywords of {messages(len(ids))}" if len(ids) > 1 else "Keywords",
+                value=" ".join(sorted(common)),
+                note="Words with spaces between them. Some mail programs call them labels or tags.",
+            ),
+            typed,
+        )
 
     # undo
 

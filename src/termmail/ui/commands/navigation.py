@@ -108,6 +108,11 @@ class Navigation:
             self._wanted_end = not screen.model.complete
             self.to(len(screen.model) - 1)
 
+    def opened(self) -> None:
+        """Another list is shown: where the user wanted to be in the one before is forgotten."""
+        self._wanted_end = False
+        self._wanted_id = None
+
     def list_loaded(self) -> None:
         """All ids are there now, or a patch came: go where the user wanted to be."""
         screen = self.screen

@@ -230,6 +230,7 @@ class Reading:
             if screen.is_visible(Where.MESSAGE) or shown is not None:
                 self.show_cursor(by_user=False)
             return
+        screen.model.ensure(screen.model.cursor, screen.model.cursor + 1)
         row = screen.model.row(screen.model.cursor)
         if row is None or row is shown:
             return

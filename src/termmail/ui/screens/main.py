@@ -273,7 +273,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         anew = self.mailbox is None or self.mailbox.id != mailbox.id
         self.mailbox = mailbox
         complete = len(ids) < _FIRST_IDS
-        self.model.open(key, ids, complete=complete)
+        self.model.open(key, ids, changed, complete=complete)
+        self.navigation.opened()
         self.message_list.role = mailbox.role
         self.message_list.empty_words = status_words.empty_list(
             mailbox, self.account_status(), work_offline=self.work_offline
@@ -309,8 +310,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         match event.news:
             case ListChanged(key=key) if key == self.model.key:
                 self._patch(event.news)
-            case ListLoaded(key=key, ids=ids) if key == self.model.key:
-                self.model.load(ids)
+            case ListLoaded(key=key, ids=ids, changed=changed) if key == self.model.key:
+                self.model.load(ids, changed)
                 self.model.forget_rows()
                 self.list_changed()
                 self.navigation.list_loaded()
@@ -448,7 +449,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         title = "Messages"
         if box is not None:
             title = folder_path(box)
-            selected = len(self.model.selected)
+            selected = self.model.marked_count
             if selected:
                 detail = f"{number(selected)} selected"
             elif box.unread:

@@ -16,7 +16,7 @@ from termmail.ui.look import Look
 from termmail.ui.text import clip_address, is_deceptive, name_and_address, one_line, shown_address, steady
 from termmail.ui.widgets.message_list import ATTACHED, FLAGGED
 from termmail.ui.widgets.pane import Pane, look_for
-from termmail.ui.words import Clock, size
+from termmail.ui.words import Clock, keywords, size
 
 MARGIN = 2
 WIDEST_TEXT = 92
@@ -133,6 +133,12 @@ class MessagePane(Pane):
         if row.pending:
             details.append("a change waits for the network")
         lines.append((("Date  ", "muted"), (when, "text"), ("  ·  " + "  ·  ".join(details), "muted")))
+        if labels := keywords(row.flags):
+            words = ", ".join(one_line(label) for label in labels)
+            lines += [
+                (("Tags  " if not number else "      ", "muted"), (line, "accent"))
+                for number, line in enumerate(_wrapped(words, width - 6, 2))
+            ]
         if self.rendered is not None and self.rendered.attachments:
             for number, part in enumerate(self.rendered.attachments, 1):
                 name = part.filename or part.content_type
