@@ -255,7 +255,7 @@ class _Pass:
 def state_after(error: TermmailError) -> ConnectionState:
     """What an account's line is in after an error."""
     match error:
-        case SignInRefused() | CredentialUnavailable():
+        case SignInRefused() | CredentialUnavailable() if error.retry is Retry.NEVER:
             return ConnectionState.SIGN_IN
         case InsecureConnection():
             return ConnectionState.INSECURE

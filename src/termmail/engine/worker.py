@@ -237,7 +237,7 @@ class AccountWorker(abc.ABC):
     def _say_failed(self, error: TermmailError) -> None:
         self._answer_all(error.sentence)
         match error:
-            case SignInRefused() | CredentialUnavailable():
+            case SignInRefused() | CredentialUnavailable() if error.retry is Retry.NEVER:
                 self._block(ConnectionState.SIGN_IN, error)
                 return
             case InsecureConnection():

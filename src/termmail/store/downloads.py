@@ -15,6 +15,7 @@ from termmail.store.database import storage_errors
 
 _HEAD = 256 * 1024
 _BLOCK = 1 << 20
+_HOST = socket.gethostname().replace("/", "\\057").replace(":", "\\072") or "localhost"
 _counter = itertools.count()
 _process = f"P{os.getpid()}R{secrets.token_hex(4)}"
 _LONE_LF = re.compile(rb"(?<!\r)\n")
@@ -24,8 +25,7 @@ _OURS = re.compile(r"\d+\.M\d+P\d+R[0-9a-f]{8}Q\d+\.")
 def unique_name() -> str:
     """A name for a file in a Maildir that nobody else gives (https://cr.yp.to/proto/maildir.html)."""
     now = time.time()
-    host = socket.gethostname().replace("/", "\\057").replace(":", "\\072") or "localhost"
-    return f"{int(now)}.M{int(now % 1 * 1e6):06d}{_process}Q{next(_counter)}.{host}"
+    return f"{int(now)}.M{int(now % 1 * 1e6):06d}{_process}Q{next(_counter)}.{_HOST}"
 
 
 def is_ours(name: str) -> bool:

@@ -9,7 +9,7 @@ import errno
 import secrets
 import sqlite3
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -46,6 +46,8 @@ UIDVALIDITY = 1
 """Of every local mailbox: its UIDs are given here and never change their meaning."""
 
 _STALE_SECONDS = 36 * 3600
+_LAST_ONES = "maildrop.last."
+_LAST_ONES_KEPT = 50
 _ROLES = (
     (INBOX, Role.INBOX),
     ("Drafts", Role.DRAFTS),
@@ -332,6 +334,20 @@ class LocalMail:
                     (owner_id, entry.uidl, entry.size, sha256, entry.at, placement_id, entry.deleted),
                 )
 
+    def put_last(self, key: str) -> None:
+        """Remember a message, by what it is known by, in whose middle the connection was lost."""
+        kept = [*sorted(self.last_ones() - {key}), key][-_LAST_ONES_KEPT:]
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO setting VALUES (?, ?)",
+                (_LAST_ONES + self._account, msgspec.json.encode(kept).decode()),
+            )
+
+    def last_ones(self) -> frozenset[str]:
+        """The messages that `put_last` remembers."""
+        row = self._database.one("SELECT value FROM setting WHERE key = ?", (_LAST_ONES + self._account,))
+        return frozenset() if row is None else msgspec.json.decode(row[0], type=frozenset[str])
+
     def download(self) -> Download:
         """A file for the next message. Raises StorageFailed."""
         return Download(self.folder / INBOX)
@@ -372,7 +388,7 @@ class LocalMail:
             self._insert(connection, owner_id, list(zip(new, names, strict=True)), now)
             for arrival, claim in taken_over:
                 connection.execute("DELETE FROM uidl WHERE id = ?", (claim.uidl_id,))
-                _record(connection, owner_id, arrival, now, claim.placement_id, deleted=claim.deleted)
+                _record(connection, owner_id, now, [(arrival, claim.placement_id, claim.deleted)])
             for arrival in repeated:
                 connection.execute(
                     "UPDATE uidl SET size = ? WHERE account_id = ? AND uidl = ?",
@@ -390,7 +406,11 @@ class LocalMail:
         used: set[int] = set()
         with self._database.read() as reader:
             owner_id = account_id(reader, self._account)
+            seen = _known_hashes(reader, owner_id, [arrival.sha256 for arrival in arrivals])
             for arrival in arrivals:
+                if arrival.sha256 not in seen:
+                    new.append(arrival)
+                    continue
                 same = reader.execute(
                     "SELECT 1 FROM uidl u LEFT JOIN placement p ON p.id = u.placement_id"
                     " WHERE u.account_id = ? AND u.uidl = ? AND u.sha256 = ? AND (u.deleted OR p.id IS NOT NULL)",
@@ -413,7 +433,8 @@ class LocalMail:
         (inbox_id,) = connection.execute(
             "SELECT id FROM mailbox WHERE account_id = ? AND role = 'inbox'", (owner_id,)
         ).fetchone()
-        message_ids = [_known_message(connection, owner_id, arrival.sha256) for arrival, _ in placed]
+        known = _known_messages(connection, owner_id, [arrival.sha256 for arrival, _ in placed])
+        message_ids = [known.get(arrival.sha256) for arrival, _ in placed]
         fresh: dict[bytes, Arrival] = {}
         for (arrival, _), message_id in zip(placed, message_ids, strict=True):
             if message_id is None:
@@ -441,8 +462,12 @@ class LocalMail:
                 for offset, ((arrival, name), message_id) in enumerate(zip(placed, message_ids, strict=True))
             ],
         )  # fmt: skip
-        for (arrival, _), placement_id in zip(placed, placements, strict=True):
-            _record(connection, owner_id, arrival, now, placement_id, deleted=False)
+        _record(
+            connection,
+            owner_id,
+            now,
+            ((arrival, placement_id, False) for (arrival, _), placement_id in zip(placed, placements, strict=True)),
+        )
 
     def note_deleted(self, placement_ids: Sequence[int]) -> None:
         """Before rows of these placements go because the user deleted them for good: say so in the ledger. Raises StorageFailed."""
@@ -479,11 +504,22 @@ def take_uid(connection: sqlite3.Connection, mailbox_id: int, count: int = 1) ->
     return first
 
 
-def _known_message(connection: sqlite3.Connection, owner_id: int, sha256: bytes) -> int | None:
-    row = connection.execute(
-        "SELECT id FROM message WHERE sha256 = ? AND account_id = ?", (sha256, owner_id)
-    ).fetchone()
-    return None if row is None else int(row[0])
+def _known_messages(connection: sqlite3.Connection, owner_id: int, hashes: Sequence[bytes]) -> dict[bytes, int]:
+    marks = ", ".join("?" * len(hashes))
+    return dict(
+        connection.execute(
+            f"SELECT sha256, id FROM message WHERE sha256 IN ({marks}) AND account_id = ?", (*hashes, owner_id)
+        )
+    )
+
+
+def _known_hashes(connection: sqlite3.Connection, owner_id: int, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those of mail that is, or was, here."""
+    marks = ", ".join("?" * len(hashes))
+    downloaded = connection.execute(
+        f"SELECT sha256 FROM uidl WHERE sha256 IN ({marks}) AND account_id = ?", (*hashes, owner_id)
+    )
+    return {row[0] for row in downloaded} | _known_messages(connection, owner_id, hashes).keys()
 
 
 def _unclaimed(connection: sqlite3.Connection, owner_id: int, sha256: bytes) -> int | None:
@@ -523,17 +559,18 @@ def _claim(
 def _record(
     connection: sqlite3.Connection,
     owner_id: int,
-    arrival: Arrival,
     now: int,
-    placement_id: int | None,
-    *,
-    deleted: bool,
+    arrivals: Iterable[tuple[Arrival, int | None, bool]],
 ) -> None:
-    connection.execute(
+    """Rows that say which mail came under which UIDL: (arrival, placement, deleted)."""
+    connection.executemany(
         "INSERT OR REPLACE INTO uidl (account_id, uidl, size, sha256, downloaded_at, placement_id, deleted, doubtful)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            owner_id, column_text(arrival.uidl), arrival.listed_size, arrival.sha256, now, placement_id, deleted,
-            arrival.doubtful,
+            (
+                owner_id, column_text(arrival.uidl), arrival.listed_size, arrival.sha256, now, placement_id, deleted,
+                arrival.doubtful,
+            )
+            for arrival, placement_id, deleted in arrivals
         ),
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
@@ -22,10 +22,13 @@ class Listed(msgspec.Struct, frozen=True):
     own: bool = True
 
 
-def to_fetch(listed: Iterable[Listed], known: Mapping[str, KnownUidl]) -> list[Listed]:
-    """What is not here, the newest first. Mail whose size differs from what it was is another one under an old UIDL."""
+def to_fetch(listed: Iterable[Listed], known: Mapping[str, KnownUidl], last: Set[str] = frozenset()) -> list[Listed]:
+    """What is not here, the newest first, and those whose keys are in `last` after all others.
+
+    Mail whose size differs from what it was is another one under an old UIDL.
+    """
     return sorted(
-        (one for one in listed if not _is_here(known.get(one.key), one)), key=lambda one: one.number, reverse=True
+        (one for one in listed if not _is_here(known.get(one.key), one)), key=lambda one: (one.key in last, -one.number)
     )
 
 

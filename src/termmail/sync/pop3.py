@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
 from termmail.mime.headers import parse_envelope, split_header
 from termmail.mime.preview import looks_attached, preview
 from termmail.model.account import Account
-from termmail.model.errors import Cancelled
+from termmail.model.errors import Cancelled, ConnectionLost, ProtocolViolation
 from termmail.model.maildrop import Arrival
 from termmail.model.remote import MaildropListing, RetrieveFault
 from termmail.protocols.pop3 import Pop3Session
@@ -23,7 +23,7 @@ from termmail.sync.local import LocalSync
 from termmail.sync.maildrop_plan import Listed
 from termmail.sync.work import Progress
 
-_GROUP_MESSAGES = 100
+_GROUP_MESSAGES = 250
 _GROUP_BYTES = 16 << 20
 _GROUP_SECONDS = 2.0
 _MADE_OF_HEADER = "\x01top:"
@@ -59,7 +59,7 @@ class Pop3Sync:
         """Fetch what is new, delete there what the policy wants gone, and sign out."""
         mail = self._local.mail
         listed = self._identify(self._session.listing())
-        wanted = maildrop_plan.to_fetch(listed, mail.known_uidls())
+        wanted = maildrop_plan.to_fetch(listed, mail.known_uidls(), mail.last_ones())
         keys = {one.key for one in listed}
         if wanted:
             self._fetch(wanted, keys)
@@ -106,29 +106,35 @@ class Pop3Sync:
     def _fetch(self, wanted: Sequence[Listed], keys: set[str]) -> None:
         """In groups, each durable before the next; what is whole when something fails is kept."""
         group: list[Arrival] = []
+        size = 0
         began = time.monotonic()
-        done = 0
         by_number = {one.number: one for one in wanted}
+        left = deque(one.number for one in wanted)
         self._progress("Inbox: messages", 0, len(wanted))
-        results = self._session.retrieve([one.number for one in wanted], self._local.mail.download)
+        results = self._session.retrieve(list(left), self._local.mail.download)
         try:
             with contextlib.closing(results):
                 for number, result in results:
-                    done += 1
                     if isinstance(result, RetrieveFault):
                         self._tell(result.sentence)
-                        continue
-                    group.append(self._arrival(by_number[number], result))
-                    self._progress(f"Inbox: messages, {_megabytes(self._bytes)}", done, len(wanted))
-                    size = sum(arrival.size for arrival in group)
+                    else:
+                        group.append(self._arrival(by_number[number], result))
+                        size += result.size
+                    left.popleft()
+                    self._progress(f"Inbox: messages, {_megabytes(self._bytes)}", len(wanted) - len(left), len(wanted))
                     if (
                         len(group) >= _GROUP_MESSAGES
                         or size >= _GROUP_BYTES
                         or time.monotonic() > began + _GROUP_SECONDS
                     ):
                         self._keep(group, keys)
-                        began = time.monotonic()
+                        began, size = time.monotonic(), 0
                     self._check_stop()
+        except (ConnectionLost, ProtocolViolation):
+            # The message under way may be what ends each session: next time it comes after all others.
+            if left:
+                self._local.mail.put_last(by_number[left[0]].key)
+            raise
         finally:
             self._keep(group, keys)
 
