@@ -107,18 +107,19 @@ async def test_open_and_back(store: FilledStore) -> None:
         assert ui.where() is Where.LIST
         await ui.press("enter")
         assert ui.where() is Where.MESSAGE
-        assert "Subject 10" in ui.everything()
-        assert "sender3@demo.example" in ui.everything()
+        assert "From  Sender 3 <sender3@demo.example>" in ui.everything()
+        assert "Subject 9" not in ui.everything()
         await ui.press("q")
         assert ui.where() is Where.LIST
         assert "Subject 9" in ui.everything()
+        assert "From " not in ui.everything()
         await ui.press("enter", "escape")
         assert ui.where() is Where.LIST
         await ui.press("escape")
         assert not ui.app._exit
         await ui.press("enter", "j")
         assert ui.where() is Where.MESSAGE
-        assert "Subject 9" in ui.everything()
+        assert "From  Sender 2 <sender2@demo.example>" in ui.everything()
         await ui.press("q", "q")
         await ui.until(lambda: ui.app._exit)
 
@@ -130,7 +131,7 @@ async def test_space_opens_and_goes_on(store: FilledStore) -> None:
         assert ui.where() is Where.MESSAGE
         await ui.press("space")
         assert number(ui) == 9
-        assert "Subject 9" in ui.everything()
+        assert "From  Sender 2" in ui.everything()
         await ui.press("space")
         assert number(ui) == 7
 
@@ -147,6 +148,7 @@ async def test_tab_goes_round_the_panes(store: FilledStore, size: tuple[int, int
             await ui.press(key)
             order.append(ui.where())
             assert ui.main.is_visible(ui.where())
+            assert ui.title(ui.where()).strip() in ui.everything()
         assert order == [Where.MESSAGE, Where.FOLDERS, Where.LIST, Where.FOLDERS]
         assert "pane" in ui.hints
         await ui.press("tab")

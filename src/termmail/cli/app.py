@@ -94,6 +94,7 @@ def _run(
         demo_factory=demo_factory,
         preset=config.keys.preset,
         rebound=config.keys.bind,
+        read_after=config.ui.mark_read_after,
         say=note,
     )
 

@@ -63,7 +63,7 @@ class TermmailApp(App[str]):
         read_after: float = 1.0,
     ) -> None:
         """`demo` says that the demo is offered where there is no account; `read_after` are the seconds in view after which a message
-        is read. Raises StorageFailed, StoreTooNew."""
+        is read, negative for never. Raises StorageFailed, StoreTooNew."""
         self.fault: BaseException | None = None
         self.look: Look = look_of(DARK)
         self.keys = keys or bindings()
@@ -173,12 +173,14 @@ def run(
     demo_factory: Callable[[], int] | None = None,
     preset: str = "gmail",
     rebound: Mapping[str, Sequence[str]] | None = None,
+    read_after: float = 1.0,
     say: Callable[[str], None] | None = None,
 ) -> int:
     """Open the mail reader and return when it has ended, with an exit code.
 
     `start_engine` starts the engine as a child and is called in a thread after the first frame. `demo_factory` runs the demo,
-    offered where there is no account. `preset` and `rebound` choose the keys (`keymap.bindings`). `say` is told in one sentence
+    offered where there is no account. `preset` and `rebound` choose the keys (`keymap.bindings`). `read_after` are the seconds in view
+    after which a message is read, negative for never. `say` is told in one sentence
     what still waits for the network, when the terminal is restored. Raises NoTerminal, StorageFailed, StoreTooNew; and what
     nobody foresaw, when the terminal is restored: the caller tells and logs it, without local variables.
     """
@@ -188,7 +190,12 @@ def run(
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     app = TermmailApp(
-        home, accounts, start_engine=start_engine, demo=demo_factory is not None, keys=bindings(preset, rebound)
+        home,
+        accounts,
+        start_engine=start_engine,
+        demo=demo_factory is not None,
+        keys=bindings(preset, rebound),
+        read_after=read_after,
     )
     try:
         ended = app.run()

@@ -22,6 +22,7 @@ from termmail.ui import pipes
 from termmail.ui.bodies import Body, BodyJob, Mode
 from termmail.ui.keymap import Where
 from termmail.ui.text import name_and_address, one_line, shown_address
+from termmail.ui.widgets.message_pane import text_width
 from termmail.ui.words import number, size
 from termmail.ui.writer import Written
 
@@ -32,6 +33,7 @@ _MODES: tuple[Mode, ...] = ("text", "html", "source")
 _MODE_WORDS: dict[Mode, str] = {"text": "", "html": "HTML", "source": "source", "headers": "all headers"}
 _REQUEST_AFTER = 0.3
 _PIPE_SECONDS = 60.0
+_SOON = 0.01
 
 
 class Reading:
@@ -127,14 +129,17 @@ class Reading:
         """Prepare the text that is likely to be looked at next."""
         row = self.screen.model.row(position)
         if row is not None and row.body_state is BodyState.PRESENT:
-            self.screen.backend.bodies.expect(
-                BodyJob(row.id, row.message_id, self.screen.message_pane.text_width, "text")
-            )
+            self.screen.backend.bodies.expect(BodyJob(row.id, row.message_id, self._text_width(), "text"))
+
+    def _text_width(self) -> int:
+        """The cells of a line of text in the message pane, as it is arranged or about to be."""
+        screen = self.screen
+        return text_width(screen.panes.columns_of(screen.message_pane) or screen.message_pane.width)
 
     def _bring(self, row: MessageRow) -> None:
         """The text: from memory at once, otherwise when it is laid out."""
         screen = self.screen
-        job = BodyJob(row.id, row.message_id, screen.message_pane.text_width, self.mode)
+        job = BodyJob(row.id, row.message_id, self._text_width(), self.mode)
         self._job = job
         ready = screen.backend.bodies.ready(job)
         if ready is not None:
@@ -266,7 +271,7 @@ class Reading:
             if screen.model.cursor_id is not None:
                 self.show_cursor(by_user=False)
             return
-        if self._job.width != screen.message_pane.text_width:
+        if self._job.width != self._text_width():
             screen.message_pane.show_message(row, None)
             self._bring(row)
 
@@ -293,8 +298,15 @@ class Reading:
         self._read_timer = self._request_timer = None
 
     def _begin_reading(self, row: MessageRow) -> None:
-        """One second in view makes it read, unless the user marked it unread while looking at it."""
-        if self._read_timer is not None or not self._by_user or row.flags.system & Flag.SEEN or self._in_hand == row.id:
+        """The time in view that the config says makes it read, unless the user marked it unread while looking at it."""
+        seconds = self.screen.mail_app.read_after
+        if (
+            seconds < 0
+            or self._read_timer is not None
+            or not self._by_user
+            or row.flags.system & Flag.SEEN
+            or self._in_hand == row.id
+        ):
             return
         placement_id = row.id
 
@@ -304,7 +316,7 @@ class Reading:
             if shown is not None and shown.id == placement_id and not shown.flags.system & Flag.SEEN:
                 self.screen.changes.set_flags([placement_id], FlagSet(Flag.SEEN), FlagSet(), quiet=True)
 
-        self._read_timer = self.screen.set_timer(self.screen.mail_app.read_after, read)
+        self._read_timer = self.screen.set_timer(max(seconds, _SOON), read)
 
     def hand_changed(self, ids: Sequence[int]) -> None:
         """The user changed flags of these: what is shown is not marked read by looking at it any longer."""

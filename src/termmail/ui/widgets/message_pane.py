@@ -52,11 +52,11 @@ class MessagePane(Pane):
     @property
     def text_width(self) -> int:
         """The cells a line of text may take."""
-        return max(10, min(WIDEST_TEXT, self.line_width - 2 * self._margin))
+        return text_width(self.width)
 
     @property
     def _margin(self) -> int:
-        return MARGIN if self.width > 30 else 1
+        return _margin(self.width)
 
     # what is shown
 
@@ -280,6 +280,15 @@ class MessagePane(Pane):
         if link is not None:
             event.stop()
             self.post_message(self.LinkClicked(link))
+
+
+def text_width(columns: int) -> int:
+    """The cells a line of text may take in a pane of so many columns."""
+    return max(10, min(WIDEST_TEXT, columns - 1 - 2 * _margin(columns)))
+
+
+def _margin(columns: int) -> int:
+    return MARGIN if columns > 30 else 1
 
 
 def style_of(look: Look, style: TextStyle) -> Style:

@@ -155,7 +155,13 @@ class Panes(Widget, can_focus=False):
 
     def arrange_again(self) -> None:
         """After a change of `sizes` or `active`."""
-        self.refresh(layout=True)
+        # Textual forgets how the parents of a widget were arranged, not the widget itself.
+        self.folders.refresh(layout=True)
+
+    def columns_of(self, pane: Pane) -> int:
+        """How wide a pane is, or is about to be when the screen is arranged again; 0 where it is not visible."""
+        region = self.regions(self.size).get(pane)
+        return region.width if region is not None else 0
 
     def regions(self, size: Size) -> dict[Widget, Region]:
         """Where everything lies; what is not in it is not visible."""
