@@ -6,10 +6,12 @@ Widgets draw what these functions return, or what `mime.render` made safe alread
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
 from termmail.mime.safe_text import safe_address, safe_text
+from termmail.mime.width import cell_width, cut_cells
 from termmail.model.message import Address
 
 ELLIPSIS = "…"
@@ -50,6 +52,26 @@ def fit(text: str, cells: int) -> str:
         return text.ljust(cells)
     text = clip(text, cells)
     return text + " " * (cells - cell_len(text))
+
+
+def wrapped(text: str, cells: int, most: int) -> list[str]:
+    """Safe text on at most `most` lines, broken at spaces; the last one is clipped."""
+    lines: list[str] = []
+    while text:
+        if cell_width(text) <= cells or len(lines) == most - 1:
+            lines.append(clip(text, cells))
+            break
+        cut = max(cut_cells(text, cells), 1)
+        space = text.rfind(" ", cut // 2, cut + 1)
+        cut = space if space > 0 else cut
+        lines.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return lines
+
+
+def worded(words: Sequence[str], cells: int) -> list[tuple[str, bool]]:
+    """Sentences in place of a list or a text, as (line, whether it belongs to the first sentence)."""
+    return [(line, not number) for number, each in enumerate(words) for line in wrapped(each, cells, 4)]
 
 
 def clip_address(address: str, cells: int) -> str:

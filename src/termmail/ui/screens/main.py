@@ -311,7 +311,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
             case ListChanged(key=key) if key == self.model.key:
                 self._patch(event.news)
             case ListLoaded(key=key, ids=ids, changed=changed) if key == self.model.key:
+                place = self.message_list.cursor_place()
                 self.model.load(ids, changed)
+                self.message_list.loaded(place)
                 self.model.forget_rows()
                 self.list_changed()
                 self.navigation.list_loaded()

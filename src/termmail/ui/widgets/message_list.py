@@ -16,7 +16,7 @@ from termmail.model.message import BodyState, MessageRow
 from termmail.ui.drawing import Pen
 from termmail.ui.list_model import Change, ListModel
 from termmail.ui.look import Look
-from termmail.ui.text import clip_address, fit, is_deceptive, one_line, person, shown_address
+from termmail.ui.text import clip_address, fit, is_deceptive, one_line, person, shown_address, worded
 from termmail.ui.widgets.pane import Pane, look_for
 from termmail.ui.words import Clock
 
@@ -112,6 +112,16 @@ class MessageList(Pane):
         if change.structure or change.rows:
             self.touch()
 
+    def cursor_place(self) -> int | None:
+        """The cursor's line of the window; None where the newest messages are in view."""
+        return self.model.cursor * self.lines_per_row - self.top if self.top else None
+
+    def loaded(self, place: int | None) -> None:
+        """The list was loaded again; the cursor was at this place of the window, and the rows round it stay where they are."""
+        self.measure()
+        if place is not None:
+            self.to_line(self.model.cursor * self.lines_per_row - place)
+
     def move_to(self, position: int) -> bool:
         """Put the cursor on a row; whether it moved."""
         model = self.model
@@ -169,10 +179,12 @@ class MessageList(Pane):
         """Below the last row; in an empty list, the words that say why."""
         look = look_for(self)
         pen = self.pen()
-        start = max(0, min(2, self.height - len(self.empty_words)))
-        if not len(self.model) and 0 <= y - start < len(self.empty_words):
-            pen.space(2)
-            pen.put(self.empty_words[y - start], look.text if y == start else look.muted)
+        if not len(self.model):
+            lines = worded(self.empty_words, pen.left - 4)
+            place = y - max(0, min(2, self.height - len(lines)))
+            if 0 <= place < len(lines):
+                pen.space(2)
+                pen.put(lines[place][0], look.text if lines[place][1] else look.muted)
         return self.ended(pen, y)
 
     def _draw(self, row: MessageRow | None, width: int, *, is_cursor: bool, marked: bool) -> list[list[Segment]]:

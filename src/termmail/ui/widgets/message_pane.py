@@ -13,7 +13,17 @@ from termmail.model.message import Address, Envelope, MessageRow
 from termmail.ui.bodies import Mode
 from termmail.ui.drawing import Pen
 from termmail.ui.look import Look
-from termmail.ui.text import clip_address, is_deceptive, name_and_address, one_line, shown_address, steady
+from termmail.ui.text import (
+    clip,
+    clip_address,
+    is_deceptive,
+    name_and_address,
+    one_line,
+    shown_address,
+    steady,
+    worded,
+    wrapped,
+)
 from termmail.ui.widgets.message_list import ATTACHED, FLAGGED
 from termmail.ui.widgets.pane import Pane, look_for
 from termmail.ui.words import Clock, keywords, size
@@ -112,7 +122,7 @@ class MessagePane(Pane):
         width = self.text_width
         lines: list[tuple[_Piece, ...]] = []
         subject = one_line(row.subject) or "(no subject)"
-        lines += [((line, "bright"),) for line in _wrapped(subject, width, 3)]
+        lines += [((line, "bright"),) for line in wrapped(subject, width, 3)]
         lines.append(())
         envelope = self.envelope
         lines += self._addresses("From", row.from_ or (), width, is_sender=True)
@@ -137,7 +147,7 @@ class MessagePane(Pane):
             words = ", ".join(one_line(label) for label in labels)
             lines += [
                 (("Tags  " if not number else "      ", "muted"), (line, "accent"))
-                for number, line in enumerate(_wrapped(words, width - 6, 2))
+                for number, line in enumerate(wrapped(words, width - 6, 2))
             ]
         if self.rendered is not None and self.rendered.attachments:
             for number, part in enumerate(self.rendered.attachments, 1):
@@ -176,7 +186,7 @@ class MessagePane(Pane):
                     continue
                 if name and name != mail:
                     mail = clip_address(mail, max(12, room - min(len(name), room // 2) - 3))
-                    pieces.append((_cut(name, room - len(mail) - 3), "bright"))
+                    pieces.append((clip(name, room - len(mail) - 3), "bright"))
                     pieces.append((f" <{mail}>", "text"))
                 else:
                     pieces.append((clip_address(mail or "(no address)", room), "bright"))
@@ -187,7 +197,7 @@ class MessagePane(Pane):
         shown = [name_and_address(address) for address in addresses[:_ADDRESSES_SHOWN]]
         if len(addresses) > _ADDRESSES_SHOWN:
             shown.append(f"and {len(addresses) - _ADDRESSES_SHOWN:,} more")
-        for number, line in enumerate(_wrapped(", ".join(shown), width - 6, 4)):
+        for number, line in enumerate(wrapped(", ".join(shown), width - 6, 4)):
             lines.append(((head if number == 0 else " " * 6, "muted"), (line, "text")))
         return lines
 
@@ -201,14 +211,14 @@ class MessagePane(Pane):
         for note in rendered.notes:
             lines += [
                 (("▪ " if not number else "  ", "faint"), (line, "muted"))
-                for number, line in enumerate(_wrapped(steady(note), width - 2, 4))
+                for number, line in enumerate(wrapped(steady(note), width - 2, 4))
             ]
         if rendered.notes:
             lines.insert(0, ())
         if rendered.links:
             lines += [(), (("Links", "heading"),)]
             for number, link in enumerate(rendered.links[:_LINKS_LISTED], 1):
-                lines.append(((f"{number:>3}  ", "key"), (_cut(steady(link), width - 5), "muted")))
+                lines.append(((f"{number:>3}  ", "key"), (clip(steady(link), width - 5), "muted")))
             if len(rendered.links) > _LINKS_LISTED:
                 lines.append(((f"     and {len(rendered.links) - _LINKS_LISTED:,} more", "muted"),))
         lines.append(())
@@ -221,10 +231,11 @@ class MessagePane(Pane):
         look = look_for(self)
         pen = self.pen()
         if self.row is None:
-            place = y - max(0, min(self.height // 3, self.height - len(self.words)))
-            if 0 <= place < len(self.words):
+            lines = worded(self.words, self.text_width)
+            place = y - max(0, min(self.height // 3, self.height - len(lines)))
+            if 0 <= place < len(lines):
                 pen.space(MARGIN)
-                pen.put(self.words[place], look.text if place == 0 else look.muted)
+                pen.put(lines[place][0], look.text if lines[place][1] else look.muted)
             return self.ended(pen, y)
         pen.space(self._margin)
         if place < len(self._head):
@@ -232,15 +243,15 @@ class MessagePane(Pane):
             return self.ended(pen, y)
         place -= len(self._head)
         if self.rendered is None:
-            words = ["", *self.words]
-            if place < len(words):
-                pen.put(words[place], look.text if place <= 1 else look.muted)
+            lines = [("", True), *worded(self.words, self.text_width)]
+            if place < len(lines):
+                pen.put(lines[place][0], look.text if lines[place][1] else look.muted)
             return self.ended(pen, y)
-        lines = self.rendered.lines
-        if place < len(lines):
-            self._text(pen, lines[place], look)
-        elif place - len(lines) < len(self._tail):
-            self._pieces(pen, self._tail[place - len(lines)], look)
+        text = self.rendered.lines
+        if place < len(text):
+            self._text(pen, text[place], look)
+        elif place - len(text) < len(self._tail):
+            self._pieces(pen, self._tail[place - len(text)], look)
         return self.ended(pen, y)
 
     @staticmethod
@@ -318,26 +329,3 @@ def style_of(look: Look, style: TextStyle) -> Style:
             return look.error
         case TextStyle.NOTE:
             return look.muted
-
-
-def _cut(text: str, cells: int) -> str:
-    from termmail.ui.text import clip
-
-    return clip(text, cells)
-
-
-def _wrapped(text: str, width: int, most: int) -> list[str]:
-    """Safe text on at most `most` lines, broken at spaces; the last one is clipped."""
-    from termmail.mime.width import cell_width, cut_cells
-
-    lines: list[str] = []
-    while text:
-        if cell_width(text) <= width or len(lines) == most - 1:
-            lines.append(_cut(text, width))
-            break
-        cut = cut_cells(text, width)
-        space = text.rfind(" ", cut // 2, cut + 1)
-        cut = space if space > 0 else cut
-        lines.append(text[:cut].rstrip())
-        text = text[cut:].lstrip()
-    return lines
