@@ -55,7 +55,7 @@ class Driven:
         for key in keys:
             self.send(key)
             await self._handled()
-        await self.pilot.pause()
+        await self.drawn()
 
     def send(self, key: str) -> None:
         """Press a key and go on at once."""
@@ -83,14 +83,23 @@ class Driven:
         for character in text:
             self.send("space" if character == " " else character)
         await self._handled()
-        await self.pilot.pause()
+        await self.drawn()
+
+    async def drawn(self) -> None:
+        """Wait until the screen is as it would be after a pause: laid out and drawn."""
+        for _ in range(3):
+            await self._handled()
+            for _ in range(30):
+                await asyncio.sleep(0)
+            # Textual draws at most so many times a second; a test need not wait for that.
+            self.app.screen._on_timer_update()
 
     async def run(self, command: str) -> None:
         """Choose a command in the palette by its title."""
         await self.press(":")
         await self.type(command)
         await self.press("enter")
-        await self.pilot.pause()
+        await self.drawn()
 
     def input(self) -> Input | None:
         """The line of text that a screen above asks for."""
@@ -121,7 +130,7 @@ class Driven:
         await self.until(lambda: ended)
         changed = self.queries.changed_now()
         await self.until(lambda: watcher._mailboxes_changed >= changed)
-        await self.pilot.pause()
+        await self.drawn()
 
     # the screen as text
 
