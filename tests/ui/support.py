@@ -20,6 +20,7 @@ from termmail.model.flags import FlagSet
 from termmail.model.message import MessageRow
 from termmail.model.operation import Operation
 from termmail.ui.app import TermmailApp
+from termmail.ui.backend import EngineHandle
 from termmail.ui.keymap import Bindings, Where
 from termmail.ui.screens.main import MainScreen
 from termmail.ui.widgets.pane import Drawn, Pane
@@ -239,10 +240,18 @@ def screen_text(screen: Screen[object]) -> str:
 
 @contextlib.asynccontextmanager
 async def opened(
-    store: FilledStore, size: tuple[int, int] = WIDE, *, keys: Bindings | None = None, read_after: float = 1.0
+    store: FilledStore,
+    size: tuple[int, int] = WIDE,
+    *,
+    keys: Bindings | None = None,
+    read_after: float = 1.0,
+    engine: EngineHandle | None = None,
 ) -> AsyncIterator[Driven]:
     """The app on a store, when its list is loaded."""
-    app = TermmailApp(store.home, store.accounts, keys=keys, clock=Clock(NOW), read_after=read_after)
+    start = None if engine is None else lambda: engine
+    app = TermmailApp(
+        store.home, store.accounts, start_engine=start, keys=keys, clock=Clock(NOW), read_after=read_after
+    )
     try:
         async with app.run_test(size=size) as pilot:
             driven = Driven(app, pilot, store)

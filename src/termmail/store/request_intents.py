@@ -91,10 +91,11 @@ class RequestIntents:
             connection.execute("UPDATE problem SET seen = 1 WHERE seen = 0")
 
     def retry_operation(self, operation_id: int) -> None:
-        """Try a failed or parked operation again."""
+        """Try an operation again now, whatever it waits for. A running one stays running, so that it is probed first."""
         with self._database.write() as connection:
             connection.execute(
-                "UPDATE operation SET state = 'pending', next_at = 0 WHERE id = ? AND state IN ('failed', 'parked', 'pending')",
+                "UPDATE operation SET state = iif(state = 'running', state, 'pending'), next_at = 0"
+                " WHERE id = ? AND state IN ('failed', 'parked', 'pending', 'running')",
                 (operation_id,),
             )
             for owner_id, placement_id in connection.execute(

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -25,6 +26,7 @@ from termmail.model.home import Home
 from termmail.ui.backend import Backend, EngineHandle
 from termmail.ui.keymap import Bindings, bindings
 from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
+from termmail.ui.screens.keyed import Keyed
 from termmail.ui.widgets.pane import Drawn
 from termmail.ui.words import Clock
 
@@ -39,7 +41,7 @@ class NoTerminal(TermmailError):
     retry = Retry.NEVER
 
 
-class TermmailApp(App[str]):
+class TermmailApp(App[str], inherit_bindings=False):
     """The mail reader on one home. Its return value says how it ended."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -103,6 +105,13 @@ class TermmailApp(App[str]):
 
     def on_mount(self) -> None:
         self.watch(self, "theme", self._theme_changed, init=False)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded and self._screen_stack:
+            screen = self.screen
+            if isinstance(screen, Keyed) and screen.take_key(event):
+                return
+        await super().on_event(event)
 
     def run_demo(self) -> None:
         """End, to begin again with the demo."""

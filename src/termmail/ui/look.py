@@ -43,7 +43,25 @@ PLAIN = Theme(
     background="ansi_default",
     surface="ansi_default",
     panel="ansi_default",
+    boost="ansi_default",
     ansi=True,
+    variables=dict.fromkeys(
+        (
+            "ansi-background",
+            "ansi-foreground",
+            "border-blurred",
+            "block-cursor-foreground",
+            "block-cursor-background",
+            "input-cursor-background",
+            "input-cursor-foreground",
+            "input-selection-background",
+            "input-selection-foreground",
+            "screen-selection-background",
+            "screen-selection-foreground",
+        ),
+        "ansi_default",
+    )
+    | {"input-cursor-text-style": "reverse"},
 )
 """No colours at all, for NO_COLOR: bold, dim, underlined and reversed text only."""
 

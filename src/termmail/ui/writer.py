@@ -58,6 +58,7 @@ class Writer:
         from termmail.store.intents import Intents
 
         intents: Intents | None = None
+        wake = False
         try:
             while (entry := self._queue.get()) is not None:
                 wish, done, for_engine = entry
@@ -71,7 +72,9 @@ class Writer:
                     written = Written(None, error, 0)
                 if done is not None:
                     self._tell(done, written)
-                if for_engine and written.error is None and self._queue.empty():
+                wake |= for_engine and written.error is None
+                if wake and self._queue.empty():
+                    wake = False
                     self._wake()
         finally:
             if intents is not None:

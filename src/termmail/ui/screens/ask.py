@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events, on
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from termmail.ui.screens.keyed import Keyed, write
 from termmail.ui.text import one_line
 from termmail.ui.widgets.pane import PaneTitle
 
@@ -19,7 +20,7 @@ _BOX = """
 """
 
 
-class Ask(ModalScreen[bool], inherit_bindings=False):
+class Ask(Keyed, ModalScreen[bool], inherit_bindings=False):
     """Ends with True for yes. The words are safe text; `detail` is shown whole, on as many lines as it takes."""
 
     BINDINGS: ClassVar = []
@@ -47,16 +48,15 @@ class Ask(ModalScreen[bool], inherit_bindings=False):
                 classes="keys",
             )
 
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
+    def key_pressed(self, event: events.Key) -> bool:
         if event.character in ("y", "Y"):
             self.dismiss(True)
         elif event.character in ("n", "N", "q") or event.key in ("escape", "ctrl+c", "ctrl+q"):
             self.dismiss(False)
+        return True
 
 
-class Prompt(ModalScreen[str | None], inherit_bindings=False):
+class Prompt(Keyed, ModalScreen[str | None], inherit_bindings=False):
     """Ends with what was typed, or None."""
 
     BINDINGS: ClassVar = []
@@ -86,13 +86,11 @@ class Prompt(ModalScreen[str | None], inherit_bindings=False):
     def on_mount(self) -> None:
         self._title.show(self._words, active=True)
 
-    def on_key(self, event: events.Key) -> None:
+    def key_pressed(self, event: events.Key) -> bool:
         if event.key in ("escape", "ctrl+c", "ctrl+q"):
-            event.stop()
-            event.prevent_default()
             self.dismiss(None)
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.dismiss(event.value)
+        elif event.key == "enter":
+            self.dismiss(self._input.value)
+        else:
+            return write(self._input, event)
+        return True

@@ -15,6 +15,7 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from termmail.ui.fuzzy import score
+from termmail.ui.screens.keyed import Keyed, write
 from termmail.ui.text import one_line
 from termmail.ui.widgets.pane import Pane, PaneTitle, look_for
 
@@ -108,7 +109,7 @@ class Choices(Pane, Generic[Value]):
         self.post_message(self.Clicked(event.y + self.top))
 
 
-class Choice(ModalScreen[Value | None], Generic[Value], inherit_bindings=False):
+class Choice(Keyed, ModalScreen[Value | None], Generic[Value], inherit_bindings=False):
     """Ends with the value that was chosen, or None."""
 
     BINDINGS: ClassVar = []
@@ -151,7 +152,7 @@ class Choice(ModalScreen[Value | None], Generic[Value], inherit_bindings=False):
         event.stop()
         self._choices.filter(event.value)
 
-    def on_key(self, event: events.Key) -> None:
+    def key_pressed(self, event: events.Key) -> bool:
         moves = {
             "down": 1, "up": -1, "ctrl+n": 1, "ctrl+p": -1, "ctrl+j": 1, "ctrl+k": -1, "tab": 1, "shift+tab": -1,
             "pagedown": 10, "pageup": -10,
@@ -163,14 +164,8 @@ class Choice(ModalScreen[Value | None], Generic[Value], inherit_bindings=False):
         elif event.key == "enter":
             self._enter()
         else:
-            return
-        event.stop()
-        event.prevent_default()
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self._enter()
+            return write(self._input, event)
+        return True
 
     def on_choices_clicked(self, event: Choices.Clicked) -> None:
         event.stop()
@@ -181,7 +176,7 @@ class Choice(ModalScreen[Value | None], Generic[Value], inherit_bindings=False):
             self.dismiss(None)
 
     def _enter(self) -> None:
-        # Typed ahead, Enter may be here before the news of what was typed.
+        # Enter may be here before the news of what was typed.
         self._choices.filter(self._input.value)
         self._take(self._choices.cursor)
 

@@ -26,6 +26,7 @@ from termmail.ui.bodies import Body
 from termmail.ui.keymap import BY_NAME, Where, show_key
 from termmail.ui.keys import SEQUENCE_SECONDS, KeyResolver
 from termmail.ui.list_model import ListKey, ListModel
+from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import one_line
 from termmail.ui.watcher import (
     ListChanged,
@@ -67,7 +68,7 @@ _HINTS = {
 }  # fmt: skip
 
 
-class MainScreen(Screen[None], inherit_bindings=False):
+class MainScreen(Keyed, Screen[None], inherit_bindings=False):
     """Takes all keys itself: no pane ever has Textual's focus, so that no key restyles anything."""
 
     BINDINGS: ClassVar = []
@@ -388,15 +389,12 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     # keys
 
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
-        self.press(event.character if event.is_printable and event.character not in (None, " ") else event.key)
+    def key_pressed(self, event: events.Key) -> bool:
+        self.press(key_name(event))
+        return True
 
-    def press(self, key: str | None) -> None:
+    def press(self, key: str) -> None:
         """A key as the keymap writes it."""
-        if key is None:
-            return
         if self._sequence_timer is not None:
             self._sequence_timer.stop()
             self._sequence_timer = None

@@ -1,4 +1,4 @@
-"""What went wrong lately, and what the server refused and waits for a decision."""
+"""What went wrong lately, and the changes that could not be made so far."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 
 from termmail.mime.width import cell_width, cut_cells
-from termmail.model.operation import Operation, OperationState
+from termmail.model.operation import OperationState
 from termmail.ui.backend import Backend
+from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import one_line
 from termmail.ui.widgets.pane import Pane, PaneTitle, look_for
 from termmail.ui.words import Clock
@@ -99,8 +100,8 @@ class ProblemsPane(Pane):
         return self.ended(pen, y)
 
 
-class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):
-    """Ends with the placement to go to, or None. r tries a refused change again, d gives it up."""
+class ProblemsScreen(Keyed, ModalScreen[int | None], inherit_bindings=False):
+    """Ends with the placement to go to, or None. r tries a change again, d gives it up."""
 
     BINDINGS: ClassVar = []
     DEFAULT_CSS = """
@@ -120,13 +121,13 @@ class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):
         entries = [
             Entry(
                 f"{one_line(operation.account)} · {_KIND_WORDS.get(type(operation.payload).__name__, 'a change')}"
-                " waits for you · r tries it again, d gives it up",
-                one_line(operation.last_error) or "The server refused this change.",
+                " has not reached the server · r tries it now, d gives it up",
+                one_line(operation.last_error) or "It waits for you.",
                 operation.placement_id,
                 operation.id,
             )
             for operation in queries.pending_operations()
-            if self._waits_for_user(operation)
+            if operation.last_error or operation.state is OperationState.PARKED
         ]
         for problem in queries.problems():
             where = " · ".join(one_line(part) for part in (problem.account, problem.mailbox) if part)
@@ -140,10 +141,6 @@ class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):
             )
         return entries
 
-    @staticmethod
-    def _waits_for_user(operation: Operation) -> bool:
-        return operation.state in (OperationState.PARKED, OperationState.FAILED)
-
     def compose(self) -> ComposeResult:
         with Vertical():
             yield self._title
@@ -152,10 +149,8 @@ class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):
     def on_mount(self) -> None:
         self._title.show("What went wrong lately", "q closes", active=True)
 
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
-        key = event.character if event.is_printable and event.character not in (None, " ") else event.key
+    def key_pressed(self, event: events.Key) -> bool:
+        key = key_name(event)
         moves = {
             "j": 1,
             "down": 1,
@@ -184,3 +179,4 @@ class ProblemsScreen(ModalScreen[int | None], inherit_bindings=False):
             self._pane.cursor = 0
             self._pane.lay_out()
             self._pane.touch()
+        return True

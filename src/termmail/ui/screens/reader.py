@@ -12,6 +12,7 @@ from textual.strip import Strip
 
 from termmail.mime.safe_text import safe_text
 from termmail.mime.width import cut_cells
+from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import one_line, steady
 from termmail.ui.widgets.pane import Pane, PaneTitle, look_for
 
@@ -52,7 +53,7 @@ class TextPane(Pane):
         return self.ended(pen, y)
 
 
-class Reader(ModalScreen[None], inherit_bindings=False):
+class Reader(Keyed, ModalScreen[None], inherit_bindings=False):
     """Shows a text over the main screen; q or Esc closes it."""
 
     BINDINGS: ClassVar = []
@@ -75,16 +76,15 @@ class Reader(ModalScreen[None], inherit_bindings=False):
     def on_mount(self) -> None:
         self._title.show(self._words, "q closes", active=True)
 
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
+    def key_pressed(self, event: events.Key) -> bool:
         page = max(1, self._pane.height - 2)
         moves = {
             "j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page,
             "home": -(10**9), "end": 10**9, "G": 10**9,
         }  # fmt: skip
-        key = event.character if event.is_printable and event.character not in (None, " ") else event.key
+        key = key_name(event)
         if key in ("q", "escape", "enter", "ctrl+c", "ctrl+q"):
             self.dismiss(None)
         elif key in moves:
             self._pane.to_line(self._pane.top + moves[key])
+        return True

@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from termmail.ui.drawing import Pen
+from termmail.ui.screens.keyed import Keyed
 
 if TYPE_CHECKING:
     from termmail.ui.app import TermmailApp
@@ -24,7 +25,7 @@ _COMMAND = (
 _COMMAND_NARROW = ("termmail account add --help",)
 
 
-class WelcomeScreen(Screen[None], inherit_bindings=False):
+class WelcomeScreen(Keyed, Screen[None], inherit_bindings=False):
     """Draws its few lines itself."""
 
     def __init__(self, *, demo: bool) -> None:
@@ -67,11 +68,10 @@ class WelcomeScreen(Screen[None], inherit_bindings=False):
                 pen.put(text, getattr(app.look, style))
         return pen.strip()
 
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
+    def key_pressed(self, event: events.Key) -> bool:
         app = cast("TermmailApp", self.app)
         if event.character == "d" and self._demo:
             app.run_demo()
         elif event.character == "q" or event.key in ("escape", "ctrl+q", "ctrl+c"):
             app.exit()
+        return True

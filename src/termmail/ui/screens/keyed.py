@@ -1,0 +1,59 @@
+"""Screens that take their keys in the order in which they were pressed, however fast they come.
+
+Textual puts a key into the queue of the screen that is on top when the key arrives. Of keys that come in one go, the letters meant for
+what the first one opens would be commands of the screen below.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+
+class Keyed:
+    """Mixed into a screen: the app hands it each key at once, and waits with the next until it had its effect."""
+
+    _ready = False
+    _early: tuple[events.Key, ...] = ()
+
+    def key_pressed(self, event: events.Key) -> bool:
+        """Act on a key; False leaves it to what has the focus."""
+        raise NotImplementedError
+
+    def take_key(self, event: events.Key) -> bool:
+        """A key from the app; one that is too early waits until the screen is there."""
+        if self._ready:
+            return self.key_pressed(event)
+        self._early = (*self._early, event)
+        return True
+
+    def on_screen_resume(self) -> None:
+        """The screen is there."""
+        if not self._ready:
+            self._ready = True
+            early, self._early = self._early, ()
+            for event in early:
+                # One of them may have opened another screen, or closed this one.
+                top = self.app.screen  # type: ignore[attr-defined]
+                if isinstance(top, Keyed):
+                    top.take_key(event)
+
+
+def key_name(event: events.Key) -> str:
+    """A key as the keymap writes it."""
+    return event.character if event.is_printable and event.character not in (None, " ") else event.key
+
+
+def write(line: Input, event: events.Key) -> bool:
+    """Put a character that was pressed into a line of text; whether it was one."""
+    if not event.is_printable or event.character is None:
+        return False
+    if line.selection.is_empty:
+        line.insert_text_at_cursor(event.character)
+    else:
+        line.replace(event.character, *line.selection)
+    return True
