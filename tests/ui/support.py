@@ -120,8 +120,8 @@ class Driven:
         await self.until(lambda: words in self.status)
 
     async def shows(self, words: str) -> None:
-        """Wait until what lies on top holds these words."""
-        await self.until(lambda: words in self.everything())
+        """Wait until what lies on top holds these words, on as many lines as they take."""
+        await self.until(lambda: words in " ".join(self.everything().split()))
 
     async def settled(self) -> None:
         """Wait until what was wished is written and its news has arrived."""
