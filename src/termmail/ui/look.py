@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rich.style import Style
@@ -14,7 +15,7 @@ DARK = Theme(
     secondary="#8fb6a3",
     accent="#7aa2e3",
     warning="#e0b168",
-    error="#e07a78",
+    error="#ea8a86",
     success="#8fb98b",
     foreground="#c8cdd6",
     background="#15171c",
@@ -25,11 +26,11 @@ DARK = Theme(
 LIGHT = Theme(
     name="termmail-light",
     primary="#2a62b8",
-    secondary="#3f7a5e",
+    secondary="#33694f",
     accent="#2a62b8",
-    warning="#a3690a",
-    error="#b8372f",
-    success="#3c7a3a",
+    warning="#8a5806",
+    error="#b3332b",
+    success="#34702f",
     foreground="#343841",
     background="#fcfbf8",
     surface="#f5f3ee",
@@ -116,7 +117,10 @@ def _coloured(theme: Theme) -> Look:
     def ink(shade: Color, *, bold: bool = False, italic: bool = False, underline: bool = False) -> Style:
         return Style(color=shade.rich_color, bold=bold or None, italic=italic or None, underline=underline or None)
 
-    muted, faint = fore.blend(back, 0.42), fore.blend(back, 0.68)
+    cursor = back.blend(primary, 0.24 if theme.dark else 0.15)
+    idle, marked = back.blend(fore, 0.09), back.blend(primary, 0.11)
+    surfaces = (back, colour("surface"), colour("panel"), idle, marked)
+    muted, faint = _weakened(fore, back, (*surfaces, cursor), 4.3), _weakened(fore, back, surfaces, 4.1)
     bright = fore.blend(white, 0.55)
     return Look(
         name=theme.name,
@@ -133,9 +137,9 @@ def _coloured(theme: Theme) -> Look:
         key=ink(primary, bold=True),
         heading=ink(muted, bold=True),
         heading_active=ink(primary, bold=True),
-        cursor=Style(bgcolor=back.blend(primary, 0.26 if theme.dark else 0.17).rich_color),
-        cursor_idle=Style(bgcolor=back.blend(fore, 0.09).rich_color),
-        marked=Style(bgcolor=back.blend(primary, 0.11).rich_color),
+        cursor=Style(bgcolor=cursor.rich_color),
+        cursor_idle=Style(bgcolor=idle.rich_color),
+        marked=Style(bgcolor=marked.rich_color),
         line=ink(fore.blend(back, 0.82)),
         bar=ink(fore.blend(back, 0.74)),
         quotes=(
@@ -150,6 +154,24 @@ def _coloured(theme: Theme) -> Look:
         code=ink(colour("secondary")),
         accounts=tuple(ink(colour(name)) for name in ACCOUNT_COLOURS),
     )
+
+
+def _weakened(fore: Color, back: Color, grounds: Iterable[Color], contrast: float) -> Color:
+    """The text's colour taken as far back as its contrast on these grounds allows (a ratio as WCAG has it)."""
+    lights = [_luminance(ground) for ground in grounds]
+    for step in range(70, 0, -2):
+        shade = fore.blend(back, step / 100)
+        light = _luminance(shade)
+        if all((max(light, ground) + 0.05) / (min(light, ground) + 0.05) >= contrast for ground in lights):
+            return shade
+    return fore
+
+
+def _luminance(colour: Color) -> float:
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in colour.normalized
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _plain(name: str) -> Look:

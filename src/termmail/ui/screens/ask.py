@@ -66,7 +66,7 @@ class Prompt(Keyed, ModalScreen[str | None], inherit_bindings=False):
     Prompt > Vertical {{ {_BOX} }}
     Prompt Input {{ border: none; height: 1; padding: 0 1; margin-top: 1; background: $panel; color: $foreground; }}
     Prompt Input:focus {{ border: none; background-tint: $foreground 0%; }}
-    Prompt .note {{ margin-top: 1; color: $foreground 55%; }}
+    Prompt .note {{ margin-top: 1; color: $foreground 75%; }}
     """
 
     def __init__(self, title: str, *, value: str = "", note: str = "", secret: bool = False) -> None:

@@ -214,7 +214,7 @@ class MessageList(Pane):
         ending = self._ending(row)
         room = pen.left - len(time) - len(ending) - 3
         before = pen.left
-        self._subject(pen, row, room, look, unread=unread)
+        self._subject(pen, row, room, look, ground, unread=unread)
         pen.space(room - (before - pen.left) + 1)
         self._end(pen, ending, time, look, unread=unread)
         return pen.segments()
@@ -235,7 +235,7 @@ class MessageList(Pane):
         second = self.pen(ground)
         second.put(MARKED if marked else " ", look.accent)
         second.space(4)
-        self._subject(second, row, second.left - 1, look, unread=unread)
+        self._subject(second, row, second.left - 1, look, ground, unread=unread)
         return [first.segments(), second.segments()]
 
     def _time(self, row: MessageRow, width: int) -> str:
@@ -287,7 +287,7 @@ class MessageList(Pane):
             pen.put(clip_address(mail, room), look.muted)
 
     @staticmethod
-    def _subject(pen: Pen, row: MessageRow, cells: int, look: Look, *, unread: bool) -> None:
+    def _subject(pen: Pen, row: MessageRow, cells: int, look: Look, ground: Style | None, *, unread: bool) -> None:
         limit = pen.left - cells
         if row.problem:
             pen.put(fit(one_line(row.problem), cells).rstrip(), look.error)
@@ -299,7 +299,10 @@ class MessageList(Pane):
         )
         room = pen.left - limit
         if row.preview and room >= 10:
-            pen.put(" " + fit("· " + one_line(row.preview), room - 1).rstrip(), look.faint)
+            pen.put(
+                " " + fit("· " + one_line(row.preview), room - 1).rstrip(),
+                look.muted if ground is look.cursor else look.faint,
+            )
 
     @staticmethod
     def _ending(row: MessageRow) -> str:
