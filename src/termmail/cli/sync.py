@@ -82,13 +82,23 @@ def _give_passwords(session: Session, accounts: tuple[Account, ...], *, from_pip
 
 def _sentence(report: AccountReport) -> str:
     parts = []
-    if report.new_messages is not None and report.new_bodies is not None:
-        parts.append(f"{report.new_messages:,} new messages, {report.new_bodies:,} fetched whole.")
-    else:
+    if report.new_messages is None or report.new_bodies is None:
         parts.append("in step with the server, by the engine that runs.")
-    if report.pending:
-        parts.append(f"{report.pending} changes still wait; they are tried again.")
+    elif report.new_messages == report.new_bodies == 0:
+        parts.append("nothing new.")
+    elif report.new_messages == report.new_bodies:
+        parts.append(f"{_counted(report.new_messages, 'new message')}.")
+    else:
+        parts.append(f"{_counted(report.new_messages, 'new message')}, {report.new_bodies:,} fetched whole.")
+    if report.pending == 1:
+        parts.append("1 change still waits; it is tried again.")
+    elif report.pending:
+        parts.append(f"{report.pending:,} changes still wait; they are tried again.")
     return " ".join(parts)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _shape(report: AccountReport) -> SyncShape:

@@ -219,6 +219,11 @@ class _Pass:
                 sync.list_mailboxes()
                 only = self._mailbox_id(self._mailbox)
             sync.run(mailbox_id=only)
+            # What somebody wanted to read while there was no network, whatever the policy.
+            for request in self._ingest.waiting_bodies(self._account.name):
+                sentence = "" if request.placement_id is None else sync.fetch_body(request.placement_id)
+                state = RequestState.FAILED if sentence else RequestState.DONE
+                self._ingest.finish_request(request.id, state, sentence)
             sync.bodies(only)
             self._ingest.expire_kept_bodies()
         finally:

@@ -85,6 +85,15 @@ class Ingest(MessageIngest, BodyIngest):
             connection.execute("UPDATE request SET state = 'running' WHERE state = 'waiting'")
         return [Request(row[0], RequestKind(row[1]), row[2], row[3], row[4], RequestState.RUNNING, "") for row in rows]
 
+    def waiting_bodies(self, account: str) -> list[Request]:
+        """The requests of an account for bodies that nobody has taken yet."""
+        rows = self._database.all(
+            "SELECT id, kind, account, mailbox_id, placement_id FROM request"
+            " WHERE state = 'waiting' AND kind = 'body' AND account = ? ORDER BY id",
+            (account,),
+        )
+        return [Request(row[0], RequestKind(row[1]), row[2], row[3], row[4], RequestState.WAITING, "") for row in rows]
+
     def finish_request(self, request_id: int, state: RequestState, sentence: str = "") -> None:
         """Say how a request ended."""
         with self._database.write(durable=False) as connection:
