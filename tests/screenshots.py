@@ -76,6 +76,8 @@ async def _take(app: TermmailApp, name: str, size: tuple[int, int], keys: tuple[
         await _settle(pilot)
         # The fonts that Textual names are fetched from the network by whoever looks at the picture.
         picture = re.sub(r"@font-face \{.*?\}\s*", "", app.export_screenshot(title="termmail"), flags=re.DOTALL)
+        # librsvg drops the blanks that a piece of text begins with.
+        picture = picture.replace("<text ", '<text xml:space="preserve" ')
     (FOLDER / f"{name}.svg").write_text(picture, encoding="utf-8")
     if shutil.which("rsvg-convert"):
         subprocess.run(

@@ -317,10 +317,13 @@ async def test_no_color(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> 
     """UX: NO_COLOR is honoured: bold, dim, underlined and reversed text only."""
     monkeypatch.setenv("NO_COLOR", "1")
     async with opened(store) as ui:
-        for strip in ui.app.screen._compositor.render_strips():
-            for segment in strip:
+        for keys in ((), (":",), ("T",), ("|",), ("D",), ("g", "p")):
+            await ui.press(*keys)
+            for segment in (segment for strip in ui.app.screen._compositor.render_strips() for segment in strip):
                 style = segment.style
-                assert style is None or style.color is None or style.color.is_default
-                assert style is None or style.bgcolor is None or style.bgcolor.is_default
+                assert style is None or style.color is None or style.color.is_default, (keys, segment)
+                assert style is None or style.bgcolor is None or style.bgcolor.is_default, (keys, segment)
+            assert (ui.app.screen is ui.main) is not bool(keys)
+            await ui.press("escape")
         await ui.press("w", "d", "j", "e")
         assert ui.at == "Subject 8"
