@@ -70,7 +70,7 @@ def test_a_full_disk_is_told_and_harms_nothing(small_disk: Path, dovecot_server:
     assert "space" in full.error.sentence
     filler.unlink()
     client = Client(home.config, dovecot_server, dovecot_user)
-    client.ingest.quick_check()
+    assert client.ingest.database.one("PRAGMA quick_check(1)") == ("ok",)
     client.close()
     subprocess.run(["mount", "-o", "remount,size=30m", small_disk], check=True)
     (report,) = sync_once(home, [account]).accounts

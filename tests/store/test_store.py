@@ -387,7 +387,7 @@ def test_full_disk_is_said_and_harms_nothing(store: FilledStore) -> None:
     with pytest.raises(StorageFailed, match="disk is full"):
         store.add(range(100, 2000))
     assert store.ids() == list(range(10, 0, -1))
-    store.ingest.quick_check()
+    assert store.ingest.database.one("PRAGMA quick_check(1)") == ("ok",)
     with store.ingest.database.write() as connection:
         connection.execute("PRAGMA max_page_count = 1000000")
     store.add(range(100, 2000))

@@ -45,13 +45,23 @@ class Session:
     def queries(self) -> Queries:
         from termmail.store.queries import Queries
 
+        self._repair()
         return Queries(self.home)
 
     @functools.cached_property
     def intents(self) -> Intents:
         from termmail.store.intents import Intents
 
+        self._repair()
         return Intents(self.home)
+
+    def _repair(self) -> None:
+        """A database that a power cut or a disk has damaged is rebuilt before anything reads it (L5)."""
+        from termmail.store.reindex import rebuild_if_damaged
+
+        sentence = rebuild_if_damaged(self.home)
+        if sentence:
+            note(sentence)
 
     @functools.cached_property
     def config(self) -> Config:

@@ -35,6 +35,7 @@ from termmail.store.ingest import Ingest
 from termmail.store.intents import Intents
 from termmail.store.journal import Journal
 from termmail.store.queries import Queries
+from termmail.store.reindex import rebuild_if_damaged
 from termmail.sync.imap import ImapSync
 from termmail.sync.local import LocalSync
 from termmail.sync.pop3 import Pop3Sync
@@ -102,11 +103,11 @@ def _sync_here(
     redactor = Redactor()
     handler = open_log(home, redactor)
     imap.on_command = pop3.on_command = crash_point
+    rebuild_if_damaged(home, locked=True)
     ingest = Ingest(home, checkpoints=True)
     passes: list[_Pass] = []
     try:
-        if ingest.begin_session():
-            ingest.quick_check()
+        ingest.begin_session()
         ingest.register_accounts(tuple(all_accounts))
         ingest.reset_running()
         offline = ingest.work_offline()

@@ -28,6 +28,7 @@ from termmail.protocols.redact import Redactor
 from termmail.store.database import storage_errors
 from termmail.store.ingest import Ingest
 from termmail.store.journal import Journal
+from termmail.store.reindex import rebuild_if_damaged
 from termmail.store.schema import schema_version
 
 _log = logging.getLogger(__name__)
@@ -84,13 +85,14 @@ class Engine:
 
     def run(self) -> int:
         """Until the end; see `run_engine`."""
+        sentence = rebuild_if_damaged(self._home, locked=True)
+        if sentence:
+            _log.warning("%s", sentence)
         self._ingest = Ingest(self._home, checkpoints=True)
         self._journal = Journal(self._ingest.database)
         self._schema = schema_version(self._ingest.database.reader())
         try:
-            if self._ingest.begin_session():
-                # The last engine did not end by itself.
-                self._ingest.quick_check()
+            self._ingest.begin_session()
             self._ingest.reset_running()
             self._offline = self._ingest.work_offline()
             self._serve()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.model.status import AccountStatus, Request, RequestKind, RequestState
 from termmail.store.bodies import BodyIngest, BodySpool
@@ -134,12 +133,3 @@ class Ingest(MessageIngest, BodyIngest):
         """The engine ends cleanly."""
         with self._database.write() as connection:
             connection.execute("DELETE FROM setting WHERE key = 'engine_running'")
-
-    def quick_check(self) -> None:
-        """Raises StorageFailed if sqlite finds the file damaged (L5)."""
-        row = self._database.reader().execute("PRAGMA quick_check(1)").fetchone()
-        if row is None or row[0] != "ok":
-            raise StorageFailed(
-                "The mail database is damaged. Run `termmail reindex` to rebuild it from the mail folders.",
-                detail=str(row),
-            )

@@ -47,23 +47,77 @@ def reindex(home: Home, *, force: bool = False) -> ReindexReport:
     with _no_engine(home):
         if not force:
             _check_nothing_waits(home)
-        set_aside = _set_aside(home)
-        database = Database(home)
+        return _rebuild_all(home)
+
+
+def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
+    """At a start: where the last engine did not end by itself, have sqlite look whether the file is whole, and if not, set it aside and
+    rebuild it (L5). Returns a sentence for the user, which is among the problems too; empty where all is well.
+
+    `locked` says that the caller holds the engine's lock; otherwise nothing is done while an engine runs. Raises as `reindex` does.
+    """
+    if not home.database.exists() or not _is_damaged(home):
+        return ""
+    if locked:
+        report = _rebuild_all(home)
+    else:
         try:
-            mailboxes = messages = 0
-            for account_folder in _folders(home.mail):
-                found = [(folder, read_identity(folder)) for folder in _folders(account_folder)]
-                known = [(folder, identity) for folder, identity in found if identity is not None]
-                if any(identity.protocol == "pop3" for _, identity in known):
-                    rebuilt = _rebuild_local(database, known[0][1].account)
-                    mailboxes, messages = mailboxes + rebuilt[0], messages + rebuilt[1]
-                    continue
-                for folder, identity in known:
-                    mailboxes += 1
-                    messages += _rebuild(database, unquote(account_folder.name), folder, identity)
-        finally:
-            database.close()
+            with _no_engine(home):
+                report = _rebuild_all(home)
+        except EngineRuns:
+            return ""
+    sentence = (
+        f"The mail database was damaged. It was rebuilt from the mail folders with {report.messages:,} messages; the damaged one is"
+        f" {report.set_aside}. Changes that had not reached a server are lost, and the rest is fetched again."
+    )
+    database = Database(home)
+    try:
+        with database.write() as connection:
+            connection.execute(
+                "INSERT INTO problem (at, account, mailbox, sentence, detail) VALUES (?, '', '', ?, '')",
+                (time.time(), column_text(sentence)),
+            )
+    finally:
+        database.close()
+    return sentence
+
+
+def _is_damaged(home: Home) -> bool:
+    try:
+        with contextlib.closing(sqlite3.connect(home.database, timeout=5)) as connection:
+            if connection.execute("SELECT 1 FROM setting WHERE key = 'engine_running'").fetchone() is None:
+                return False
+            row = connection.execute("PRAGMA quick_check(1)").fetchone()
+            return row is None or row[0] != "ok"
+    except sqlite3.OperationalError:
+        # Not made yet, locked, or not to be opened: whoever opens it next says so.
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _rebuild_all(home: Home) -> ReindexReport:
+    set_aside = _set_aside(home)
+    database = Database(home)
+    try:
+        mailboxes = messages = 0
+        for account_folder in _folders(home.mail):
+            found = [(folder, read_identity(folder)) for folder in _folders(account_folder)]
+            known = [(folder, identity) for folder, identity in found if identity is not None]
+            if any(identity.protocol == "pop3" for _, identity in known):
+                rebuilt = _rebuild_local(database, known[0][1].account)
+                mailboxes, messages = mailboxes + rebuilt[0], messages + rebuilt[1]
+                continue
+            for folder, identity in known:
+                mailboxes += 1
+                messages += _rebuild(database, unquote(account_folder.name), folder, identity)
+    finally:
+        database.close()
     return ReindexReport(mailboxes, messages, set_aside)
+
+
+class EngineRuns(TermmailError):
+    """An engine works on this home's mail."""
 
 
 @contextlib.contextmanager
@@ -75,7 +129,7 @@ def _no_engine(home: Home) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise TermmailError(
+            raise EngineRuns(
                 "termmail is running on this mail. Quit it (and `termmail engine`), then run `termmail reindex` again."
             ) from error
         yield

@@ -1,0 +1,86 @@
+"""A database that is damaged is set aside and rebuilt (L5); a newer one is refused (L6)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from filled_store import FilledStore
+from termmail.model.errors import StoreTooNew
+from termmail.model.home import Home
+from termmail.store.database import Database
+from termmail.store.queries import Queries
+from termmail.store.reindex import rebuild_if_damaged
+
+RAW = b"Subject: kept\r\nMessage-ID: <kept@example.org>\r\n\r\nbody\r\n"
+
+
+def unclean(tmp_path: Path) -> Path:
+    """A store whose engine did not end by itself; its database file."""
+    store = FilledStore(tmp_path / "home", count=3000)
+    store.add_body(store.ids()[0], RAW)
+    store.ingest.write_identities(store.mailboxes.values())
+    store.ingest.begin_session()
+    with closing(sqlite3.connect(store.home.database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.close()
+    return store.home.database
+
+
+def overwrite_the_middle(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\xa5" * 65536)
+
+
+def cut_short(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def spoil_the_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"this is no database at all")
+
+
+@pytest.mark.parametrize("damage", [overwrite_the_middle, cut_short, spoil_the_header])
+def test_damaged_and_rebuilt(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path = unclean(tmp_path)
+    damage(path)
+    home = Home.under(tmp_path / "home")
+    sentence = rebuild_if_damaged(home)
+    assert "rebuilt" in sentence
+    assert len(list(path.parent.glob("termmail.db.2*"))) >= 1
+    queries = Queries(home)
+    inbox = queries.find_mailbox("lisa", "INBOX")
+    assert inbox is not None
+    (row,) = queries.newest_rows("lisa", inbox.id, 10)
+    assert row.subject == "kept"
+    assert queries.raw(row.id) == RAW
+    assert [problem.sentence for problem in queries.problems()] == [sentence]
+    queries.close()
+    assert rebuild_if_damaged(home) == ""
+
+
+def test_what_is_whole_stays(tmp_path: Path) -> None:
+    path = unclean(tmp_path)
+    before = path.stat().st_ino
+    assert rebuild_if_damaged(Home.under(tmp_path / "home")) == ""
+    assert path.stat().st_ino == before
+
+
+def test_a_newer_one_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """L6."""
+    path = unclean(tmp_path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+        connection.commit()
+    home = Home.under(tmp_path / "home")
+    assert rebuild_if_damaged(home) == ""
+    with pytest.raises(StoreTooNew):
+        Database(home)
+    assert path.exists()
