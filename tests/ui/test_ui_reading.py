@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from filled_store import ROLES, FilledStore, listing
 from termmail.accounts.config import Config, Ui
 from termmail.cli import app as cli_app
 from termmail.model.flags import Flag, FlagSet
+from termmail.model.message import BodyState
 from termmail.model.remote import FaultKind, FetchFault, RemoteFlags
-from termmail.model.status import AccountStatus, ConnectionState
+from termmail.model.status import AccountStatus, ConnectionState, Request, RequestState
 from termmail.store.intents import Intents
 from termmail.ui.app import TermmailApp
 from termmail.ui.keymap import Where
@@ -159,12 +161,53 @@ async def test_views_of_what_is_not_here(store: FilledStore) -> None:
         assert "The message is not here yet; only its headers above are." in ui.status
         await ui.until(lambda: store.ingest.take_requests())
         store.ingest.set_status(AccountStatus("lisa", ConnectionState.OFFLINE))
-        await ui.press("j")
         await text_shown(ui, "The text of this message is not here yet, and there is no")
         assert "It is fetched first with the next one." in ui.message
         assert "…" not in ui.message
-        store.add_body(ids[1], PLAIN)
+        store.add_body(ids[0], PLAIN)
         await text_shown(ui, "Good morning")
+
+
+async def test_a_text_that_could_not_be_fetched(store: FilledStore) -> None:
+    """A text that could not be fetched says why until it is asked for again, whatever the connection does meanwhile."""
+    async with opened(store) as ui:
+        requests: list[Request] = []
+
+        def asked(times: int) -> bool:
+            requests.extend(store.ingest.take_requests())
+            return len(requests) == times
+
+        def shown(activity: str) -> bool:
+            return ui.main.statuses[0].activity == activity
+
+        await ui.until(lambda: asked(1))
+        store.ingest.finish_request(requests[0].id, RequestState.FAILED, "The server closed the connection.")
+        await text_shown(ui, "The text of this message could not be fetched.")
+        assert "The server closed the connection." in ui.message
+        for activity in ("INBOX: messages", ""):
+            store.ingest.set_status(AccountStatus("lisa", ConnectionState.ONLINE, activity=activity))
+            await ui.settled()
+            await ui.until(partial(shown, activity))
+            assert "The server closed the connection." in ui.message
+        await ui.press("enter")
+        await ui.until(lambda: asked(2))
+        assert "Fetching the text of this message" in ui.message
+
+
+async def test_a_very_large_message_is_fetched_on_request(store: FilledStore) -> None:
+    """X8: a very large message is fetched only when it is opened."""
+    target = store.ingest.body_target(store.ids()[0])
+    assert target is not None
+    store.ingest.mark_body(target, BodyState.TOO_LARGE, "")
+    async with opened(store) as ui:
+        await text_shown(ui, "This message is very large")
+        await ui.press("j", "k")
+        assert ui.main.reading._request_timer is None
+        await ui.settled()
+        assert store.ingest.take_requests() == []
+        await ui.press("enter")
+        await ui.settled()
+        assert [request.placement_id for request in store.ingest.take_requests()] == [ui.cursor_id]
 
 
 async def test_scrolling_a_long_message(store: FilledStore) -> None:

@@ -48,6 +48,7 @@ class Reading:
         self._request_timer: Timer | None = None
         self._resize_timer: Timer | None = None
         self._in_hand: int | None = None
+        self._failed: int | None = None
         self._by_user = False
         self._last_pipe = ""
 
@@ -81,6 +82,7 @@ class Reading:
         """Show the message under the cursor, if the pane is visible. `by_user` says that it counts as looked at."""
         screen = self.screen
         self._stop_timers()
+        self._failed = None
         self.mode = "text"
         model = screen.model
         cursor_id = model.cursor_id
@@ -116,8 +118,8 @@ class Reading:
         else:
             self._by_user = True
             self._begin_reading(row)
-            if row.body_state is BodyState.MISSING:
-                self._request()
+            if row.body_state in (BodyState.MISSING, BodyState.TOO_LARGE):
+                self._request_again(row)
 
     def _no_message(self) -> tuple[str, ...]:
         screen = self.screen
@@ -197,13 +199,17 @@ class Reading:
             )
         else:
             screen.message_pane.show_words(f"Fetching the text of this message ({size(row.size)}) …")
-        if row.body_state is not BodyState.TOO_LARGE or screen.active is Where.MESSAGE:
+        wanted = row.body_state is not BodyState.TOO_LARGE or screen.active is Where.MESSAGE
+        if wanted and row.id not in self._requested and self._request_timer is None:
             self._request_timer = screen.set_timer(_REQUEST_AFTER, self._request)
 
     def _request(self) -> None:
         """Ask the engine for the body of what is shown."""
         screen = self.screen
         row = self.pane_row
+        if self._request_timer is not None:
+            self._request_timer.stop()
+            self._request_timer = None
         if row is None or row.id in self._requested:
             return
         self._requested.add(row.id)
@@ -218,11 +224,20 @@ class Reading:
 
         screen.backend.writer.wish(lambda intents: intents.request_body(placement_id), done)
 
+    def _request_again(self, row: MessageRow) -> None:
+        """The user asks for the body of what is shown."""
+        self._requested.discard(row.id)
+        if self._failed == row.id:
+            self._failed = None
+            self._say_missing(row)
+        self._request()
+
     def request_failed(self, placement_id: int, sentence: str) -> None:
         """The engine could not fetch a body."""
         self._requested.discard(placement_id)
         row = self.pane_row
         if row is not None and row.id == placement_id and self.screen.message_pane.rendered is None:
+            self._failed = placement_id
             self.screen.message_pane.show_words(
                 "The text of this message could not be fetched.", one_line(sentence), "Enter tries again."
             )
@@ -250,7 +265,7 @@ class Reading:
         screen = self.screen
         row = self.pane_row
         if row is not None and screen.message_pane.rendered is None and row.body_state is not BodyState.PRESENT:
-            if row.id not in self._requested:
+            if row.id != self._failed:
                 self._say_missing(row)
         elif row is None and not len(screen.model):
             screen.message_pane.show_nothing(*self._no_message())
@@ -385,8 +400,7 @@ class Reading:
         row = self.pane_row
         if rendered is None or not rendered.links:
             if row is not None and row.body_state is not BodyState.PRESENT:
-                self._requested.discard(row.id)
-                self._request()
+                self._request_again(row)
             else:
                 self.scroll_lines(1)
             return
