@@ -1,27 +1,18 @@
-"""The message pane: which message it shows, when it counts as read, links, clipboard, pipes."""
+"""The message pane: which message it shows and how, and when it counts as read."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
-from termmail.mime.links import host_of
-from termmail.mime.safe_text import safe_text
-from termmail.model.errors import TermmailError
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.message import BodyState, MessageRow
 from termmail.model.status import ConnectionState
-from termmail.ui import pipes
 from termmail.ui.bodies import Body, BodyJob, Mode
 from termmail.ui.keymap import Where
-from termmail.ui.text import name_and_address, one_line, shown_address
+from termmail.ui.text import one_line
 from termmail.ui.widgets.message_pane import text_width
 from termmail.ui.words import number, size
 from termmail.ui.writer import Written
@@ -32,7 +23,6 @@ if TYPE_CHECKING:
 _MODES: tuple[Mode, ...] = ("text", "html", "source")
 _MODE_WORDS: dict[Mode, str] = {"text": "", "html": "HTML", "source": "source", "headers": "all headers"}
 _REQUEST_AFTER = 0.3
-_PIPE_SECONDS = 60.0
 _SOON = 0.01
 
 
@@ -50,23 +40,14 @@ class Reading:
         self._in_hand: int | None = None
         self._failed: int | None = None
         self._by_user = False
-        self._last_pipe = ""
 
     def commands(self) -> dict[str, Callable[[], None]]:
-        found: dict[str, Callable[[], None]] = {
+        return {
             "scroll_down": lambda: self.scroll_lines(1),
             "scroll_up": lambda: self.scroll_lines(-1),
-            "links": self.links,
             "view_mode": self.next_mode,
             "headers": self.headers,
-            "attachments": self.attachments,
-            "save": self.attachments,
-            "pipe": self.pipe,
-            "clipboard": self.clipboard,
         }
-        for place in range(9):
-            found[f"link_{place + 1}"] = lambda place=place: self.link(place)  # type: ignore[misc]
-        return found
 
     @property
     def pane_row(self) -> MessageRow | None:
@@ -119,7 +100,7 @@ class Reading:
             self._by_user = True
             self._begin_reading(row)
             if row.body_state in (BodyState.MISSING, BodyState.TOO_LARGE):
-                self._request_again(row)
+                self.request_again(row)
 
     def _no_message(self) -> tuple[str, ...]:
         screen = self.screen
@@ -224,7 +205,7 @@ class Reading:
 
         screen.backend.writer.wish(lambda intents: intents.request_body(placement_id), done)
 
-    def _request_again(self, row: MessageRow) -> None:
+    def request_again(self, row: MessageRow) -> None:
         """The user asks for the body of what is shown."""
         self._requested.discard(row.id)
         if self._failed == row.id:
@@ -365,7 +346,7 @@ class Reading:
 
     def _set_mode(self, mode: Mode) -> None:
         screen = self.screen
-        if not self._shown():
+        if not self.shown():
             return
         row = self.pane_row
         assert row is not None
@@ -378,7 +359,7 @@ class Reading:
         screen.say(f"Shown: {words[mode]}.")
         screen.show_titles()
 
-    def _shown(self) -> bool:
+    def shown(self) -> bool:
         """Whether a message is shown; where the pane is hidden it is opened first."""
         screen = self.screen
         if screen.model.cursor_id is None:
@@ -388,181 +369,3 @@ class Reading:
             screen.set_active(Where.MESSAGE)
             self.show_cursor(by_user=True)
         return self.pane_row is not None
-
-    # links
-
-    def links(self) -> None:
-        """Choose among the links of the text."""
-        from termmail.ui.screens.choice import Choice, Item
-
-        screen = self.screen
-        rendered = screen.message_pane.rendered
-        row = self.pane_row
-        if rendered is None or not rendered.links:
-            if row is not None and row.body_state is not BodyState.PRESENT:
-                self._request_again(row)
-            else:
-                self.scroll_lines(1)
-            return
-        items = [Item(link, place, f"{place + 1}") for place, link in enumerate(rendered.links)]
-
-        def chosen(place: int | None) -> None:
-            if place is not None:
-                self.link(place)
-
-        screen.app.push_screen(Choice("Open a link", items), chosen)
-
-    def link(self, place: int) -> None:
-        """Ask with the whole URL, then open it (D8)."""
-        from termmail.ui.screens.ask import Ask
-
-        screen = self.screen
-        rendered = screen.message_pane.rendered
-        if rendered is None or place >= len(rendered.links):
-            screen.say("This message has no links." if not rendered or not rendered.links else "There is no such link.")
-            return
-        url = rendered.links[place]
-        if url.lower().startswith("mailto:"):
-            address = host_of(url)
-            screen.app.copy_to_clipboard(safe_text(address, one_line=True))
-            screen.say(f"Writing mail is not there yet; {address} is in the clipboard.")
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                screen.say(open_link(url))
-
-        screen.app.push_screen(Ask(f"Open this link at {host_of(url)}?", "Open", detail=url), answered)
-
-    # elsewhere
-
-    def attachments(self) -> None:
-        from termmail.ui.screens.choice import Choice, Item
-
-        screen = self.screen
-        if not self._shown():
-            return
-        rendered = screen.message_pane.rendered
-        if rendered is None or not rendered.attachments:
-            screen.say("This message has no attachments." if rendered is not None else "The message is not here yet.")
-            return
-        items = [
-            Item(part.filename or f"({part.content_type})", part.part_path, f"{part.content_type}  {size(part.size)}")
-            for part in rendered.attachments
-        ]
-
-        def chosen(part_path: str | None) -> None:
-            if part_path is not None:
-                screen.say("Saving attachments is not there yet; | gives the whole message to a program that can.")
-
-        screen.app.push_screen(Choice("Attachments", items), chosen)
-
-    def clipboard(self) -> None:
-        """Copy an address, a link or the text by the terminal (OSC 52)."""
-        from termmail.ui.screens.choice import Choice, Item
-
-        screen = self.screen
-        row = screen.model.row_of(screen.model.cursor_id) if screen.model.cursor_id is not None else None
-        if row is None:
-            screen.say("There is no message here.")
-            return
-        items: list[Item[tuple[str, str]]] = []
-        seen: set[str] = set()
-        for who, addresses in (("sender", row.from_), ("recipient", row.to), ("copy to", row.cc)):
-            for address in addresses[:50]:
-                mail = shown_address(address.address)
-                if mail and mail not in seen:
-                    seen.add(mail)
-                    items.append(Item(name_and_address(address), (mail, mail), who))
-        subject = one_line(row.subject)
-        if subject:
-            items.append(Item(subject, (subject, "The subject"), "subject"))
-        rendered = screen.message_pane.rendered if self.pane_row is not None and self.pane_row.id == row.id else None
-        if rendered is not None:
-            text = plain_text(rendered.lines)
-            items.insert(1, Item("The text of the message", (text, "The text"), f"{len(rendered.lines):,} lines"))
-            items += [Item(link, (link, "The link"), "link") for link in rendered.links]
-        if row.message_id_header:
-            header = one_line(row.message_id_header)
-            items.append(Item(f"<{header}>", (f"<{header}>", "The Message-ID"), "Message-ID"))
-
-        def chosen(value: tuple[str, str] | None) -> None:
-            if value is not None:
-                screen.app.copy_to_clipboard(value[0])
-                screen.say(f"{value[1]} is in the clipboard, if the terminal allows it.")
-
-        screen.app.push_screen(Choice("Copy", items), chosen)
-
-    def pipe(self) -> None:
-        """Give the raw message to a shell command that the user types, and show what it prints."""
-        from termmail.ui.screens.ask import Prompt
-
-        screen = self.screen
-        if screen.model.cursor_id is None:
-            screen.say("There is no message here.")
-            return
-        screen.app.push_screen(
-            Prompt("Pipe to a command", value=self._last_pipe, note="The whole message is its input."), self._piped
-        )
-
-    def _piped(self, command: str | None) -> None:
-        screen = self.screen
-        placement_id = screen.model.cursor_id
-        if not command or not command.strip() or placement_id is None:
-            return
-        self._last_pipe = command
-        try:
-            raw = screen.queries.raw(placement_id)
-        except TermmailError as error:
-            screen.say(error.sentence, "error")
-            return
-        if raw is None:
-            screen.say("The message is not here yet; open it to fetch it first.")
-            return
-        screen.say(f"Running {one_line(command)} …")
-
-        def run() -> None:
-            output = pipes.run(command, raw, _PIPE_SECONDS)
-            screen.app.call_from_thread(shown, output)
-
-        def shown(output: pipes.Output) -> None:
-            from termmail.ui.screens.reader import Reader
-
-            screen.say(output.sentence, "error" if output.failed else "text")
-            if output.text.strip():
-                screen.app.push_screen(Reader(one_line(command), output.text))
-
-        threading.Thread(target=run, name="pipe", daemon=True).start()
-
-
-def plain_text(lines: Sequence[object]) -> str:
-    """The text of laid out lines, those that were wrapped joined again."""
-    from termmail.model.body import Line
-
-    pieces: list[str] = []
-    for line in lines:
-        assert isinstance(line, Line)
-        pieces.append(line.text.rstrip() + (" " if line.wrapped else "\n"))
-    return "".join(pieces)
-
-
-def open_link(url: str) -> str:
-    """Hand a URL that was asked about to the desktop, never through a shell (A3); returns what to say."""
-    openers = ("open",) if sys.platform == "darwin" else ("xdg-open", "wslview", "gio")
-    for name in openers:
-        found = shutil.which(name)
-        if found is not None:
-            command = [found, "open", url] if name == "gio" else [found, url]
-            try:
-                subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                    cwd=Path.home(),
-                )
-            except OSError as error:
-                return f"{name} could not be started: {error.strerror}. y copies the link instead."
-            return f"Given to {name}."
-    return "There is no program here that opens links (xdg-open). y copies the link instead."

@@ -83,6 +83,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
     def __init__(self, backend: Backend, accounts: Sequence[Account]) -> None:
         from termmail.ui.commands.changes import Changes
         from termmail.ui.commands.folders import Folders
+        from termmail.ui.commands.handing import Handing
         from termmail.ui.commands.navigation import Navigation
         from termmail.ui.commands.program import Program
         from termmail.ui.commands.reading import Reading
@@ -108,10 +109,11 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.reading = Reading(self)
         self.changes = Changes(self)
         self.navigation = Navigation(self)
+        self.handing = Handing(self)
         self.folders = Folders(self)
         self.program = Program(self)
         self._commands: dict[str, Callable[[], None]] = {}
-        for part in (self.navigation, self.changes, self.reading, self.folders, self.program):
+        for part in (self.navigation, self.changes, self.reading, self.handing, self.folders, self.program):
             self._commands.update(part.commands())
         self._generation = 0
         self._sequence_timer: Timer | None = None
@@ -511,7 +513,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
 
     def on_message_pane_link_clicked(self, event: MessagePane.LinkClicked) -> None:
         event.stop()
-        self.reading.link(event.number)
+        self.handing.link(event.number)
 
     def _every_second(self) -> None:
         if self.clock.turned():

@@ -1,0 +1,226 @@
+"""What is done with the message that is shown: links, attachments, the clipboard, pipes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from termmail.mime.links import host_of
+from termmail.mime.safe_text import safe_text
+from termmail.model.errors import TermmailError
+from termmail.model.message import BodyState
+from termmail.ui import pipes
+from termmail.ui.text import name_and_address, one_line, shown_address
+from termmail.ui.words import size
+
+if TYPE_CHECKING:
+    from termmail.ui.screens.main import MainScreen
+
+_PIPE_SECONDS = 60.0
+
+
+class Handing:
+    """Commands that hand the message, or a part of it, to something else."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self.screen = screen
+        self._last_pipe = ""
+
+    def commands(self) -> dict[str, Callable[[], None]]:
+        found: dict[str, Callable[[], None]] = {
+            "links": self.links,
+            "attachments": self.attachments,
+            "save": self.attachments,
+            "pipe": self.pipe,
+            "clipboard": self.clipboard,
+        }
+        for place in range(9):
+            found[f"link_{place + 1}"] = lambda place=place: self.link(place)  # type: ignore[misc]
+        return found
+
+    # links
+
+    def links(self) -> None:
+        """Choose among the links of the text."""
+        from termmail.ui.screens.choice import Choice, Item
+
+        screen = self.screen
+        rendered = screen.message_pane.rendered
+        row = screen.reading.pane_row
+        if rendered is None or not rendered.links:
+            if row is not None and row.body_state is not BodyState.PRESENT:
+                screen.reading.request_again(row)
+            else:
+                screen.reading.scroll_lines(1)
+            return
+        items = [Item(link, place, f"{place + 1}") for place, link in enumerate(rendered.links)]
+
+        def chosen(place: int | None) -> None:
+            if place is not None:
+                self.link(place)
+
+        screen.app.push_screen(Choice("Open a link", items), chosen)
+
+    def link(self, place: int) -> None:
+        """Ask with the whole URL, then open it (D8)."""
+        from termmail.ui.screens.ask import Ask
+
+        screen = self.screen
+        rendered = screen.message_pane.rendered
+        if rendered is None or place >= len(rendered.links):
+            screen.say("This message has no links." if not rendered or not rendered.links else "There is no such link.")
+            return
+        url = rendered.links[place]
+        if url.lower().startswith("mailto:"):
+            address = host_of(url)
+            screen.app.copy_to_clipboard(safe_text(address, one_line=True))
+            screen.say(f"Writing mail is not there yet; {address} is in the clipboard.")
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                screen.say(open_link(url))
+
+        screen.app.push_screen(Ask(f"Open this link at {host_of(url)}?", "Open", detail=url), answered)
+
+    # elsewhere
+
+    def attachments(self) -> None:
+        from termmail.ui.screens.choice import Choice, Item
+
+        screen = self.screen
+        if not screen.reading.shown():
+            return
+        rendered = screen.message_pane.rendered
+        if rendered is None or not rendered.attachments:
+            screen.say("This message has no attachments." if rendered is not None else "The message is not here yet.")
+            return
+        items = [
+            Item(part.filename or f"({part.content_type})", part.part_path, f"{part.content_type}  {size(part.size)}")
+            for part in rendered.attachments
+        ]
+
+        def chosen(part_path: str | None) -> None:
+            if part_path is not None:
+                screen.say("Saving attachments is not there yet; | gives the whole message to a program that can.")
+
+        screen.app.push_screen(Choice("Attachments", items), chosen)
+
+    def clipboard(self) -> None:
+        """Copy an address, a link or the text by the terminal (OSC 52)."""
+        from termmail.ui.screens.choice import Choice, Item
+
+        screen = self.screen
+        row = screen.model.row_of(screen.model.cursor_id) if screen.model.cursor_id is not None else None
+        if row is None:
+            screen.say("There is no message here.")
+            return
+        items: list[Item[tuple[str, str]]] = []
+        seen: set[str] = set()
+        for who, addresses in (("sender", row.from_), ("recipient", row.to), ("copy to", row.cc)):
+            for address in addresses[:50]:
+                mail = shown_address(address.address)
+                if mail and mail not in seen:
+                    seen.add(mail)
+                    items.append(Item(name_and_address(address), (mail, mail), who))
+        subject = one_line(row.subject)
+        if subject:
+            items.append(Item(subject, (subject, "The subject"), "subject"))
+        rendered = (
+            screen.message_pane.rendered
+            if screen.reading.pane_row is not None and screen.reading.pane_row.id == row.id
+            else None
+        )
+        if rendered is not None:
+            text = plain_text(rendered.lines)
+            items.insert(1, Item("The text of the message", (text, "The text"), f"{len(rendered.lines):,} lines"))
+            items += [Item(link, (link, "The link"), "link") for link in rendered.links]
+        if row.message_id_header:
+            header = one_line(row.message_id_header)
+            items.append(Item(f"<{header}>", (f"<{header}>", "The Message-ID"), "Message-ID"))
+
+        def chosen(value: tuple[str, str] | None) -> None:
+            if value is not None:
+                screen.app.copy_to_clipboard(value[0])
+                screen.say(f"{value[1]} is in the clipboard, if the terminal allows it.")
+
+        screen.app.push_screen(Choice("Copy", items), chosen)
+
+    def pipe(self) -> None:
+        """Give the raw message to a shell command that the user types, and show what it prints."""
+        from termmail.ui.screens.ask import Prompt
+
+        screen = self.screen
+        if screen.model.cursor_id is None:
+            screen.say("There is no message here.")
+            return
+        screen.app.push_screen(
+            Prompt("Pipe to a command", value=self._last_pipe, note="The whole message is its input."), self._piped
+        )
+
+    def _piped(self, command: str | None) -> None:
+        screen = self.screen
+        placement_id = screen.model.cursor_id
+        if not command or not command.strip() or placement_id is None:
+            return
+        self._last_pipe = command
+        try:
+            raw = screen.queries.raw(placement_id)
+        except TermmailError as error:
+            screen.say(error.sentence, "error")
+            return
+        if raw is None:
+            screen.say("The message is not here yet; open it to fetch it first.")
+            return
+        screen.say(f"Running {one_line(command)} …")
+
+        def run() -> None:
+            output = pipes.run(command, raw, _PIPE_SECONDS)
+            screen.app.call_from_thread(shown, output)
+
+        def shown(output: pipes.Output) -> None:
+            from termmail.ui.screens.reader import Reader
+
+            screen.say(output.sentence, "error" if output.failed else "text")
+            if output.text.strip():
+                screen.app.push_screen(Reader(one_line(command), output.text))
+
+        threading.Thread(target=run, name="pipe", daemon=True).start()
+
+
+def plain_text(lines: Sequence[object]) -> str:
+    """The text of laid out lines, those that were wrapped joined again."""
+    from termmail.model.body import Line
+
+    pieces: list[str] = []
+    for line in lines:
+        assert isinstance(line, Line)
+        pieces.append(line.text.rstrip() + (" " if line.wrapped else "\n"))
+    return "".join(pieces)
+
+
+def open_link(url: str) -> str:
+    """Hand a URL that was asked about to the desktop, never through a shell (A3); returns what to say."""
+    openers = ("open",) if sys.platform == "darwin" else ("xdg-open", "wslview", "gio")
+    for name in openers:
+        found = shutil.which(name)
+        if found is not None:
+            command = [found, "open", url] if name == "gio" else [found, url]
+            try:
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    cwd=Path.home(),
+                )
+            except OSError as error:
+                return f"{name} could not be started: {error.strerror}. y copies the link instead."
+            return f"Given to {name}."
+    return "There is no program here that opens links (xdg-open). y copies the link instead."
