@@ -39,7 +39,22 @@ def column_text(text: str) -> str:
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
-    return _envelope_encoder.encode(envelope)
+    try:
+        return _envelope_encoder.encode(envelope)
+    except UnicodeEncodeError:
+        return _envelope_encoder.encode(_without_surrogates(msgspec.to_builtins(envelope)))
+
+
+def _without_surrogates(value: object) -> object:
+    """A lone surrogate can't be UTF-8, and one message must not hold up the rest (P3)."""
+    match value:
+        case str():
+            return column_text(value)
+        case list() | tuple():
+            return [_without_surrogates(one) for one in value]
+        case dict():
+            return {key: _without_surrogates(one) for key, one in value.items()}
+    return value
 
 
 def decode_envelope(data: bytes) -> Envelope:

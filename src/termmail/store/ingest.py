@@ -8,6 +8,7 @@ from pathlib import Path
 from termmail.model.home import Home
 from termmail.model.status import AccountStatus, Request, RequestKind, RequestState
 from termmail.store.bodies import BodyIngest, BodySpool
+from termmail.store.codec import column_text
 from termmail.store.database import Database
 from termmail.store.mailboxes import UNSET
 from termmail.store.messages import MessageIngest, uid_ranges
@@ -58,6 +59,7 @@ class Ingest(MessageIngest, BodyIngest):
     ) -> None:
         """Add a line to "what went wrong lately"; the same sentence within an hour only moves up."""
         now = time.time()
+        sentence, detail, mailbox = column_text(sentence), column_text(detail), column_text(mailbox)
         with self._database.write(durable=False) as connection:
             again = connection.execute(
                 "UPDATE problem SET at = ? WHERE account = ? AND mailbox = ? AND sentence = ? AND at > ?",

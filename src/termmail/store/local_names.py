@@ -22,7 +22,7 @@ def directory_name(name: str, *, twin: bool = False) -> str:
         return INBOX
     escaped = "".join("." + _encode(level) for level in name.split(DELIMITER))
     if twin or len(escaped) > _LONGEST:
-        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         escaped = f"{escaped[:_LONGEST]}~{digest}"
     return escaped
 

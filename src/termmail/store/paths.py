@@ -18,12 +18,12 @@ def folder_name(name: str, delimiter: str = "", *, twin: bool = False) -> str:
     """
     levels = name.split(delimiter) if delimiter else [name]
     escaped = ".".join(
-        _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], level.encode("utf-8", "surrogateescape")).decode("ascii")
+        _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], level.encode("utf-8", "surrogatepass")).decode("ascii")
         for level in levels
     )
     if not escaped.strip("."):
         escaped = "%" + escaped.replace(".", "%2E")
     if twin or len(escaped) > _LONGEST or escaped.startswith("."):
-        digest = hashlib.sha256((delimiter + "\0" + name).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        digest = hashlib.sha256((delimiter + "\0" + name).encode("utf-8", "surrogatepass")).hexdigest()[:16]
         escaped = f"{escaped[:_LONGEST].lstrip('.')}~{digest}"
     return escaped
