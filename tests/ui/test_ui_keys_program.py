@@ -11,7 +11,7 @@ from filled_store import FilledStore
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.operation import FlagChange, Move
 from termmail.model.secret import Secret
-from termmail.model.status import AccountStatus, ConnectionState, RequestKind, RequestState
+from termmail.model.status import AccountStatus, ConnectionState, Request, RequestKind, RequestState
 from termmail.ui.keymap import COMMANDS, Where, bindings
 from ui.support import NARROW, NOW, filled, opened
 
@@ -41,6 +41,11 @@ class Engine:
 
     def close(self) -> None:
         """Nothing runs."""
+
+
+def passes(store: FilledStore) -> list[Request]:
+    """The passes that were asked for; the text of what is shown may be asked for as well."""
+    return [request for request in store.ingest.take_requests() if request.kind is RequestKind.SYNC]
 
 
 # help and palette
@@ -124,10 +129,11 @@ async def test_every_command_of_the_palette(store: FilledStore) -> None:
     """Every command can be carried out, with nothing selected, and leaves a working screen behind."""
     store.add_body(store.ids()[0], b"Subject: Subject 10\n\nGood morning.\n")
     apart = {"quit", "back", "redraw"}
+    several = {f"_{number}" for number in range(3, 10)}
     async with opened(store) as ui:
         for where in (Where.LIST, Where.FOLDERS):
             for command in COMMANDS:
-                if command.name in apart:
+                if command.name in apart or command.name[-2:] in several:
                     continue
                 ui.main.set_active(where)
                 ui.main.run_command(command.name)
@@ -151,14 +157,14 @@ async def test_receive_now(store: FilledStore, key: str) -> None:
         await ui.press(key)
         assert "Looking for new mail …" in ui.status
         await ui.settled()
-        (request,) = store.ingest.take_requests()
+        (request,) = passes(store)
         assert (request.kind, request.account) == (RequestKind.SYNC, "lisa")
         assert engine.woken
         store.ingest.finish_request(request.id, RequestState.DONE)
         await ui.says("lisa is up to date.")
         await ui.press(key)
         await ui.settled()
-        (request,) = store.ingest.take_requests()
+        (request,) = passes(store)
         store.ingest.finish_request(request.id, RequestState.FAILED, "mail.example.org did not answer.")
         await ui.says("lisa: mail.example.org did not answer.")
 
@@ -175,7 +181,7 @@ async def test_work_offline(store: FilledStore) -> None:
         await ui.until(lambda: ui.folders[0].split() == ["▪", "lisa", "offline"])
         await ui.press("f5")
         assert "You work offline." in ui.status
-        assert store.ingest.take_requests() == []
+        assert passes(store) == []
         await ui.press("e")
         await ui.settled()
         assert "1 change waits" in ui.status
