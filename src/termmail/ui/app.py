@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import termios
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -174,6 +175,22 @@ def check_terminal(environment: Mapping[str, str]) -> None:
         )
 
 
+@contextlib.contextmanager
+def _same_terminal() -> Iterator[None]:
+    """Leave the terminal's settings as they were found. Textual takes those it finds after SIGCONT, its own, for the first ones."""
+    try:
+        before = termios.tcgetattr(0)
+    except termios.error:
+        yield
+        return
+    try:
+        yield
+    finally:
+        # The terminal may be gone by now.
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
 def run(
     home: Home,
     accounts: Sequence[Account],
@@ -207,7 +224,8 @@ def run(
         read_after=read_after,
     )
     try:
-        ended = app.run()
+        with _same_terminal():
+            ended = app.run()
         waiting = sum(status.pending_operations for status in app.backend.queries.accounts()) if accounts else 0
     finally:
         app.close_backend()

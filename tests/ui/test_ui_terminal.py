@@ -1,0 +1,222 @@
+"""The mail reader on a terminal of its own: signals, sizes, odd terminals, and what it leaves behind (X6, C3)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from filled_store import FilledStore
+from termmail.accounts import config
+from termmail.engine.lock import engine_runs
+from termmail.model.home import Home
+
+_PATIENCE = 40.0
+LEFT_ALTERNATE_SCREEN, SHOWS_CURSOR, MOUSE_OFF = b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"
+
+
+class Terminal:
+    """`termmail` on a pseudo terminal."""
+
+    def __init__(self, home: Path, size: tuple[int, int] = (100, 30), **environment: str) -> None:
+        self.output = b""
+        # The program's side stays open here too: without it what the program set is gone when it ends.
+        self._master, self._slave = pty.openpty()
+        self.before = termios.tcgetattr(self._slave)
+        self.resize(*size)
+        self.status: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.login_tty(self._slave)
+            settings = {
+                "TERM": "xterm-256color",
+                **{name: os.environ[name] for name in ("PATH", "HOME")},
+                **environment,
+            }
+            command = [sys.executable, "-m", "termmail", "--home", str(home)]
+            os.execve(sys.executable, command, settings)
+
+    def resize(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def read(self, seconds: float) -> bytes:
+        ready, _, _ = select.select([self._master], [], [], seconds)
+        if not ready:
+            return b""
+        try:
+            found = os.read(self._master, 65536)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return b""
+        self.output += found
+        return found
+
+    def wait_for(self, text: bytes) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while text not in self.output:
+            assert time.monotonic() < deadline, self.output[-2000:]
+            self.read(0.1)
+
+    def send(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def end(self) -> int:
+        """Wait for its end; the exit code, negative for a signal."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.status is None:
+            assert time.monotonic() < deadline, self.output[-2000:]
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        while self.read(0.1):
+            pass
+        return self.status
+
+    def check_restored(self) -> None:
+        """The screen, the cursor, the mouse and the line settings are as they were."""
+        for wanted in (LEFT_ALTERNATE_SCREEN, SHOWS_CURSOR, MOUSE_OFF):
+            assert wanted in self.output
+        assert self.output.rindex(LEFT_ALTERNATE_SCREEN) > self.output.rindex(b"\x1b[?1049h")
+        assert termios.tcgetattr(self._slave)[:4] == self.before[:4]
+
+    def close(self) -> None:
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._slave)
+        os.close(self._master)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    store = FilledStore(tmp_path / "home")
+    config.add_account(store.home, store.accounts[0])
+    store.close()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for one in opened:
+        one.close()
+
+
+def engine_ended(home: Path) -> bool:
+    deadline = time.monotonic() + 15
+    while engine_runs(Home.under(home)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("how", ["key", signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_it_leaves_the_terminal_as_it_was(home: Path, terminals: list[Terminal], how: str | signal.Signals) -> None:
+    """And its engine ends with it."""
+    terminal = Terminal(home)
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    if isinstance(how, str):
+        terminal.send(b"q")
+    else:
+        os.kill(terminal.pid, how)
+    code = terminal.end()
+    assert code in (0, 128 + how if isinstance(how, signal.Signals) else 0)
+    terminal.check_restored()
+    assert b"Traceback" not in terminal.output
+    assert engine_ended(home)
+
+
+def test_stopped_and_continued(home: Path, terminals: list[Terminal]) -> None:
+    terminal = Terminal(home)
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    os.kill(terminal.pid, signal.SIGSTOP)
+    time.sleep(0.2)
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.send(b"j")
+    terminal.wait_for(b"Subject 9")
+    terminal.send(b"q")
+    assert terminal.end() == 0
+    terminal.check_restored()
+
+
+def test_a_storm_of_sizes(home: Path, terminals: list[Terminal]) -> None:
+    terminal = Terminal(home, (140, 40))
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    for step in range(100):
+        terminal.resize(*((20, 5), (140, 40), (60, 20), (1, 1), (300, 90), (81, 24))[step % 6])
+        terminal.read(0.01)
+    terminal.resize(100, 30)
+    terminal.output = terminal.output[-100:]
+    terminal.send(b"j")
+    terminal.send(b"?")
+    terminal.wait_for(b"ype to find")
+    terminal.send(b"\x1b")
+    # Else the next key would be one with Alt.
+    time.sleep(0.3)
+    terminal.send(b"q")
+    assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LANG": "C", "LC_ALL": "C"},
+        {"NO_COLOR": "1"},
+        {"TERM": "linux"},
+        {"TERM": "vt100"},
+        {"PYTHONUTF8": "0", "LC_ALL": "POSIX"},
+    ],
+    ids=lambda environment: "-".join(f"{name}={value}" for name, value in environment.items()),
+)
+def test_odd_terminals(home: Path, terminals: list[Terminal], environment: dict[str, str]) -> None:
+    terminal = Terminal(home, (20, 5), **environment)
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject")
+    terminal.send(b"q")
+    assert terminal.end() == 0
+
+
+def test_a_terminal_that_can_do_nothing(home: Path, terminals: list[Terminal]) -> None:
+    """TERM=dumb: a sentence, and no escape sequences."""
+    terminal = Terminal(home, TERM="dumb")
+    terminals.append(terminal)
+    assert terminal.end() != 0
+    assert b"\x1b[" not in terminal.output
+    assert b"Traceback" not in terminal.output
+    assert b"terminal" in terminal.output
+
+
+def test_a_terminal_that_goes_away(home: Path, terminals: list[Terminal]) -> None:
+    """Its other end is closed: it ends, and so does its engine."""
+    terminal = Terminal(home)
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    os.close(terminal._slave)
+    os.close(terminal._master)
+    terminal._master, terminal._slave = os.open(os.devnull, os.O_RDWR), os.open(os.devnull, os.O_RDWR)
+    deadline = time.monotonic() + 20
+    while not os.waitpid(terminal.pid, os.WNOHANG)[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    terminal.status = 0
+    assert engine_ended(home)
