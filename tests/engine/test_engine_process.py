@@ -208,6 +208,20 @@ def test_a_stalled_server_is_given_up_at_once(tmp_path: Path, dovecot_server: Do
             intents.close()
 
 
+def test_a_dead_account_delays_no_other(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
+    """S15: the first one's server takes the connection and says nothing."""
+    dovecot_server.make(dovecot_user, "INBOX", messages(3))
+    with Proxy(dovecot_server.host, dovecot_server.port) as proxy:
+        proxy.stall()
+        dead = make_account(proxy.port, dovecot_user, name="dead")
+        home = make_home(tmp_path / "home", dead, make_account(dovecot_server.port, dovecot_user))
+        with running_engine(home), reading(home) as queries:
+            until(lambda: proxy.open_connections() > 0, "the engine connects to the dead one")
+            until(lambda: (box := queries.find_mailbox("test", "INBOX")) and box.total == 3, "the other is synced", 15)
+            assert queries.mailboxes("dead") == []
+            proxy.resume()
+
+
 def test_a_body_is_fetched_when_it_is_opened(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
     """On demand nothing is fetched unasked, and what is opened comes."""
     dovecot_server.make(dovecot_user, "INBOX", messages(3))
@@ -306,6 +320,7 @@ def test_a_pass_says_what_is_wrong(tmp_path: Path, dovecot_server: Dovecot, dove
     home = make_home(tmp_path / "home", account)
     (one,) = sync_once(home, [account]).accounts
     assert isinstance(one.error, SignInRefused)
+    assert credentials.advice_when_refused(account) in one.error.sentence
     good = make_account(dovecot_server.port, dovecot_user)
     (one,) = sync_once(home, [good], mailbox="No such").accounts
     assert one.error is not None

@@ -22,6 +22,7 @@ from termmail.model.home import Home
 from termmail.model.message import BodyState
 from termmail.model.remote import FaultKind, FetchFault, MailboxListing, RemoteFlags, RemoteHeader, UidRange
 from termmail.model.view import Sort
+from termmail.store.database import Database
 from termmail.store.ingest import Ingest, uid_ranges
 from termmail.store.intents import Intents
 from termmail.store.paths import folder_name
@@ -435,3 +436,17 @@ def test_uid_ranges(uids: set[int]) -> None:
     ranges = uid_ranges(sorted(uids))
     assert [uid for part in ranges for uid in range(part.first, part.last + 1)] == sorted(uids)
     assert all(before.last + 1 < after.first for before, after in itertools.pairwise(ranges))
+
+
+def test_settings_of_the_database(store: FilledStore) -> None:
+    """L4: a log that only the engine's process checkpoints, full durability, foreign keys, no mapped memory."""
+    with store.ingest.database.write() as engine:
+        assert engine.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert engine.execute("PRAGMA synchronous").fetchone()[0] == 2
+        assert engine.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+        assert engine.execute("PRAGMA mmap_size").fetchone()[0] == 0
+        assert engine.execute("PRAGMA wal_autocheckpoint").fetchone()[0] > 0
+    front_end = Database(store.home)
+    with front_end.write() as connection:
+        assert connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == 0
+    front_end.close()
