@@ -26,6 +26,7 @@ from termmail.sync.work import Progress
 _GROUP_MESSAGES = 250
 _GROUP_BYTES = 16 << 20
 _GROUP_SECONDS = 2.0
+_TOLD_SECONDS = 0.2
 _MADE_OF_HEADER = "\x01top:"
 _MADE_OF_ALL = "\x01all:"
 
@@ -54,6 +55,7 @@ class Pop3Sync:
         self._should_stop = should_stop
         self.new_messages = 0
         self._bytes = 0
+        self._told_at = 0.0
 
     def run(self) -> None:
         """Fetch what is new, delete there what the policy wants gone, and sign out."""
@@ -121,7 +123,7 @@ class Pop3Sync:
                         group.append(self._arrival(by_number[number], result))
                         size += result.size
                     left.popleft()
-                    self._progress(f"Inbox: messages, {_megabytes(self._bytes)}", len(wanted) - len(left), len(wanted))
+                    self._tell_progress(len(wanted) - len(left), len(wanted))
                     if (
                         len(group) >= _GROUP_MESSAGES
                         or size >= _GROUP_BYTES
@@ -172,6 +174,12 @@ class Pop3Sync:
             arrivals = group.copy()
             group.clear()
             self.new_messages += self._local.mail.keep_arrivals(arrivals, keys).new
+
+    def _tell_progress(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now > self._told_at + _TOLD_SECONDS or done == total:
+            self._told_at = now
+            self._progress(f"Inbox: messages, {_megabytes(self._bytes)}", done, total)
 
     def _tell(self, sentence: str) -> None:
         self._ingest.add_problem(self._account.name, sentence)
