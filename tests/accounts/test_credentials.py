@@ -43,6 +43,7 @@ def by_command(command: str) -> Account:
 
 
 def test_keyring_keeps_and_forgets() -> None:
+    credentials.check_keyring(LISA)
     credentials.store_password(LISA, HUNTER)
     assert credentials.password(LISA) == HUNTER
     credentials.forget(LISA)
@@ -68,7 +69,11 @@ def test_keyring_that_fails_is_told_with_other_ways(
     """C1: missing, keeping nothing, locked, silent, broken, or a plain file that is never used."""
     monkeypatch.setattr(credentials, "KEYRING_SECONDS", 0.3)
     keyring.set_keyring(backend)
-    for attempt in (lambda: credentials.password(LISA), lambda: credentials.store_password(LISA, HUNTER)):
+    for attempt in (
+        lambda: credentials.password(LISA),
+        lambda: credentials.store_password(LISA, HUNTER),
+        lambda: credentials.check_keyring(LISA),
+    ):
         with pytest.raises(CredentialUnavailable, match=words) as caught:
             attempt()
         assert "--password-command" in caught.value.sentence

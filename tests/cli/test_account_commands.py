@@ -178,6 +178,7 @@ def test_no_keyring_is_told_with_other_ways(cli: Cli, backend: type[LockedKeyrin
     keyring.set_keyring(backend())
     assert cli(*ADD, "--password-stdin", stdin=b"hunter2\n") == 77
     assert "--password-command" in cli.error
+    assert cli(*ADD, "--password-stdin", stdin=b"") == 77, "nobody is asked for a password that can't be kept"
     assert not (cli.folder / "config.toml").exists()
     cli.ok(*ADD, "--password-command", "echo hunter3")
     assert credentials.password(account(cli)).reveal() == "hunter3"
@@ -235,7 +236,7 @@ def test_remove_keeps_mail_unless_purged(tmp_path: Path, cli: Cli) -> None:
         cli.ok("flag", str(store.ids()[0]), "--add", "flagged")
         text = cli.ok("account", "remove", "lisa")
         assert "--purge" in text
-        assert "1 changes had not reached" in cli.error
+        assert "1 change had not reached" in cli.error
         assert any(path.is_file() for path in mail.rglob("*"))
         assert cli.json("list") == []
         cli.ok("account", "remove", "lisa", "--purge")

@@ -13,6 +13,7 @@ import pytest
 
 from servers.dovecot import Dovecot
 from servers.imap_reader import read_contents
+from servers.scripted import ScriptedServer
 
 MESSAGES = [
     b"From: Anna <anna@example.org>\r\nTo: lisa@example.org\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\n"
@@ -177,6 +178,20 @@ def test_wrong_password_is_one_sentence_and_is_nowhere(
     assert termmail.json("list") == []
 
 
+def test_command_that_ends_does_not_promise_to_try_again(termmail: Command) -> None:
+    """The engine goes on trying; `sync` and `account test` don't."""
+    with ScriptedServer(lambda talk: talk.send(b"* BYE too many\r\n")) as server:
+        termmail.ok(
+            *("account", "add", "lisa", "--email", "l@example.org", "--password-command", "echo secret"),
+            *("--imap", f"127.0.0.1:{server.port}", "--imap-security", "none"),
+        )
+        for arguments in (("sync",), ("account", "test", "lisa"), ("sync", "--json")):
+            done = termmail(*arguments)
+            assert done.returncode == 75
+            assert b"Try again later." in done.stdout + done.stderr
+            assert b"tried again" not in done.stdout + done.stderr
+
+
 def test_password_asked_each_time(termmail: Command, dovecot_server: Dovecot, dovecot_user: str) -> None:
     dovecot_server.make(dovecot_user, "INBOX", MESSAGES[:1])
     termmail.ok(
@@ -186,6 +201,8 @@ def test_password_asked_each_time(termmail: Command, dovecot_server: Dovecot, do
     without = termmail("sync")
     assert without.returncode == 77
     assert b"asked for each time" in without.stderr
+    assert termmail("account", "test", "lisa").returncode == 77
+    termmail.ok("account", "test", "lisa", "--password-stdin", stdin=b"secret\n")
     termmail.ok("sync", "--password-stdin", stdin=b"secret\n")
     assert len(termmail.json("list")) == 1
 

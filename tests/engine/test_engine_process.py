@@ -29,7 +29,7 @@ from servers.dovecot import Dovecot
 from servers.imap_reader import append
 from servers.proxy import Proxy
 from sync.support import flags, message, messages
-from termmail.accounts import config
+from termmail.accounts import config, credentials
 from termmail.engine.child import EngineChild
 from termmail.engine.oneshot import sync_once
 from termmail.engine.socket import send_password, socket_path, wake_engine

@@ -18,6 +18,7 @@ from servers.tls import Authority
 from termmail.model.account import Security, Server
 from termmail.model.errors import (
     MaildropInUse,
+    PasswordRefused,
     ProtocolViolation,
     Retry,
     Scope,
@@ -223,11 +224,11 @@ SIGN_IN_CODES = [
     (b"-ERR [SYS/TEMP] x\r\n", ServerRefused, "is not able to sign anybody in at the moment", Retry.LATER),
     (b"-ERR [sys/temp/disk 5] x\r\n", ServerRefused, "is not able to sign anybody in at the moment", Retry.LATER),
     (b"-ERR [SYS/PERM] x\r\n", ServerRefused, "that will last", Retry.NEVER),
-    (b"-ERR [AUTH] x\r\n", SignInRefused, "refused the password for lisa", Retry.NEVER),
+    (b"-ERR [AUTH] x\r\n", PasswordRefused, "refused the password for lisa", Retry.NEVER),
     (b"-ERR maildrop already locked\r\n", MaildropInUse, "by another program or device", Retry.LATER),
-    (b"-ERR [X] account locked\r\n", SignInRefused, "refused the password for lisa", Retry.NEVER),
-    (b"-ERR account locked\r\n", SignInRefused, "refused the password for lisa", Retry.NEVER),
-    (b"-ERR\r\n", SignInRefused, "refused the password for lisa", Retry.NEVER),
+    (b"-ERR [X] account locked\r\n", PasswordRefused, "refused the password for lisa", Retry.NEVER),
+    (b"-ERR account locked\r\n", PasswordRefused, "refused the password for lisa", Retry.NEVER),
+    (b"-ERR\r\n", PasswordRefused, "refused the password for lisa", Retry.NEVER),
 ]
 
 
@@ -248,7 +249,7 @@ def test_a_refused_sign_in_says_why(
 
 def test_a_server_that_tells_wrong_passwords_from_trouble() -> None:
     """RFC 3206: with AUTH-RESP-CODE only [AUTH] is about the password."""
-    for answer, error in ((b"-ERR sorry\r\n", ServerRefused), (b"-ERR [AUTH] no\r\n", SignInRefused)):
+    for answer, error in ((b"-ERR sorry\r\n", ServerRefused), (b"-ERR [AUTH] no\r\n", PasswordRefused)):
         with ScriptedServer(usual({"PASS": answer})) as server, pytest.raises(error) as caught:
             connect_to(server)
         assert caught.type is error

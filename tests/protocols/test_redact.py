@@ -76,6 +76,7 @@ def test_server_text_is_cleaned_marked_and_capped() -> None:
     """T8."""
     assert server_text(b"\x1b[31mclick \x07here\r\nnow\xe2\x80\xae") == "server says: “click here now”"
     assert server_text(b"\xff\xfe\0") == "server says: “ÿþ”"
+    assert server_text(b"Authentication failed.") == "server says: “Authentication failed”"
     assert server_text(b" \x1b[0m ") == "the server gives no reason"
     assert len(server_text(b"x" * 10_000)) == len("server says: “”") + 500
 

@@ -7,7 +7,7 @@ import pytest
 
 from servers.dovecot import Dovecot
 from servers.ports import free_ports
-from termmail.model.account import Account, Protocol, Security, Server
+from termmail.model.account import Account, Credential, CredentialKind, Protocol, Security, Server
 from termmail.model.errors import (
     ConnectionLost,
     CredentialUnavailable,
@@ -75,6 +75,22 @@ def test_wrong_password(dovecot_server: Dovecot, dovecot_user: str) -> None:
     assert isinstance(error, SignInRefused)
     assert [result.name for result in results][-2:] == ["encryption", "sign-in"]
     assert "hunter2" not in error.sentence + error.detail
+
+
+@pytest.mark.parametrize(
+    ("credential", "advice"),
+    [
+        (Credential(CredentialKind.KEYRING), "account edit lisa --password-stdin"),
+        (Credential(CredentialKind.COMMAND, "echo x"), "Run the password command"),
+        (Credential(CredentialKind.SESSION), "Type it again."),
+    ],
+)
+def test_wrong_password_says_what_to_do(
+    dovecot_server: Dovecot, dovecot_user: str, credential: Credential, advice: str
+) -> None:
+    """It depends on where the password comes from."""
+    error = error_of(check(account_on(dovecot_server, dovecot_user, credential=credential), "wrong"))
+    assert advice in error.sentence
 
 
 def test_unknown_authority(dovecot_server: Dovecot, dovecot_user: str) -> None:

@@ -47,8 +47,8 @@ def password(account: Account) -> Secret:
             return _from_command(account)
         case CredentialKind.SESSION:
             raise CredentialUnavailable(
-                f'The password of "{account.name}" is asked for each time and has not been given yet.'
-                f" Type it in the mail reader, or on a terminal with: termmail sync {account.name}"
+                f'The password of "{account.name}" is asked for each time. Type it in the mail reader with g k,'
+                f" or on a terminal with: termmail sync {account.name}"
             )
         case CredentialKind.KEYRING:
             return _from_keyring(account)
@@ -73,6 +73,26 @@ def store_password(account: Account, secret: Secret) -> None:
         keyring.set_password(_SERVICE, keyring_name(account), secret.reveal())
 
     _with_keyring(store, "keep a password")
+
+
+def check_keyring(account: Account) -> None:
+    """Before a person types a password for the keyring: is there one, and open? Raises CredentialUnavailable with the other ways."""
+
+    def get(keyring: KeyringBackend) -> None:
+        keyring.get_password(_SERVICE, keyring_name(account))
+
+    _with_keyring(get, "be asked for a password")
+
+
+def advice_when_refused(account: Account) -> str:
+    """What to do where the server refused the account's password, as a sentence."""
+    match account.credential.kind:
+        case CredentialKind.COMMAND:
+            return f'Run the password command of "{account.name}" by hand: the first line that it prints must be the password.'
+        case CredentialKind.SESSION:
+            return "Type it again."
+        case CredentialKind.KEYRING:
+            return f"Give the right one with: termmail account edit {account.name} --password-stdin"
 
 
 def forget(account: Account) -> None:

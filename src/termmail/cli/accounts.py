@@ -13,7 +13,7 @@ from termmail.accounts import config, credentials
 from termmail.cli.arguments import HostPort, Keep, Offline
 from termmail.cli.completions import complete_account
 from termmail.cli.exit_codes import ExitCode, exit_code
-from termmail.cli.output import columns, local_time, note, say, say_json
+from termmail.cli.output import columns, for_one_try, local_time, note, say, say_json
 from termmail.cli.passwords import ask_password, read_password
 from termmail.cli.session import Session, existing_file, json_option, no_such_account, pass_session
 from termmail.cli.shapes import PASSWORD_FROM, account_shape
@@ -202,16 +202,18 @@ def show(session: Session, account_name: str) -> None:
 
 @account.command()
 @click.argument("account_name", metavar="NAME", shell_complete=complete_account)
+@click.option("--password-stdin", is_flag=True, help="Read the password to try from standard input; it is not kept.")
 @json_option
 @pass_session
-def test(session: Session, account_name: str) -> int:
+def test(session: Session, account_name: str, password_stdin: bool) -> int:
     """Connect, sign in and look what is there, and say how each step went."""
     found = session.configured(account_name)
-    ask_password(found)
+    ask_password(found, from_stdin=password_stdin)
     from termmail.setup.check import CheckResult, check_account
 
     results: list[CheckResult] = []
     for result in check_account(found, lambda: credentials.password(found)):
+        result = msgspec.structs.replace(result, sentence=for_one_try(result.sentence))
         results.append(result)
         if not session.as_json:
             say(f"{'ok    ' if result.ok else 'failed'}  {result.name}: {result.sentence}")
@@ -278,7 +280,10 @@ def remove(session: Session, account_name: str, purge: bool) -> None:
         except TermmailError as error:
             note(f"The password may still be in the keyring. {error.sentence}")
     if waiting:
-        note(f"{waiting} changes had not reached the server" + (" and are lost." if purge else "."))
+        note(
+            ("1 change had not reached the server" if waiting == 1 else f"{waiting} changes had not reached the server")
+            + (", lost now." if purge else ".")
+        )
     sentence = (
         f"Removed {name} and its mail on this computer."
         if purge
@@ -310,6 +315,7 @@ def _ways(options: dict[str, Any]) -> int:
 def _given_password(account: Account, options: dict[str, Any]) -> Secret | None:
     if not options["password_stdin"]:
         return None
+    credentials.check_keyring(account)
     return read_password(f"Password of {account.user} at {account.incoming.host}")
 
 

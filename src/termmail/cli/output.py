@@ -32,6 +32,12 @@ def note(text: str) -> None:
     click.echo(safe_text(text, one_line=True), err=True)
 
 
+def for_one_try(sentence: str) -> str:
+    """An error's sentence where it is a command that ends, and not an engine that goes on trying, which failed."""
+    happened, retried, _ = sentence.rpartition(" It is tried again.")
+    return f"{happened} Try again later." if retried else sentence
+
+
 def say_json(value: object) -> None:
     """One JSON value, indented, UTF-8 whatever the locale."""
     text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)

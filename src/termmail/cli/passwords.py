@@ -27,7 +27,10 @@ def read_password(prompt: str) -> Secret:
     return Secret(text)
 
 
-def ask_password(account: Account) -> None:
-    """Ask for the password of an account that wants to be asked each time, if there is a terminal to ask at."""
-    if account.credential.kind is CredentialKind.SESSION and sys.stdin.isatty():
+def ask_password(account: Account, *, from_stdin: bool) -> None:
+    """Ask for the password of an account that wants to be asked each time, if there is a terminal to ask at.
+
+    With `from_stdin` standard input has the password, whatever kind of account it is.
+    """
+    if from_stdin or (account.credential.kind is CredentialKind.SESSION and sys.stdin.isatty()):
         credentials.remember(account.name, read_password(f"Password of {account.user} at {account.incoming.host}"))

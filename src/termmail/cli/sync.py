@@ -9,14 +9,15 @@ import click
 
 from termmail.cli.completions import complete_account, complete_mailbox
 from termmail.cli.exit_codes import CommandError, ExitCode, exit_code
-from termmail.cli.output import note, say, say_json
+from termmail.cli.output import for_one_try, note, say, say_json
 from termmail.cli.session import Session, json_option, pass_session
 from termmail.cli.shapes import SyncShape
 from termmail.model.account import Account, CredentialKind
 from termmail.model.status import ConnectionState
 
 if TYPE_CHECKING:
-    from termmail.engine.oneshot import AccountReport
+    from termmail.engine.oneshot import AccountReport, SyncReport
+    from termmail.model.errors import TermmailError
 
 
 @click.command()
@@ -45,10 +46,10 @@ def sync(session: Session, account_names: tuple[str, ...], mailbox_name: str | N
     with Progress() as progress:
         report = sync_once(session.home, chosen, mailbox=mailbox_name, on_progress=progress.show, all_accounts=everyone)
     if session.as_json:
-        say_json([_shape(one) for one in report.accounts])
+        say_json([_shape(one, report) for one in report.accounts])
     for one in report.accounts:
         if one.error is not None:
-            note(f"{one.account}: {one.error.sentence}")
+            note(f"{one.account}: {_failure(one.error, report)}")
         elif not session.as_json:
             say(f"{one.account}: {_sentence(one)}")
     errors = [one.error for one in report.accounts if one.error is not None]
@@ -101,12 +102,16 @@ def _counted(count: int, what: str) -> str:
     return f"1 {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def _shape(report: AccountReport) -> SyncShape:
+def _failure(error: TermmailError, report: SyncReport) -> str:
+    return error.sentence if report.by_engine else for_one_try(error.sentence)
+
+
+def _shape(one: AccountReport, report: SyncReport) -> SyncShape:
     return SyncShape(
-        account=report.account,
-        ok=report.error is None,
-        sentence="" if report.error is None else report.error.sentence,
-        new_messages=report.new_messages,
-        new_bodies=report.new_bodies,
-        pending=report.pending,
+        account=one.account,
+        ok=one.error is None,
+        sentence="" if one.error is None else _failure(one.error, report),
+        new_messages=one.new_messages,
+        new_bodies=one.new_bodies,
+        pending=one.pending,
     )

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from termmail.accounts import credentials
 from termmail.model.account import Account, Server
-from termmail.model.errors import Cancelled
+from termmail.model.errors import Cancelled, PasswordRefused
 from termmail.model.secret import Secret
 
 _log = logging.getLogger(__name__)
@@ -87,6 +88,9 @@ class Connector(Generic[SessionT]):
                     trace=_trace(),
                     on_abort=self._note_connecting,
                 )
+            except PasswordRefused as error:
+                advice = credentials.advice_when_refused(self._account)
+                raise PasswordRefused(f"{error.sentence} {advice}", detail=error.detail) from error
             finally:
                 with self._open_lock:
                     self._connecting = None

@@ -57,6 +57,10 @@ class SignInRefused(TermmailError):
     retry = Retry.NEVER
 
 
+class PasswordRefused(SignInRefused):
+    """The server knows no such user with this password. What to do depends on where the password comes from."""
+
+
 class InsecureConnection(TermmailError):
     """TLS could not be had as configured: certificate, STARTTLS, PREAUTH (T2 to T6). Nothing secret was sent."""
 

@@ -16,6 +16,7 @@ _EXPIRED = 10
 _NOT_YET_VALID = 9
 _SELF_SIGNED = {18, 19}
 _WRONG_HOST = {62, 64}
+_OWN_AUTHORITY = "If it is your own, give the file of its authority with --ca-file"
 
 
 def client_context(ca_file: str = "") -> ssl.SSLContext:
@@ -167,7 +168,7 @@ def _unreachable(server: Server, error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"{server.host} does not answer on port {server.port}. Check the port, or whether there is a network."
     if isinstance(error, ConnectionRefusedError):
-        return f"{server.host} takes no connections on port {server.port}. Check the port."
+        return f"{server.host} takes no connections on port {server.port}. Check the port, or try again when the server is up."
     return f"{server.host} can't be reached. Check whether there is a network."
 
 
@@ -180,7 +181,7 @@ def _certificate(host: str, error: ssl.SSLCertVerificationError) -> str:
     elif code in _WRONG_HOST:
         what = "is for another host", "Check the server's name"
     elif code in _SELF_SIGNED:
-        what = "is signed by itself or by an unknown authority", "If it is your own, give its authority as ca_file"
+        what = "is signed by itself or by an unknown authority", _OWN_AUTHORITY
     else:
-        what = "is not signed by an authority this computer trusts", "If it is your own, give its authority as ca_file"
+        what = "is not signed by an authority this computer trusts", _OWN_AUTHORITY
     return f"The certificate of {host} {what[0]}, so nothing was sent. {what[1]}."

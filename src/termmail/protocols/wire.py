@@ -33,6 +33,7 @@ class Wire:
         self._closed = False
         self._lifeline = lifeline
         self._deadline: float | None = None
+        self._heard = False
         self.timeout = timeout
 
     @property
@@ -159,14 +160,23 @@ class Wire:
             self.close()
             if self._lifeline.is_cut:
                 raise Cancelled("Stopped.") from error
-            raise ConnectionLost(
-                f"{self.host} did not answer in time, so the connection was closed. It is tried again."
-            ) from error
+            raise self._too_slow() from error
         except (OSError, ValueError) as error:
             raise self._lost(f"{type(error).__name__}: {error}") from error
         if not chunk or self._lifeline.is_cut:
             raise self._lost("end of stream")
+        self._heard = True
         return chunk
+
+    def _too_slow(self) -> ConnectionLost:
+        if self._heard or isinstance(self._socket, ssl.SSLSocket):
+            return ConnectionLost(
+                f"{self.host} did not answer in time, so the connection was closed. It is tried again."
+            )
+        # So does a port for TLS, where each side waits for the other to begin.
+        return ConnectionLost(
+            f"{self.host} did not answer in time. Check the port, and whether it expects tls or starttls."
+        )
 
     def _limit(self) -> None:
         if self._deadline is None:
@@ -174,9 +184,7 @@ class Wire:
         left = self._deadline - time.monotonic()
         if left <= 0:
             self.close()
-            raise ConnectionLost(
-                f"{self.host} did not answer in time, so the connection was closed. It is tried again."
-            )
+            raise self._too_slow()
         with contextlib.suppress(OSError):
             self._socket.settimeout(min(left, self._timeout))
 

@@ -15,4 +15,5 @@ def server_text(raw: bytes) -> str:
         return "the server gives no reason"
     if len(words) > MAX_SERVER_TEXT:
         words = words[: MAX_SERVER_TEXT - 1] + "…"
-    return f"server says: “{words}”"
+    # Our own sentence goes on after the quotation.
+    return f"server says: “{words.rstrip('.')}”"

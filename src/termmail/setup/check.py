@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from termmail.accounts.credentials import advice_when_refused
 from termmail.model.account import Account, Protocol, Security
 from termmail.model.errors import (
     ConnectionLost,
     InsecureConnection,
+    PasswordRefused,
     SignInRefused,
     TermmailError,
 )
@@ -60,9 +62,11 @@ def check_account(account: Account, password: Callable[[], Secret]) -> Iterator[
         yield _failed(unlisted.what, unlisted.error)
     except TermmailError as error:
         steps = ["connection", "encryption", "sign-in"]
-        step = {ConnectionLost: 0, InsecureConnection: 1, SignInRefused: 2}.get(type(error), 0)
+        step = 2 if isinstance(error, SignInRefused) else 1 if isinstance(error, InsecureConnection) else 0
         if step == 2:
             yield from _connected(account)
+        if isinstance(error, PasswordRefused):
+            error = PasswordRefused(f"{error.sentence} {advice_when_refused(account)}", detail=error.detail)
         yield _failed(steps[step], error)
     else:
         yield from _connected(account)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from termmail import __version__
 from termmail.model.account import Security, Server
-from termmail.model.errors import Retry, SignInRefused
+from termmail.model.errors import PasswordRefused, Retry, SignInRefused
 from termmail.model.secret import Secret
 from termmail.protocols import sasl, tls
 from termmail.protocols.arguments import check_argument
@@ -182,7 +182,7 @@ def _refused(core: Core, user: str, status: Status) -> SignInRefused:
             retry=Retry.LATER,
             detail=status.code,
         )
-    return SignInRefused(f"{core.host} refused the password for {user}{words}. Type it again.", detail=status.code)
+    return PasswordRefused(f"{core.host} refused the password for {user}{words}.", detail=status.code)
 
 
 def _after_sign_in(core: Core) -> list[tuple[str, bytes]]:

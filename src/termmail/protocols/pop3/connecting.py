@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from termmail.model.account import Security, Server
-from termmail.model.errors import ServerRefused, SignInRefused
+from termmail.model.errors import PasswordRefused, ServerRefused, SignInRefused
 from termmail.model.secret import Secret
 from termmail.protocols import sasl, tls
 from termmail.protocols.arguments import check_argument
@@ -171,4 +171,4 @@ def _refused(core: Core, user: str, reply: Reply, *, named: bool = False) -> Sig
             f"{core.host} refused the user name {user}{words}. Check it, or ask whoever runs the server how to sign in.",
             detail=reply.code,
         )
-    return SignInRefused(f"{core.host} refused the password for {user}{words}. Type it again.", detail=reply.code)
+    return PasswordRefused(f"{core.host} refused the password for {user}{words}.", detail=reply.code)
