@@ -130,7 +130,8 @@ class Driven:
         writer.wish(lambda intents: None, lambda written: ended.append(True), for_engine=False)
         await self.until(lambda: ended)
         changed = self.queries.changed_now()
-        await self.until(lambda: watcher._mailboxes_changed >= changed)
+        # The list is looked at before the mailboxes: a commit in between is in the one and not yet in the other.
+        await self.until(lambda: min(watcher._mailboxes_changed, watcher._changed) >= changed)
         await self.drawn()
 
     # the screen as text
