@@ -206,6 +206,18 @@ def test_a_move_by_another_program_keeps_the_message(bob: MaildropHome) -> None:
     assert row.flags.system == Flag.SEEN
 
 
+def test_files_of_one_name_in_two_folders(bob: MaildropHome) -> None:
+    """As `cp -r` makes them: both are taken over, and either goes by itself."""
+    for directory in ("INBOX", ".Archive"):
+        (bob.folder / directory / "cur" / "7.one.host:2,S").write_bytes(mail(7))
+    assert bob.local.run().came == 2
+    assert len(bob.ids()) == len(bob.ids("Archive")) == 1
+    for directory in ("INBOX", ".Archive"):
+        (bob.folder / directory / "cur" / "7.one.host:2,S").unlink()
+    assert bob.local.run().went == 2
+    assert bob.ids() == bob.ids("Archive") == []
+
+
 def test_a_maildir_that_is_not_there_deletes_nothing(bob: MaildropHome) -> None:
     """L9: a disk that is not mounted, while it runs and at its start."""
     bob.arrive(("a", mail(1)))

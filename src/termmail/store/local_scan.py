@@ -73,8 +73,8 @@ class LocalScan:
         """
         self._mail.check_there()
         self._take_new_folders()
-        fresh: dict[str, _File] = {}
-        gone: dict[str, _Row] = {}
+        fresh: list[_File] = []
+        gone: dict[int, _Row] = {}
         bulk: set[int] = set()
         changed = 0
         looked: dict[int, tuple[int, int]] = {}
@@ -93,15 +93,15 @@ class LocalScan:
                     files |= self._files(mailbox_id, folder)
                 rows = self._rows(mailbox_id)
             missing = [row for stem, row in rows.items() if stem not in files]
-            gone |= {_stem(row.name): row for row in missing}
+            gone |= {row.placement_id: row for row in missing}
             if len(missing) > _BULK and len(missing) * 2 > len(rows):
                 bulk.add(mailbox_id)
-            fresh |= {stem: file for stem, file in files.items() if stem not in rows}
+            fresh += [file for stem, file in files.items() if stem not in rows]
             changed += self._take_flags([(rows[stem], file) for stem, file in files.items() if stem in rows])
             if stamp is not None and max(stamp) < time.time_ns() - _SETTLED_NS:
                 looked[mailbox_id] = stamp
         # What moved between folders was found new in one of them.
-        came, moved = self._take_fresh(list(fresh.values()), gone)
+        came, moved = self._take_fresh(fresh, gone)
         went = self._take_gone(list(gone.values()), bulk)
         lost = sum(row.mailbox_id in bulk for row in gone.values())
         self._looked |= looked
@@ -178,7 +178,7 @@ class LocalScan:
             time.sleep(LET_OTHERS_WRITE)
         return len(renamed)
 
-    def _take_fresh(self, files: list[_File], gone: dict[str, _Row]) -> tuple[int, int]:
+    def _take_fresh(self, files: list[_File], gone: dict[int, _Row]) -> tuple[int, int]:
         """Files that no row names: mail that another program moved here, or delivered. Takes the moved ones out of `gone`."""
         came = moved = 0
         by_sha256: dict[bytes, list[_Row]] = {}
@@ -195,7 +195,7 @@ class LocalScan:
             same = by_sha256.get(sha256, [])
             if same:
                 row = same.pop(next((n for n, one in enumerate(same) if _stem(one.name) == _stem(file.name)), 0))
-                del gone[_stem(row.name)]
+                del gone[row.placement_id]
                 self._rehome(row, file)
                 moved += 1
             else:
