@@ -9,9 +9,11 @@ from engine.support import SECRET, make_account, make_home, reading, running_eng
 from servers.dovecot import Dovecot
 from servers.imap_reader import append
 from servers.proxy import Proxy
+from servers.scripted import Conversation, ScriptedServer
 from sync.support import message, messages
 from termmail.engine.connector import Connector
 from termmail.engine.idle import IdleWatch
+from termmail.model.errors import Cancelled, TermmailError
 from termmail.model.secret import Secret
 from termmail.protocols import imap
 
@@ -43,6 +45,32 @@ def test_idle_comes_back_after_a_cut(dovecot_server: Dovecot, dovecot_user: str)
         until(lambda: proxy.commands()["IDLE"] == 2, "it waits again")
         watch.stop()
         watch.join(10)
+
+
+def test_connecting_is_given_up_when_the_engine_ends() -> None:
+    """X3: a server that says nothing does not keep anybody waiting who quits."""
+    called = threading.Event()
+    ended: list[BaseException] = []
+
+    def say_nothing(talk: Conversation) -> None:
+        called.set()
+        talk.wait_closed(60)
+
+    def connect() -> None:
+        try:
+            connector.connect(lambda: False)
+        except TermmailError as error:
+            ended.append(error)
+
+    with ScriptedServer(say_nothing) as server:
+        connector = Connector(make_account(server.port, "lisa"), lambda account: Secret(SECRET), imap.connect)
+        thread = threading.Thread(target=connect)
+        thread.start()
+        assert called.wait(20)
+        connector.abort_connecting()
+        thread.join(60)
+    assert [type(error) for error in ended] == [Cancelled]
+    connector.abort_connecting()
 
 
 def test_an_account_with_one_connection_keeps_to_it(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:

@@ -146,4 +146,5 @@ class EngineChild:
                 f"The engine can't use the mail database; {self._home.log_file} says why. It is tried again."
             )
         elif code is not None:
-            self.sentence = f"The engine ended (exit code {code}); {self._home.log_file} says why. It is started again."
+            how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}, see {self._home.log_file}"
+            self.sentence = f"The engine {how}. It is started again."

@@ -118,6 +118,13 @@ class Connector(Generic[SessionT]):
         session.abort()
         session.close()
 
+    def abort_connecting(self) -> None:
+        """End the connection that is being made, if one is; `connect` raises Cancelled. From any thread."""
+        with self._open_lock:
+            abort = self._connecting
+        if abort is not None:
+            abort()
+
     def abort_all(self) -> None:
         """End whatever waits on any of the sessions at once."""
         with self._open_lock:

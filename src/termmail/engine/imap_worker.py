@@ -46,6 +46,9 @@ class ImapWorker(AccountWorker):
         self._hinted = False
         self._thorough_due = 0.0
 
+    def _abort_connecting(self) -> None:
+        self._connector.abort_connecting()
+
     def _abort_connections(self) -> None:
         self._connector.abort_all()
 

@@ -42,6 +42,9 @@ class Pop3Worker(AccountWorker):
         self._local = LocalSync(ingest.database, journal, account.name, self._ending.is_set)
         self._folders_due = 0.0
 
+    def _abort_connecting(self) -> None:
+        self._connector.abort_connecting()
+
     def _abort_connections(self) -> None:
         self._connector.abort_all()
 

@@ -104,8 +104,9 @@ class AccountWorker(abc.ABC):
         self._woken.set()
 
     def end(self) -> None:
-        """Finish the operation under way and end."""
+        """Finish the operation under way and end. With no connection yet there is none."""
         self._ending.set()
+        self._abort_connecting()
         self._woken.set()
 
     def abort(self) -> None:
@@ -139,6 +140,10 @@ class AccountWorker(abc.ABC):
         return self._ending.is_set() or self._offline
 
     # what each kind of account does in its own way
+
+    @abc.abstractmethod
+    def _abort_connecting(self) -> None:
+        """End the making of a connection; called from any thread."""
 
     @abc.abstractmethod
     def _abort_connections(self) -> None:
