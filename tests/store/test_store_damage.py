@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from filled_store import FilledStore
-from termmail.model.errors import StoreTooNew
+from termmail.model.errors import StorageFailed, StoreTooNew
 from termmail.model.home import Home
 from termmail.store.database import Database
 from termmail.store.queries import Queries
-from termmail.store.reindex import rebuild_if_damaged
+from termmail.store.reindex import rebuild_if_damaged, reindex
 
 RAW = b"Subject: kept\r\nMessage-ID: <kept@example.org>\r\n\r\nbody\r\n"
 
@@ -64,6 +64,25 @@ def test_damaged_and_rebuilt(tmp_path: Path, damage: Callable[[Path], None]) -> 
     assert [problem.sentence for problem in queries.problems()] == [sentence]
     queries.close()
     assert rebuild_if_damaged(home) == ""
+
+
+@pytest.mark.parametrize("damage", [lambda path: None, overwrite_the_middle])
+def test_rebuild_that_fails_leaves_the_old_one(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """X5: a folder that can't be read stands for a disk that is full; the next try begins with what there was."""
+    path = unclean(tmp_path)
+    damage(path)
+    before = path.read_bytes()
+    home = Home.under(tmp_path / "home")
+    (folder,) = (found.parent for found in home.mail.rglob("cur") if any(found.iterdir()))
+    (folder / "cur").rename(folder / "elsewhere")
+    (folder / "cur").touch()
+    with pytest.raises(StorageFailed):
+        reindex(home, force=True)
+    assert path.read_bytes() == before
+    assert [found.name for found in path.parent.glob("termmail.db*")] == [path.name]
+    (folder / "cur").unlink()
+    (folder / "elsewhere").rename(folder / "cur")
+    assert reindex(home, force=True).messages == 1
 
 
 def test_what_is_whole_stays(tmp_path: Path) -> None:

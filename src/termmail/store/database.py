@@ -177,7 +177,7 @@ def storage_errors(doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         text = str(error)
-        if "full" in text:
+        if "full" in text or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE":
             sentence = _FULL
         elif "readonly" in text or "unable to open" in text:
             sentence = f"termmail can't {doing}: {text}. Check the folder's permissions."

@@ -28,6 +28,7 @@ from termmail.store.placements import NewPlacement, insert_messages, insert_plac
 from termmail.store.schema import MIGRATIONS, schema_version
 
 _BATCH = 200
+_FILES = ("", "-wal", "-shm")
 
 
 class ReindexReport(msgspec.Struct, frozen=True):
@@ -98,6 +99,14 @@ def _is_damaged(home: Home) -> bool:
 
 def _rebuild_all(home: Home) -> ReindexReport:
     set_aside = _set_aside(home)
+    try:
+        return _fill(home, set_aside)
+    except BaseException:
+        _put_back(home, set_aside)
+        raise
+
+
+def _fill(home: Home, set_aside: Path | None) -> ReindexReport:
     database = Database(home)
     try:
         mailboxes = messages = 0
@@ -163,10 +172,21 @@ def _set_aside(home: Home) -> Path | None:
         return None
     goal = home.database.with_name(f"termmail.db.{time.strftime('%Y%m%dT%H%M%S')}")
     with storage_errors("set the old database aside"):
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in _FILES:
             with contextlib.suppress(FileNotFoundError):
                 home.database.with_name(home.database.name + suffix).rename(goal.with_name(goal.name + suffix))
     return goal
+
+
+def _put_back(home: Home, set_aside: Path | None) -> None:
+    """Half a database is worse than the old one."""
+    with storage_errors("put the old database back"):
+        for suffix in _FILES:
+            half = home.database.with_name(home.database.name + suffix)
+            half.unlink(missing_ok=True)
+            if set_aside is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    set_aside.with_name(set_aside.name + suffix).rename(half)
 
 
 def _folders(folder: Path) -> list[Path]:
