@@ -13,6 +13,7 @@ from termmail.model.flags import Flag, FlagSet
 from termmail.model.mailbox import Role
 from termmail.model.operation import Copy, CreateMailbox, DeleteMailbox, Expunge, FlagChange, Move, RenameMailbox
 from termmail.model.remote import MailboxListing, RemoteFlags, UidRange
+from termmail.model.status import AccountStatus, ConnectionState
 from termmail.store.intents import Intents
 from termmail.store.queries import Queries
 
@@ -266,3 +267,13 @@ def test_move_without_copyuid_is_adopted_by_the_next_listing(store: FilledStore)
     row = store.queries.row(newest)
     assert row is not None
     assert row.uid == 99
+
+
+def test_a_pass_over_all_accounts_ends_every_wait(tmp_path: Path) -> None:
+    """$ without an account: none waits out its back-off."""
+    filled = FilledStore(tmp_path / "home", accounts=("lisa", "bob"))
+    for name in ("lisa", "bob"):
+        filled.ingest.set_status(AccountStatus(name, ConnectionState.WAITING, "No network.", next_at=2e9))
+    assert len(filled.intents.request_sync()) == 2
+    assert {status.state for status in filled.queries.accounts()} == {ConnectionState.UNKNOWN}
+    filled.close()

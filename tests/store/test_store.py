@@ -19,7 +19,7 @@ from filled_store import FilledStore, header, listing, remote_mailbox
 from termmail.model.errors import StorageFailed, StoreTooNew
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home
-from termmail.model.message import BodyState
+from termmail.model.message import BodyState, Envelope
 from termmail.model.remote import FaultKind, FetchFault, MailboxListing, RemoteFlags, RemoteHeader, UidRange
 from termmail.model.view import Sort
 from termmail.store.database import Database
@@ -317,6 +317,24 @@ def test_kept_body_serves_the_message_that_comes_back(store: FilledStore) -> Non
     assert store.ids() == []
     store.add([10])
     assert store.queries.raw(store.ids()[0]) == raw
+
+
+def test_body_that_comes_again_is_not_swept_as_the_old_one(store: FilledStore) -> None:
+    """S6: a message without a Message-ID vanishes with many, comes back under its UID and is fetched: its file is its own."""
+    inbox = store.mailboxes["INBOX"]
+    remote, _ = header(50)
+    for flags in (FlagSet(), FlagSet(Flag.SEEN)):
+        store.ingest.add_headers(
+            inbox, [(RemoteHeader(50, FlagSet(), remote.size, remote.received_at, b""), Envelope())]
+        )
+        store.add_body(store.ids()[0], b"anonymous\r\n")
+        store.ingest.remove_uids(inbox, [UidRange(50, 50)], keep_bodies_days=-1)
+        store.ingest.add_headers(inbox, [(RemoteHeader(50, flags, remote.size, remote.received_at, b""), Envelope())])
+        store.add_body(store.ids()[0], b"anonymous\r\n")
+        store.ingest.expire_kept_bodies()
+        assert store.queries.raw(store.ids()[0]) == b"anonymous\r\n"
+        store.ingest.remove_uids(inbox, [UidRange(50, 50)])
+        assert not [path for path in (store.home.mail / "lisa" / "INBOX" / "cur").iterdir() if ",U=50" in path.name]
 
 
 def test_quarantined_message_is_visible_and_heals(store: FilledStore) -> None:

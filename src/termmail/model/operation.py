@@ -10,14 +10,13 @@ from termmail.model.flags import FlagSet
 
 
 class OperationState(enum.Enum):
-    """PENDING waits for the engine, RUNNING was begun (and is probed before it is tried again), PARKED waits for the user."""
+    """PENDING waits for the engine, RUNNING was begun (and is probed before it is tried again)."""
 
     PENDING = "pending"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    PARKED = "parked"
 
 
 class FlagChange(msgspec.Struct, frozen=True, tag="flag"):

@@ -7,7 +7,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from termmail.model.local import BodyTarget, StoredBody
 from termmail.model.message import BodyState
 from termmail.store.codec import column_text
 from termmail.store.database import Database, now_changed, storage_errors
-from termmail.store.doomed import doom_expired, sweep
+from termmail.store.doomed import doom_expired, spare, sweep
 from termmail.store.effective import account_folder, drop_orphan
 from termmail.store.maildir import base_name, deliver, find, info_flags, info_suffix, link, make_maildir, rename
 
@@ -178,15 +178,25 @@ class BodyIngest:
                 if target.mailbox_id not in folders:
                     path, uidvalidity = self._folder(target.mailbox_id)
                     folders[target.mailbox_id] = (str(path), uidvalidity)
-                folder, uidvalidity = folders[target.mailbox_id]
+                _, uidvalidity = folders[target.mailbox_id]
                 name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(flags[target.placement_id])
-                file = f"{folder}/cur/{name}"
-                if sha256 not in twins or not self._linked(twins[sha256], file):
-                    deliver(folder, name, body.raw)
-                twins.setdefault(sha256, file)
                 placed.append(_Placed(target, sha256, name, len(body.raw), body.preview, body.has_attachments))
+        raws = {body.target.placement_id: body.raw for body in bodies}
+        self._spare((folders[body.target.mailbox_id][0], body.name) for body in placed)
+        with storage_errors("write a message to disk"):
+            for one in placed:
+                folder = folders[one.target.mailbox_id][0]
+                file = f"{folder}/cur/{one.name}"
+                if one.sha256 not in twins or not self._linked(twins[one.sha256], file):
+                    deliver(folder, one.name, raws[one.target.placement_id])
+                twins.setdefault(one.sha256, file)
         with self._database.write(durable=False) as connection:
             self._settle(connection, placed)
+
+    def _spare(self, files: Iterable[tuple[str | Path, str]]) -> None:
+        """Files (folder of the mailbox, name) that are about to be written, as paths below the mail folder."""
+        skipped = len(str(self._home.mail)) + 1
+        spare(self._database, (f"{str(folder)[skipped:]}/cur/{name}" for folder, name in files))
 
     def _twins(self, hashes: Sequence[bytes]) -> dict[bytes, str]:
         """Files here with the same bytes, by their SHA-256."""
@@ -285,6 +295,7 @@ class BodyIngest:
                 return
             size = path.stat().st_size
             name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(row[0])
+            self._spare([(folder, name)])
             rename(path, folder / "cur" / name)
         with self._database.write(durable=False) as connection:
             self._settle(connection, [_Placed(target, sha256, name, size, preview, has_attachments)])
@@ -326,6 +337,7 @@ class BodyIngest:
                     goal = self._folder(home_id)[0] / "cur" / wanted
                     if path is not None:
                         if path != goal:
+                            self._spare([(goal.parent.parent, wanted)])
                             rename(path, goal)
                     elif not goal.exists():
                         new_name = None

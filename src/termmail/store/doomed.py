@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from termmail.store.database import Database, storage_errors
@@ -37,13 +37,18 @@ def _remove(path: Path) -> None:
             other.unlink(missing_ok=True)
 
 
-def spare(database: Database, paths: Sequence[str]) -> None:
-    """Files of these names are about to be written: neither doom nor the end of a keeping time touches them any more."""
+def spare(database: Database, paths: Iterable[str]) -> None:
+    """Files of these names, below the mail folder and whatever their info suffix, are about to be written: neither doom nor the end of
+    a keeping time touches them any more."""
     if database.one("SELECT 1 FROM doomed_file UNION ALL SELECT 1 FROM kept_body LIMIT 1") is None:
         return
+    stems = [path.partition(":2,")[0] for path in paths]
     with database.write(durable=False) as connection:
-        connection.executemany("DELETE FROM doomed_file WHERE path = ?", ((path,) for path in paths))
-        connection.executemany("DELETE FROM kept_body WHERE path = ?", ((path,) for path in paths))
+        for table in ("doomed_file", "kept_body"):
+            connection.executemany(
+                f"DELETE FROM {table} WHERE path = ?1 OR path >= ?1 || ':2,' AND path < ?1 || ':2-'",
+                ((stem,) for stem in stems),
+            )
 
 
 def doom_expired(connection: sqlite3.Connection) -> int:

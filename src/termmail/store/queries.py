@@ -306,7 +306,7 @@ class Queries:
     def pending_operations(self, account: str | None = None) -> list[Operation]:
         """What waits for the network, and what was refused and waits for the user, oldest first."""
         rows = self._all(
-            f"SELECT {OPERATION_COLUMNS} FROM {OPERATION_TABLES} WHERE o.state IN ('pending', 'running', 'parked')"
+            f"SELECT {OPERATION_COLUMNS} FROM {OPERATION_TABLES} WHERE o.state IN ('pending', 'running')"
             " AND (?1 IS NULL OR a.name = ?1) ORDER BY o.id",
             (account,),
         )

@@ -35,8 +35,9 @@ class RequestIntents:
                     for row in connection.execute("SELECT name FROM account WHERE hidden = 0 ORDER BY position, id")
                 ]
             )
-            connection.execute(
-                "UPDATE account SET state = 'unknown', next_at = 0 WHERE state = 'waiting' AND name = ?", (account,)
+            connection.executemany(
+                "UPDATE account SET state = 'unknown', next_at = 0 WHERE state = 'waiting' AND name = ?",
+                ((name,) for name in names),
             )
             return [self._request(connection, RequestKind.SYNC, name, mailbox_id, None) for name in names]
 
@@ -95,7 +96,7 @@ class RequestIntents:
         with self._database.write() as connection:
             connection.execute(
                 "UPDATE operation SET state = iif(state = 'running', state, 'pending'), next_at = 0"
-                " WHERE id = ? AND state IN ('failed', 'parked', 'pending', 'running')",
+                " WHERE id = ? AND state IN ('failed', 'pending', 'running')",
                 (operation_id,),
             )
             for owner_id, placement_id in connection.execute(

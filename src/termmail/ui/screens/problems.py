@@ -11,7 +11,6 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 
 from termmail.mime.width import cell_width, cut_cells
-from termmail.model.operation import OperationState
 from termmail.ui.backend import Backend
 from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import one_line
@@ -127,7 +126,7 @@ class ProblemsScreen(Keyed, ModalScreen[int | None], inherit_bindings=False):
                 operation.id,
             )
             for operation in queries.pending_operations()
-            if operation.last_error or operation.state is OperationState.PARKED
+            if operation.last_error
         ]
         for problem in queries.problems():
             where = " · ".join(one_line(part) for part in (problem.account, problem.mailbox) if part)
