@@ -38,17 +38,19 @@ def _remove(path: Path) -> None:
 
 
 def spare(database: Database, paths: Iterable[str]) -> None:
-    """Files of these names, below the mail folder and whatever their info suffix, are about to be written: neither doom nor the end of
-    a keeping time touches them any more."""
+    """Files of these names, below the mail folder and whatever their info suffix, are about to be written: what lies there doomed or
+    kept makes room for them, and neither doom nor the end of a keeping time touches the new ones."""
     if database.one("SELECT 1 FROM doomed_file UNION ALL SELECT 1 FROM kept_body LIMIT 1") is None:
         return
-    stems = [path.partition(":2,")[0] for path in paths]
-    with database.write(durable=False) as connection:
-        for table in ("doomed_file", "kept_body"):
-            connection.executemany(
-                f"DELETE FROM {table} WHERE path = ?1 OR path >= ?1 || ':2,' AND path < ?1 || ':2-'",
-                ((stem,) for stem in stems),
-            )
+    with database.write(durable=False) as connection, storage_errors("remove a mail file"):
+        for path in paths:
+            stem = path.partition(":2,")[0]
+            for table in ("doomed_file", "kept_body"):
+                for (old,) in connection.execute(
+                    f"DELETE FROM {table} WHERE path = ?1 OR path >= ?1 || ':2,' AND path < ?1 || ':2-' RETURNING path",
+                    (stem,),
+                ).fetchall():
+                    (database.home.mail / old).unlink(missing_ok=True)
 
 
 def doom_expired(connection: sqlite3.Connection) -> int:
