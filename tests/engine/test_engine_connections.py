@@ -10,6 +10,7 @@ from servers.dovecot import Dovecot
 from servers.imap_reader import append
 from servers.proxy import Proxy
 from servers.scripted import Conversation, ScriptedServer
+from servers.tls import Authority
 from sync.support import message, messages
 from termmail.engine.connector import Connector
 from termmail.engine.idle import IdleWatch
@@ -83,3 +84,14 @@ def test_an_account_with_one_connection_keeps_to_it(tmp_path: Path, dovecot_serv
             until(lambda: len(list(home.mail.rglob("cur/*"))) == 2, "the bodies are here")
         assert proxy.stats.connections == 1
         assert proxy.commands()["IDLE"] == 0
+
+
+def test_other_mailboxes_are_watched_where_the_server_can(tmp_path: Path, authority: Authority) -> None:
+    """RFC 5465: what comes into another mailbox is here long before the next poll."""
+    with Dovecot(tmp_path / "dovecot", authority=authority, extra="mailbox_list_index = yes") as server:
+        server.make("test-notify", "INBOX", messages(1))
+        home = make_home(tmp_path / "home", make_account(server.port, "test-notify"))
+        with running_engine(home), reading(home) as queries:
+            until(lambda: home.log_file.exists() and "waiting for" in home.log_file.read_text(), "the inbox is watched")
+            append(server.host, server.port, "test-notify", SECRET, "Archive", message("filed elsewhere"))
+            until(lambda: (box := queries.find_mailbox("test", "Archive")) and box.total == 1, "it is in the archive")

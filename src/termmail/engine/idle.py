@@ -1,4 +1,4 @@
-"""IDLE on the inbox over a connection of its own, renewed before anything on the way forgets it (T14)."""
+"""IDLE on the inbox, and NOTIFY for the rest, over a connection of its own, renewed before anything on the way forgets it (T14)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from termmail.engine.connector import STEADY_SECONDS, Connector, back_off
-from termmail.model.errors import Cancelled, Retry, TermmailError
+from termmail.model.errors import Cancelled, Retry, ServerRefused, TermmailError
 from termmail.protocols.imap import ImapSession
 
 _log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _INBOX = b"INBOX"
 
 
 class IdleWatch:
-    """Tells as soon as the inbox changes. A thread that ends with `stop`, or where the server has no IDLE."""
+    """Tells as soon as the inbox changes, with NOTIFY any mailbox. A thread that ends with `stop`, or where there is no IDLE."""
 
     def __init__(
         self,
@@ -82,6 +82,11 @@ class IdleWatch:
             if not session.has("IDLE"):
                 return False
             session.select(_INBOX, read_only=True)
+            try:
+                # Where that is offered, the other mailboxes are watched as well (RFC 5465).
+                session.notify_start()
+            except ServerRefused as error:
+                _log.info("%s", error.sentence)
             if self._stopped.is_set():
                 return False
             self.watches = True
