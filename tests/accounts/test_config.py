@@ -211,7 +211,11 @@ IMAP = 'imap = { host = "imap.example.org" }\n'
         (ACCOUNT + IMAP + 'user = "a\\u0007"\n', 4, ["user", "control"]),
         ('[accounts."a b"]\nemail = "a@b"\n' + IMAP, 1, ['"a b"', "name"]),
         (ACCOUNT + IMAP + '[accounts.Lisa]\nemail = "a@b"\n' + IMAP, 4, ["Lisa", "case"]),
-        ("[keys.bind]\narchive = 3\n", 1, ["keys.bind", 'archive = "e"']),
+        ("[keys.bind]\narchive = 3\n", 2, ["keys.bind.archive", "list of keys", 'archive = "e"']),
+        ("[keys.bind]\narchive = ['e', 3]\n", 2, ["keys.bind.archive", "list of keys", 'archive = "e"']),
+        ('[keys.bind]\narchive = ["e", "hyper+e"]\n', 2, ["keys.bind.archive", '"hyper+e"', '"ctrl+e"']),
+        ("[keys]\nbind = 3\n", 2, ["keys.bind", "table", 'archive = "e"']),
+        ('# mine\n[accuonts.work]\nemail = "a@b"\n', 2, ["accuonts", 'Did you mean "accounts"?']),
     ],
 )
 def test_each_mistake_is_answered(home: Home, text: str, line: int, words: list[str]) -> None:

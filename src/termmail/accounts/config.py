@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from termmail.accounts.key_names import key_sequence
 from termmail.accounts.private_file import replace_file
 from termmail.accounts.reading import ConfigText
 from termmail.accounts.schema import DEFAULT_CONNECTIONS, AccountTable, PasswordFrom, ServerTable
@@ -228,8 +229,7 @@ def _parse(path: Path, text: str) -> Config:
     source = ConfigText(path, text)
     table = source.parse()
     keys = Keys(
-        table.keys.preset,
-        {command: (bound,) if isinstance(bound, str) else tuple(bound) for command, bound in table.keys.bind.items()},
+        table.keys.preset, {command: _bound(source, command, keys) for command, keys in table.keys.bind.items()}
     )
     accounts = tuple(_account(source, name, account) for name, account in table.accounts.items())
     for account in accounts:
@@ -241,6 +241,21 @@ def _parse(path: Path, text: str) -> Config:
                 ("accounts", account.name), f'differs from "{twin}" in nothing but case. Call it something else'
             )
     return Config(accounts, keys, Ui(table.ui.mark_read_after))
+
+
+def _bound(source: ConfigText, command: str, written: str | list[str]) -> tuple[str, ...]:
+    """The keys of a command, in the mail reader's names."""
+    found = []
+    for keys in [written] if isinstance(written, str) else written:
+        sequence = key_sequence(keys)
+        if sequence is None:
+            raise source.mistake(
+                ("keys", "bind", command),
+                f'must be keys such as "e", "ctrl+e", "f5" or, one after the other, "g e", not "{keys}"',
+                f'{command} = "ctrl+e"',
+            )
+        found.append(sequence)
+    return tuple(found)
 
 
 def _account(source: ConfigText, name: str, table: AccountTable) -> Account:

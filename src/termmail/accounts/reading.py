@@ -75,8 +75,9 @@ class ConfigText:
                 full = table + _names(assigned[1])
             else:
                 continue
-            if path[: len(full)] == full and (best is None or len(full) > best[0]):
-                best = (len(full), number)
+            shared = min(len(path), len(full))
+            if path[:shared] == full[:shared] and (best is None or shared > best[0]):
+                best = (shared, number)
         return best[1] if best else None
 
     def _struct(self, kind: type[Table], value: object, path: KeyPath) -> Table:
@@ -99,11 +100,12 @@ class ConfigText:
         inner = _without_none(type_)
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
             return self._struct(inner, value, path)
-        if typing.get_origin(inner) is dict and _is_struct(typing.get_args(inner)[1]):
-            if not isinstance(value, dict):
-                raise self.mistake(path, f"must be a table of tables, not {_kind_of(value)}")
-            struct = typing.get_args(inner)[1]
-            return {name: self._struct(struct, table, (*path, name)) for name, table in value.items()}
+        bare = typing.get_args(inner)[0] if typing.get_origin(inner) is typing.Annotated else inner
+        if typing.get_origin(bare) is dict and isinstance(value, dict):
+            kind = typing.get_args(bare)[1]
+            return {name: self._value(kind, item, (*path, name)) for name, item in value.items()}
+        if typing.get_origin(bare) is dict and bare is inner:
+            raise self.mistake(path, f"must be a table of tables, not {_kind_of(value)}")
         if typing.get_origin(inner) is list and _is_struct(typing.get_args(inner)[0]):
             struct = typing.get_args(inner)[0]
             if not isinstance(value, list):

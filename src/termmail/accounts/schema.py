@@ -75,7 +75,8 @@ class UiTable(msgspec.Struct, frozen=True, kw_only=True):
 class KeysTable(msgspec.Struct, frozen=True, kw_only=True):
     preset: Annotated[str, _key("the name of a set of keys", '"gmail"')] = "gmail"
     bind: Annotated[
-        dict[str, str | list[str]], _key("a table from a command to its key, or to a list of keys", '{ archive = "e" }')
+        dict[str, Annotated[str | list[str], _key("a key in quotes, or a list of keys", '"e"')]],
+        _key("a table from a command to its key, or to a list of keys", '{ archive = "e" }'),
     ] = {}
 
 
