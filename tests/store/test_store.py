@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filled_store import FilledStore, header, listing, remote_mailbox
+from termmail.model.account import OfflinePolicy
 from termmail.model.errors import StorageFailed, StoreTooNew
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home
@@ -279,6 +280,45 @@ def test_short_file_is_not_shown(store: FilledStore) -> None:
     assert path is not None
     path.write_bytes(b"long")
     assert store.queries.raw(newest) is None
+
+
+@pytest.mark.parametrize("asked_by", ["engine", "front end"])
+def test_short_file_is_fetched_again(store: FilledStore, asked_by: str) -> None:
+    """What was lost in a power cut is missing, so it is wanted again, and what comes takes the place of the rest."""
+    newest = store.ids()[0]
+    store.add_body(newest, b"long enough\r\n")
+    path = store.queries.body_path(newest)
+    row = store.queries.row(newest)
+    assert path is not None
+    assert row is not None
+    assert store.ingest.have_body(row.message_id)
+    path.write_bytes(b"long")
+    if asked_by == "engine":
+        assert not store.ingest.have_body(row.message_id)
+    else:
+        store.intents.request_body(newest)
+    row = store.queries.row(newest)
+    assert row is not None
+    assert row.body_state is BodyState.MISSING
+    (target, *_) = store.ingest.missing_bodies("lisa", OfflinePolicy())
+    assert target.placement_id == newest
+    store.intents.set_flags([newest], add=FLAGGED)
+    store.add_body(newest, b"long enough\r\n")
+    assert store.ingest.have_body(row.message_id)
+    assert store.queries.raw(newest) == b"long enough\r\n"
+    assert not path.exists()
+
+
+def test_short_file_is_not_linked(store: FilledStore) -> None:
+    """The same bytes in a second mailbox are a link, but not to a file that a power cut has shortened."""
+    store.add([1], "Archive")
+    one, other = store.ids("INBOX")[-1], store.ids("Archive")[0]
+    store.add_body(one, b"same\r\n")
+    path = store.queries.body_path(one)
+    assert path is not None
+    path.write_bytes(b"")
+    store.add_body(other, b"same\r\n")
+    assert store.queries.raw(other) == b"same\r\n"
 
 
 def test_large_body_resumes_where_it_stopped(store: FilledStore) -> None:

@@ -17,6 +17,7 @@ from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.model.local import BodyTarget, StoredBody
 from termmail.model.message import BodyState
+from termmail.store.body_files import forget_what_is_not_whole, whole_file
 from termmail.store.codec import column_text
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.doomed import doom_expired, spare, sweep
@@ -133,9 +134,16 @@ class BodyIngest:
         return None if row is None else BodyTarget(*row)
 
     def have_body(self, message_id: int) -> bool:
-        """Whether the body of a message is here."""
-        row = self._database.reader().execute("SELECT body_state FROM message WHERE id = ?", (message_id,)).fetchone()
-        return row is not None and row[0] == BodyState.PRESENT.value
+        """Whether the body of a message is here and whole. One that is not is forgotten, so that it is fetched again."""
+        row = self._database.one("SELECT body_state FROM message WHERE id = ?", (message_id,))
+        if row is None or row[0] != BodyState.PRESENT.value:
+            return False
+        with self._database.read() as reader:
+            if whole_file(reader, self._home.mail, message_id) is not None:
+                return True
+        with self._database.write(durable=False) as connection:
+            forget_what_is_not_whole(connection, self._home.mail, message_id)
+        return False
 
     def _folder(self, mailbox_id: int) -> tuple[Path, int | None]:
         """The Maildir of a mailbox and its UIDVALIDITY, created on the way."""
@@ -187,7 +195,7 @@ class BodyIngest:
             for one in placed:
                 folder = folders[one.target.mailbox_id][0]
                 file = f"{folder}/cur/{one.name}"
-                if one.sha256 not in twins or not self._linked(twins[one.sha256], file):
+                if one.sha256 not in twins or not self._linked(twins[one.sha256], file, one.size):
                     deliver(folder, one.name, raws[one.target.placement_id])
                 twins.setdefault(one.sha256, file)
         with self._database.write(durable=False) as connection:
@@ -210,10 +218,13 @@ class BodyIngest:
         return {sha256: str(path) for sha256, path in found.items() if path is not None}
 
     @staticmethod
-    def _linked(twin: str, file: str) -> bool:
+    def _linked(twin: str, file: str, size: int) -> bool:
         if twin == file:
             return False
         try:
+            # One that a power cut has shortened.
+            if Path(twin).stat().st_size != size:
+                return False
             link(twin, file)
         except OSError:
             # Too many links, or a file system without them: the bytes are written once more.

@@ -13,6 +13,7 @@ from termmail.model.message import Envelope, MessageRow
 from termmail.model.operation import Operation
 from termmail.model.status import AccountStatus, ConnectionState, Problem, Request, RequestKind, RequestState
 from termmail.model.view import MailboxesPatch, MailboxPatch, Sort
+from termmail.store.body_files import whole_file
 from termmail.store.codec import (
     MAILBOX_COLUMNS,
     MAILBOX_TABLES,
@@ -27,8 +28,6 @@ from termmail.store.codec import (
 )
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.downloads import as_sent
-from termmail.store.effective import account_folder
-from termmail.store.maildir import find
 
 _ROLE_ORDER = (
     "CASE b.role WHEN 'inbox' THEN 0 WHEN 'flagged' THEN 1 WHEN 'important' THEN 2 WHEN 'drafts' THEN 3 WHEN 'sent' THEN 4"
@@ -252,22 +251,9 @@ class Queries:
 
     def body_path(self, placement_id: int) -> Path | None:
         """The file with the raw bytes of a placement's message; None where they are not here, or not whole."""
-        rows = self._all(
-            "SELECT a.name, b.directory, q.file_name, coalesce(m.raw_size, m.size), m.sha256 IS NOT NULL FROM placement p"
-            " JOIN message m ON m.id = p.message_id JOIN placement q ON q.message_id = p.message_id"
-            " JOIN mailbox b ON b.id = q.file_mailbox_id JOIN account a ON a.id = b.account_id"
-            " WHERE p.id = ? AND q.file_name IS NOT NULL ORDER BY q.id <> p.id",
-            (placement_id,),
-        )
-        for account, directory, file_name, size, exact in rows:
-            path = find(self._home.mail / account_folder(str(account)) / str(directory), str(file_name))
-            if path is None:
-                continue
-            with storage_errors("read a message from disk"):
-                # What IMAP gave was not fsynced: after a power cut a file may be short.
-                if not exact or path.stat().st_size == size:
-                    return path
-        return None
+        with self._database.read() as reader:
+            row = reader.execute("SELECT message_id FROM placement WHERE id = ?", (placement_id,)).fetchone()
+            return None if row is None else whole_file(reader, self._home.mail, row[0], placement_id)
 
     def raw(self, placement_id: int) -> bytes | None:
         """The bytes of a placement's message as the server gave them, None where they are not here."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from termmail.model.account import Account
 from termmail.model.home import Home
 from termmail.model.status import RequestKind
+from termmail.store.body_files import forget_what_is_not_whole
 from termmail.store.database import Database, storage_errors
 from termmail.store.effective import account_folder, recompute
 from termmail.store.effective_mailboxes import recompute_mailboxes
@@ -45,12 +46,13 @@ class RequestIntents:
         """Ask the engine for the body of one message before all others; returns the request id."""
         with self._database.write() as connection:
             row = connection.execute(
-                "SELECT a.name FROM placement p JOIN message m ON m.id = p.message_id JOIN account a ON a.id = m.account_id"
+                "SELECT a.name, m.id FROM placement p JOIN message m ON m.id = p.message_id JOIN account a ON a.id = m.account_id"
                 " WHERE p.id = ?",
                 (placement_id,),
             ).fetchone()
             if row is None:
                 raise IntentRefused("The message is gone.")
+            forget_what_is_not_whole(connection, self._home.mail, row[1])
             waiting = connection.execute(
                 "SELECT id FROM request WHERE kind = 'body' AND placement_id = ? AND state IN ('waiting', 'running')",
                 (placement_id,),
