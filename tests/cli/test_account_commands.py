@@ -225,6 +225,19 @@ def test_edit_in_the_editor(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert cli.ok("account", "edit", "lisa") == "Nothing was changed.\n"
     monkeypatch.setenv("EDITOR", "/no/such/editor")
     assert cli("account", "edit", "lisa") == 69
+    monkeypatch.delenv("EDITOR")
+    assert cli("account", "edit", "lisa") == 64, "vi would wait at a pipe"
+    assert "terminal" in cli.error
+
+
+def test_show_where_the_database_is_not_to_be_opened(cli: Cli) -> None:
+    cli.ok(*ADD, "--password-ask")
+    database = Home.under(cli.folder).database
+    for path in database.parent.glob("termmail.db*"):
+        path.unlink()
+    database.mkdir(0o700)
+    assert "imap.example.org:993" in cli.ok("account", "show", "lisa")
+    assert "can't open the mail database" in cli.error
 
 
 def test_remove_keeps_mail_unless_purged(tmp_path: Path, cli: Cli) -> None:

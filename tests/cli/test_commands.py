@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli_runner import Cli
-from filled_store import FilledStore, header
+from filled_store import FilledStore, account, header
 from termmail.accounts import config
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home
@@ -77,8 +77,16 @@ def test_nothing_to_list(cli: Cli) -> None:
     assert cli.json("mailboxes") == []
     assert cli.json("account", "list") == []
     assert cli.json("problems") == []
-    assert cli.ok("list") == ""
-    assert "account add" in cli.error
+    for command in ("list", "mailboxes"):
+        assert cli.ok(command) == ""
+        assert "account add" in cli.error
+
+
+def test_nothing_to_list_of_an_account_that_was_written_by_hand(cli: Cli) -> None:
+    config.add_account(Home.under(cli.folder), account())
+    for command in ("list", "mailboxes"):
+        assert cli.ok(command) == ""
+        assert "`termmail sync` fetches them" in cli.error
 
 
 def test_mailboxes(store: FilledStore, cli: Cli) -> None:
@@ -134,6 +142,9 @@ def test_flag(store: FilledStore, cli: Cli) -> None:
         ("empty", "trash"),
         ("list", "-n", "0"),
         ("show",),
+        ("show", "abc"),
+        ("show", "0"),
+        ("show", "99999999999999999999"),
         ("frobnicate",),
         ("list", "--frobnicate"),
         ("account", "frobnicate"),
@@ -277,6 +288,8 @@ def test_help_of_every_command(cli: Cli) -> None:
     assert {"account", "sync", "engine", "list", "show", "demo", "reindex"} <= set(listed)
     for name in listed:
         assert cli.ok(name, "-h").startswith(f"Usage: termmail {name}")
+    for group in ((), ("account",), ("mailbox",)):
+        assert not re.search(r"^  .*\.\.\.$", cli.ok(*group, "--help"), re.MULTILINE), "a description is cut short"
 
 
 def test_folder_that_is_shared_is_refused(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -303,7 +316,7 @@ def test_unexpected_failure_is_one_sentence_without_locals(
     from termmail.accounts import credentials
     from termmail.model.secret import Secret
 
-    credentials.remember("lisa", Secret("hunter2"))
+    monkeypatch.setattr(credentials, "_session", {"lisa": Secret("hunter2")})
 
     def load(home: Home) -> config.Config:
         password = "s3cret-local"
@@ -372,8 +385,8 @@ def complete(folder: Path, words: str) -> list[str]:
 
 
 def test_completion_knows_accounts_and_mailboxes(store: FilledStore, cli: Cli) -> None:
-    for account in store.accounts:
-        config.add_account(store.home, account)
+    for known in store.accounts:
+        config.add_account(store.home, known)
     assert complete(cli.folder, "mo") == ["move"]
     assert complete(cli.folder, "list -a l") == ["lisa"]
     assert complete(cli.folder, "list -m wo") == ["Work", "Work/Deep"]

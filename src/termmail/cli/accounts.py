@@ -15,7 +15,7 @@ from termmail.cli.completions import complete_account
 from termmail.cli.exit_codes import ExitCode, exit_code
 from termmail.cli.output import columns, for_one_try, local_time, note, say, say_json
 from termmail.cli.passwords import ask_password, read_password
-from termmail.cli.session import Session, existing_file, json_option, no_such_account, pass_session
+from termmail.cli.session import NO_ACCOUNT, Session, existing_file, json_option, no_such_account, pass_session
 from termmail.cli.shapes import PASSWORD_FROM, account_shape
 from termmail.model.account import (
     Account,
@@ -28,7 +28,7 @@ from termmail.model.account import (
     Security,
     Server,
 )
-from termmail.model.errors import TermmailError
+from termmail.model.errors import StorageFailed, TermmailError
 from termmail.model.secret import Secret
 from termmail.model.status import AccountStatus, ConnectionState
 
@@ -74,11 +74,13 @@ def _settings(command: Command) -> Command:
             click.option(
                 "--offline",
                 type=Offline(),
+                metavar=Offline.name,
                 help="With IMAP: which messages to keep here whole: all, so many days, or those opened.",
             ),
             click.option(
                 "--keep",
                 type=Keep(),
+                metavar=Keep.name,
                 help="With POP3: how long mail stays on the server: forever (the default), so many days, until-deleted here, or none.",
             ),
         )
@@ -149,7 +151,7 @@ def list_(session: Session) -> None:
     if session.as_json:
         say_json([account_shape(known) for known in accounts])
     elif not accounts:
-        note("No account yet. Add one with: termmail account add")
+        note(NO_ACCOUNT)
     else:
         columns(
             [("ACCOUNT", "ADDRESS", "KIND", "SERVER", "SECURITY", "PASSWORD", "KEPT")]
@@ -178,7 +180,11 @@ def show(session: Session, account_name: str) -> None:
     if session.as_json:
         say_json(account_shape(found))
         return
-    status = session.queries.account_status(found.name)
+    try:
+        status = session.queries.account_status(found.name)
+    except StorageFailed as error:
+        status = None
+        note(error.sentence)
     columns(
         row
         for row in (
@@ -200,7 +206,7 @@ def show(session: Session, account_name: str) -> None:
     _warn_plain(found)
 
 
-@account.command()
+@account.command(short_help="Connect and sign in, and say how each step went.")
 @click.argument("account_name", metavar="NAME", shell_complete=complete_account)
 @click.option("--password-stdin", is_flag=True, help="Read the password to try from standard input; it is not kept.")
 @json_option
@@ -223,7 +229,7 @@ def test(session: Session, account_name: str, password_stdin: bool) -> int:
     return ExitCode.OK if failed is None else exit_code(failed)
 
 
-@account.command()
+@account.command(short_help="Change an account.")
 @click.argument("account_name", metavar="NAME", shell_complete=complete_account)
 @click.option("--email", metavar="ADDRESS", help="The account's address.")
 @_settings

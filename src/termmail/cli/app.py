@@ -40,7 +40,7 @@ def open_app(session: Session) -> int:
     return _run(home, config, config.accounts, lambda: _start_engine(home), demo_factory=run_demo)
 
 
-@click.command()
+@click.command(short_help="Try the mail reader on sample mail.")
 def demo() -> int:
     """Try the mail reader on a mail server of its own, with sample mail, in a home that is thrown away."""
     return run_demo()

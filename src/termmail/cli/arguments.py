@@ -73,6 +73,19 @@ class Keep(click.ParamType):  # type: ignore[type-arg]
         return self.fail(f'"{value}" is not forever, a number of days, until-deleted or none.', param, ctx)
 
 
+class MessageId(click.ParamType):  # type: ignore[type-arg]
+    """The number of a message, as `list` prints it."""
+
+    name = "ID"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        # SQLite's integers end there.
+        if not re.fullmatch(r"[0-9]+", text) or not 0 < int(text) < 1 << 63:
+            self.fail(f'"{text}" is not the number of a message. `termmail list` shows them.', param, ctx)
+        return int(text)
+
+
 class FlagName(click.ParamType):  # type: ignore[type-arg]
     r"""A system flag with or without its backslash (seen, \\Seen) or a keyword."""
 

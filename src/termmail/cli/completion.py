@@ -15,9 +15,9 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the completion script for a shell.
 
     \b
-    bash  termmail completion bash > ~/.local/share/bash-completion/completions/termmail
-    zsh   termmail completion zsh > "${fpath[1]}/_termmail"
-    fish  termmail completion fish > ~/.config/fish/completions/termmail.fish
+    bash  in ~/.bashrc:                   eval "$(termmail completion bash)"
+    zsh   in ~/.zshrc, after compinit:    eval "$(termmail completion zsh)"
+    fish  in ~/.config/fish/config.fish:  termmail completion fish | source
     """
     kind = get_completion_class(shell)
     if kind is None:

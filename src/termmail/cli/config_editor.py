@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -20,6 +21,10 @@ from termmail.model.errors import ConfigError
 
 def edit_config(session: Session) -> None:
     """Edit a copy until it holds no mistake or the user gives up; the file in use is replaced as a whole."""
+    if _chosen_editor() is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError(
+            "Say what to change, see --help. Without an option an editor opens, which needs a terminal."
+        )
     target = session.home.config_file
     text = target.read_text(encoding="utf-8") if target.exists() else ""
     draft = target.with_name(f"config.{secrets.token_hex(4)}.toml")
@@ -45,8 +50,12 @@ def edit_config(session: Session) -> None:
     say(f"Changed {target}.")
 
 
+def _chosen_editor() -> str | None:
+    return os.environ.get("VISUAL") or os.environ.get("EDITOR") or None
+
+
 def _run_editor(path: Path) -> None:
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = _chosen_editor() or "vi"
     try:
         done = subprocess.run([*shlex.split(editor), str(path)], check=False)
     except (OSError, ValueError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from termmail.cli.arguments import FlagName
+from termmail.cli.arguments import FlagName, MessageId
 from termmail.cli.completions import complete_mailbox
 from termmail.cli.exit_codes import CommandError, ExitCode
 from termmail.cli.output import say, say_json
@@ -22,12 +22,12 @@ def _once(context: click.Context, parameter: click.Parameter, value: tuple[int, 
     return tuple(dict.fromkeys(value))
 
 
-_ids = click.argument("ids", metavar="ID...", type=click.IntRange(min=1), nargs=-1, required=True, callback=_once)
+_ids = click.argument("ids", metavar="ID...", type=MessageId(), nargs=-1, required=True, callback=_once)
 # With any number of IDs before it, what is being typed may be the mailbox already.
 _ids_then_mailbox = click.argument(
     "ids",
     metavar="ID...",
-    type=click.IntRange(min=1),
+    type=MessageId(),
     nargs=-1,
     required=True,
     callback=_once,
@@ -55,7 +55,7 @@ def flag(session: Session, ids: tuple[int, ...], added: tuple[str, ...], removed
     answer(session, session.intents.set_flags(ids, add=add, remove=remove))
 
 
-@click.command()
+@click.command(short_help="Move messages to a mailbox.")
 @_ids_then_mailbox
 @click.argument("mailbox", shell_complete=complete_mailbox)
 @json_option
@@ -65,7 +65,7 @@ def move(session: Session, ids: tuple[int, ...], mailbox: str) -> None:
     _to_mailbox(session, ids, mailbox, session.intents.move)
 
 
-@click.command()
+@click.command(short_help="Copy messages to a mailbox.")
 @_ids_then_mailbox
 @click.argument("mailbox", shell_complete=complete_mailbox)
 @json_option

@@ -7,7 +7,7 @@ import click
 from termmail.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(short_help="Keep in step with the servers until stopped.")
 @pass_session
 def engine(session: Session) -> int:
     """Keep the mail here and on the servers in step until stopped, for a service manager.

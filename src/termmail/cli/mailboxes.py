@@ -8,7 +8,7 @@ from termmail.cli.completions import complete_account, complete_mailbox
 from termmail.cli.edits import answer, find_mailbox
 from termmail.cli.exit_codes import CommandError, ExitCode
 from termmail.cli.output import columns, note, say_json
-from termmail.cli.session import Session, json_option, pass_session
+from termmail.cli.session import NO_ACCOUNT, Session, json_option, pass_session
 from termmail.cli.shapes import mailbox_shape
 from termmail.model.mailbox import Mailbox
 
@@ -16,8 +16,17 @@ account_option = click.option(
     "-a", "--account", "account_name", metavar="ACCOUNT", shell_complete=complete_account, help="Only this account."
 )
 
+_of_account = click.option(
+    "-a",
+    "--account",
+    "account_name",
+    metavar="ACCOUNT",
+    shell_complete=complete_account,
+    help="The account; it may be left out where there is only one.",
+)
 
-@click.command()
+
+@click.command(short_help="List mailboxes and their counts.")
 @account_option
 @json_option
 @pass_session
@@ -29,7 +38,7 @@ def mailboxes(session: Session, account_name: str | None) -> None:
         say_json([mailbox_shape(mailbox) for mailbox in found])
         return
     if not found:
-        note("No mailboxes yet. `termmail sync` fetches them.")
+        note("No mailboxes yet. `termmail sync` fetches them." if session.config.accounts else NO_ACCOUNT)
         return
     columns(
         [("ACCOUNT", "MAILBOX", "ROLE", "TOTAL", "UNREAD")]
@@ -50,7 +59,7 @@ def mailbox() -> None:
 
 @mailbox.command()
 @click.argument("name")
-@account_option
+@_of_account
 @json_option
 @pass_session
 def create(session: Session, name: str, account_name: str | None) -> None:
@@ -58,10 +67,10 @@ def create(session: Session, name: str, account_name: str | None) -> None:
     answer(session, session.intents.create_mailbox(_account(session, account_name), name))
 
 
-@mailbox.command()
+@mailbox.command(short_help="Give a mailbox another name.")
 @click.argument("name", shell_complete=complete_mailbox)
 @click.argument("new_name")
-@account_option
+@_of_account
 @json_option
 @pass_session
 def rename(session: Session, name: str, new_name: str, account_name: str | None) -> None:
@@ -69,9 +78,9 @@ def rename(session: Session, name: str, new_name: str, account_name: str | None)
     answer(session, session.intents.rename_mailbox(_mailbox(session, account_name, name).id, new_name))
 
 
-@mailbox.command()
+@mailbox.command(short_help="Delete a mailbox with its messages.")
 @click.argument("name", shell_complete=complete_mailbox)
-@account_option
+@_of_account
 @click.option("--yes", is_flag=True, help="Really, with all messages in it; this cannot be undone.")
 @json_option
 @pass_session
@@ -87,7 +96,7 @@ def delete(session: Session, name: str, account_name: str | None, yes: bool) -> 
 
 @mailbox.command()
 @click.argument("name", shell_complete=complete_mailbox)
-@account_option
+@_of_account
 @json_option
 @pass_session
 def subscribe(session: Session, name: str, account_name: str | None) -> None:
@@ -97,7 +106,7 @@ def subscribe(session: Session, name: str, account_name: str | None) -> None:
 
 @mailbox.command()
 @click.argument("name", shell_complete=complete_mailbox)
-@account_option
+@_of_account
 @json_option
 @pass_session
 def unsubscribe(session: Session, name: str, account_name: str | None) -> None:
@@ -105,9 +114,9 @@ def unsubscribe(session: Session, name: str, account_name: str | None) -> None:
     answer(session, session.intents.subscribe(_mailbox(session, account_name, name).id, False))
 
 
-@click.command()
+@click.command(short_help="Delete all messages of a mailbox for good.")
 @click.argument("name", metavar="MAILBOX", shell_complete=complete_mailbox)
-@account_option
+@_of_account
 @click.option("--yes", is_flag=True, help="Really; this cannot be undone.")
 @json_option
 @pass_session
@@ -127,7 +136,7 @@ def _account(session: Session, name: str | None) -> str:
         return session.known_account(name)
     names = [status.account for status in session.queries.accounts()]
     if not names:
-        raise CommandError("There is no account yet. Add one with: termmail account add", ExitCode.NO_INPUT)
+        raise CommandError(NO_ACCOUNT, ExitCode.NO_INPUT)
     if len(names) > 1:
         raise click.UsageError(f"Say which account with -a: {', '.join(names)}.")
     return names[0]

@@ -9,7 +9,7 @@ from termmail.cli.session import Session, json_option, pass_session
 from termmail.cli.shapes import problem_shape
 
 
-@click.command()
+@click.command(short_help="Rebuild the database from the mail folders.")
 @click.option("--force", is_flag=True, help="Even where changes wait that the server has not seen; they are lost.")
 @json_option
 @pass_session
@@ -35,7 +35,9 @@ def reindex(session: Session, force: bool) -> None:
 
 
 @click.command()
-@click.option("-n", "limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@click.option(
+    "-n", "limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="At most so many."
+)
 @json_option
 @pass_session
 def problems(session: Session, limit: int) -> None:

@@ -8,7 +8,7 @@ from termmail.cli.completions import complete_mailbox
 from termmail.cli.edits import find_mailbox
 from termmail.cli.mailboxes import account_option
 from termmail.cli.output import columns, local_time, note, say_json
-from termmail.cli.session import Session, json_option, pass_session
+from termmail.cli.session import NO_ACCOUNT, Session, json_option, pass_session
 from termmail.cli.shapes import message_shape
 from termmail.model.flags import Flag
 from termmail.model.message import MessageRow
@@ -19,7 +19,9 @@ from termmail.model.message import MessageRow
 @click.option(
     "-m", "--mailbox", "mailbox_name", metavar="MAILBOX", shell_complete=complete_mailbox, help="Only this mailbox."
 )
-@click.option("-n", "limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@click.option(
+    "-n", "limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="At most so many."
+)
 @json_option
 @pass_session
 def list_(session: Session, account_name: str | None, mailbox_name: str | None, limit: int) -> None:
@@ -73,9 +75,8 @@ def _marks(row: MessageRow) -> str:
 
 
 def _nothing(session: Session) -> str:
-    statuses = session.queries.accounts()
-    if not statuses:
-        return "There is no account yet. Add one with: termmail account add"
-    if not any(status.synced_at for status in statuses):
+    if not session.config.accounts:
+        return NO_ACCOUNT
+    if not any(status.synced_at for status in session.queries.accounts()):
         return "No messages here yet. `termmail sync` fetches them."
     return "No messages."

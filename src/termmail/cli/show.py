@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from termmail.cli.arguments import MessageId
 from termmail.cli.exit_codes import CommandError, ExitCode
 from termmail.cli.output import local_time, note, say, say_bytes, say_json, terminal_columns
 from termmail.cli.session import Session, json_option, pass_session
@@ -20,7 +21,7 @@ _LARGE = 256 * 1024
 
 
 @click.command()
-@click.argument("message_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("message_id", metavar="ID", type=MessageId())
 @click.option("--raw", "form", flag_value="raw", help="Byte for byte as the server gave it.")
 @click.option("--html", "form", flag_value="html", help="The HTML as the message has it.")
 @click.option("--headers", "form", flag_value="headers", help="All header fields as they are.")

@@ -10,7 +10,7 @@ import click
 from termmail.cli.completions import complete_account, complete_mailbox
 from termmail.cli.exit_codes import CommandError, ExitCode, exit_code
 from termmail.cli.output import for_one_try, note, say, say_json
-from termmail.cli.session import Session, json_option, pass_session
+from termmail.cli.session import NO_ACCOUNT, Session, json_option, pass_session
 from termmail.cli.shapes import SyncShape
 from termmail.model.account import Account, CredentialKind
 from termmail.model.status import ConnectionState
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from termmail.model.errors import TermmailError
 
 
-@click.command()
+@click.command(short_help="Send the changes made here and fetch the new mail.")
 @click.argument("account_names", metavar="[ACCOUNT]...", nargs=-1, shell_complete=complete_account)
 @click.option(
     "-m", "--mailbox", "mailbox_name", metavar="MAILBOX", shell_complete=complete_mailbox, help="Only this mailbox."
@@ -35,7 +35,7 @@ def sync(session: Session, account_names: tuple[str, ...], mailbox_name: str | N
     """
     everyone = session.config.accounts
     if not everyone:
-        raise CommandError("There is no account yet. Add one with: termmail account add", ExitCode.NO_INPUT)
+        raise CommandError(NO_ACCOUNT, ExitCode.NO_INPUT)
     chosen = tuple(dict.fromkeys(session.configured(name) for name in account_names)) or everyone
     if password_stdin and (len(chosen) != 1 or chosen[0].credential.kind is not CredentialKind.SESSION):
         raise click.UsageError("--password-stdin is for one account, one that is asked for its password each time.")
