@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -365,6 +367,26 @@ def test_list_loads_nothing_heavy(store: FilledStore, cli: Cli) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_script(cli: Cli, shell: str) -> None:
     assert "_TERMMAIL_COMPLETE" in cli.ok("completion", shell)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_names_with_blanks_are_completed_in_bash(store: FilledStore, cli: Cli, tmp_path: Path) -> None:
+    """What bash puts into the line is one word again when it is read."""
+    store.intents.create_mailbox("lisa", "Outgoing & (old)")
+    program = tmp_path / "program"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m termmail "$@"\n')
+    program.chmod(0o755)
+    script = tmp_path / "script"
+    script.write_text(
+        cli.ok("completion", "bash")
+        + f"""
+        COMP_WORDS=(termmail --home {cli.folder} list -m outg); COMP_CWORD=5
+        _termmail_completion {program}
+        printf '%s' "${{COMPREPLY[*]}}"
+        """
+    )
+    done = subprocess.run(["bash", "--norc", str(script)], capture_output=True, text=True, check=False)
+    assert shlex.split(done.stdout) == ["Outgoing & (old)"], done
 
 
 def complete(folder: Path, words: str) -> list[str]:

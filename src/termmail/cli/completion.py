@@ -24,4 +24,6 @@ def completion(context: click.Context, shell: str) -> None:
         raise click.UsageError(f"There is no completion for {shell}.")
     root = context.find_root().command
     # Not the class's own source(): for bash that starts a bash to ask its version.
-    say(ShellComplete.source(kind(root, {}, "termmail", "_TERMMAIL_COMPLETE")))
+    script = ShellComplete.source(kind(root, {}, "termmail", "_TERMMAIL_COMPLETE"))
+    # Without -r bash would take the backslashes away that a mailbox's name needs.
+    say(script.replace("' read type", "' read -r type"))
