@@ -89,9 +89,9 @@ def test_what_was_opened_offline_is_there_after_a_sync(
     command = Command(tmp_path / "home")
     command.add(dovecot_server, dovecot_user)
     command.ok("account", "edit", "lisa", "--offline", "on-demand")
-    assert command.ok("sync").decode().strip() == "lisa: 2 new messages, 0 fetched whole."
+    assert command.ok("sync").decode().strip() == "lisa: 2 new messages, none fetched whole."
     first, second = (str(row["id"]) for row in command.json("list"))
     assert command("show", first).returncode != 0
-    assert command.ok("sync").decode().strip() == "lisa: 0 new messages, 1 fetched whole."
+    assert command.ok("sync").decode().strip() == "lisa: no new message, 1 fetched whole."
     assert b"Hello." in command.ok("show", first)
     assert command("show", second).returncode != 0

@@ -58,8 +58,8 @@ def _not_here(session: Session, row: MessageRow) -> CommandError:
         return CommandError(row.problem, ExitCode.UNAVAILABLE)
     session.intents.request_body(row.id)
     return CommandError(
-        f"Message {row.id} is not on this computer yet; it has been asked for."
-        " The mail reader or `termmail engine` fetches it as soon as one runs with a network; then show it again.",
+        f"Message {row.id} is not on this computer yet; it has been asked for. The next `termmail sync` fetches it,"
+        " or the mail reader at once where it runs; then show it again.",
         ExitCode.TRY_LATER,
     )
 

@@ -90,7 +90,10 @@ def _sentence(report: AccountReport) -> str:
     elif report.new_messages == report.new_bodies:
         parts.append(f"{_counted(report.new_messages, 'new message')}.")
     else:
-        parts.append(f"{_counted(report.new_messages, 'new message')}, {report.new_bodies:,} fetched whole.")
+        new = _counted(report.new_messages, "new message") if report.new_messages else "no new message"
+        parts.append(
+            f"{new}, {report.new_bodies:,} fetched whole." if report.new_bodies else f"{new}, none fetched whole."
+        )
     if report.pending == 1:
         parts.append("1 change still waits; it is tried again.")
     elif report.pending:
