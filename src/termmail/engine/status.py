@@ -67,6 +67,8 @@ class StatusBoard:
     def mute(self, muted: bool) -> None:
         """While the network is switched off, what a connection still says on its way down does not matter."""
         with self._lock:
+            if muted == self._muted:
+                return
             self._muted = muted
             if muted:
                 self._status = AccountStatus(
