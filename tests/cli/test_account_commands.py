@@ -252,8 +252,11 @@ def test_remove_keeps_mail_unless_purged(tmp_path: Path, cli: Cli) -> None:
         assert "1 change had not reached" in cli.error
         assert any(path.is_file() for path in mail.rglob("*"))
         assert cli.json("list") == []
+        set_aside = store.home.database.with_name("termmail.db.20260101T000000")
+        set_aside.touch(0o600)
         cli.ok("account", "remove", "lisa", "--purge")
         assert not mail.exists()
+        assert f"{set_aside}, a database" in cli.error
         assert cli("account", "remove", "lisa", "--purge") == 66
     finally:
         store.close()

@@ -119,6 +119,7 @@ def test_flag(store: FilledStore, cli: Cli) -> None:
     message = store.ids()[1]
     result = cli.json("flag", str(message), "--add", "flagged", "--add", "$Todo", "--add", "\\seen")
     assert result["ids"] == [message]
+    assert result["sentence"] == "Changed the flags of 1 message."
     assert result["undoable"] is True
     row = store.queries.row(message)
     assert row is not None

@@ -295,6 +295,11 @@ def remove(session: Session, account_name: str, purge: bool) -> None:
         if purge
         else f"Removed {name}. Its mail is still on this computer; `termmail account remove {name} --purge` deletes that too."
     )
+    if purge:
+        for old in sorted(session.home.data.glob(f"{session.home.database.name}.2*[0-9]")):
+            note(
+                f"{old}, a database that was set aside, may hold parts of its mail too. Delete it if you don't need it."
+            )
     if session.as_json:
         say_json({"sentence": sentence, "purged": purge})
     else:

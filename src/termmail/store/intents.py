@@ -293,13 +293,13 @@ def _messages(count: int) -> str:
 
 
 def _flag_sentence(add: FlagSet, remove: FlagSet) -> str:
-    match (add.system, remove.system):
-        case (Flag.SEEN, _):
+    match (add.names(), remove.names()):
+        case (["\\Seen"], []):
             return "Marked read:"
-        case (_, Flag.SEEN):
+        case ([], ["\\Seen"]):
             return "Marked unread:"
-        case (Flag.FLAGGED, _):
+        case (["\\Flagged"], []):
             return "Flagged"
-        case (_, Flag.FLAGGED):
+        case ([], ["\\Flagged"]):
             return "Unflagged"
     return "Changed the flags of"
