@@ -336,6 +336,32 @@ def test_unexpected_failure_is_one_sentence_without_locals(
     assert (cli.folder / "state" / "termmail.log").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("--help",)])
+def test_output_that_cannot_be_written(store: FilledStore, cli: Cli, arguments: tuple[str, ...]) -> None:
+    """X5: a file on a full disk; told once, and no defect."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "termmail", "--home", str(cli.folder), *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "The output could not be written: No space left on device.\n"
+    assert done.returncode == 73
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_stream_that_is_closed(store: FilledStore, cli: Cli, closed: str) -> None:
+    """X6."""
+    command = f"{sys.executable} -m termmail --home {cli.folder} flag {store.ids()[1]} --add flagged {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    assert len(store.queries.pending_operations()) == 1
+
+
 def test_reader_that_goes_away(store: FilledStore, cli: Cli) -> None:
     """`termmail list | head -1` ends in silence."""
     store.add(range(100, 3000))

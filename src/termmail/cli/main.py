@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import resource
@@ -19,6 +20,7 @@ from termmail.cli.session import HOME_KEY, Session, pass_session
 from termmail.model.errors import TermmailError
 
 _COMPLETE = "_TERMMAIL_COMPLETE"
+_REFUSED_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _COMMANDS = {
     "account": "accounts:account",
     "archive": "edits:archive",
@@ -97,6 +99,7 @@ def run(arguments: Sequence[str]) -> int:
     # No core file, which would hold passwords (C2).
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -123,14 +126,40 @@ def run(arguments: Sequence[str]) -> int:
         note(error.sentence)
         return exit_code(error)
     except BrokenPipeError:
-        # The reader of our output has gone; Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return ExitCode.OK
+    except OSError as error:
+        # What the store and the accounts write has been told as StorageFailed: this is what was to be printed.
+        if error.errno not in _REFUSED_OUTPUT:
+            return _crashed(error, session)
+        note(f"The output could not be written: {error.strerror}.")
+        _drop_output()
+        return ExitCode.CANNOT_CREATE
     except Exception as error:  # noqa: BLE001 - told and logged, without the local variables that may hold a secret (C3)
-        from termmail.cli.crash_log import log_crash
-
-        note(log_crash(error, session.folder))
-        return ExitCode.SOFTWARE
+        return _crashed(error, session)
     finally:
         session.close()
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _crashed(error: Exception, session: Session) -> int:
+    from termmail.cli.crash_log import log_crash
+
+    note(log_crash(error, session.folder))
+    return ExitCode.SOFTWARE
+
+
+def _open_closed_streams() -> None:
+    """Where the caller closed a standard stream, what is opened next would take its place, be it the database."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                os.fstat(descriptor)
+                continue
+            opened = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(opened, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Python would complain once more about what it can't print when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
