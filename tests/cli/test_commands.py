@@ -295,6 +295,11 @@ def test_help_of_every_command(cli: Cli) -> None:
         assert not re.search(r"^  .*\.\.\.$", cli.ok(*group, "--help"), re.MULTILINE), "a description is cut short"
 
 
+def test_empty_home_is_not_the_usual_one(cli: Cli) -> None:
+    assert cli("--home", "", "list") == 64
+    assert "--home" in cli.error
+
+
 def test_folder_that_is_shared_is_refused(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """L1."""
     shared = tmp_path / "shared"

@@ -60,6 +60,9 @@ class LazyGroup(click.Group):
 
 
 def _set_home(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value == "":
+        # From a variable that is not set: the usual home is not what was meant.
+        raise click.BadParameter("it is empty. Name a folder, or leave --home away.", context, parameter)
     context.meta[HOME_KEY] = value
     session = context.find_object(Session)
     if session is not None:
