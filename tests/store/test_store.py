@@ -222,6 +222,18 @@ def test_vanished_mailbox_goes_with_its_messages(store: FilledStore) -> None:
     assert store.mailboxes["Work"] in store.queries.mailboxes_since(changed).removed
 
 
+def test_mailboxes_of_an_account_that_is_removed_go_and_come_back(store: FilledStore) -> None:
+    changed = store.queries.changed_now()
+    store.intents.register_accounts(())
+    patch = store.queries.mailboxes_since(changed)
+    assert set(patch.removed) == set(store.mailboxes.values())
+    assert patch.upserted == ()
+    store.intents.register_accounts(store.accounts)
+    patch = store.queries.mailboxes_since(changed)
+    assert {mailbox.id for mailbox in patch.upserted} == set(store.mailboxes.values())
+    assert patch.removed == ()
+
+
 def test_message_moved_to_a_mailbox_that_vanished_comes_back(store: FilledStore) -> None:
     newest = store.ids()[0]
     store.intents.move([newest], store.mailboxes["Work"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,22 @@ async def test_empty_trash(store: FilledStore) -> None:
         await ui.run("empty this folder")
         assert "Trash is empty." in ui.status
         assert len(store.ids()) == 10
+
+
+async def test_accounts_come_and_go(tmp_path: Path) -> None:
+    """`account add` and `account remove` in another terminal: the folders and the state follow, with no restart."""
+    with contextlib.closing(FilledStore(tmp_path / "home", accounts=("lisa", "bob"))) as store:
+        async with opened(store) as ui:
+            await ui.settled()
+            store.intents.register_accounts(store.accounts[:1])
+            await ui.until(lambda: {line.account for line in ui.main.folder_tree.lines} == {"lisa"})
+            assert [status.account for status in ui.main.statuses] == ["lisa"]
+            store.intents.register_accounts(store.accounts)
+            await ui.until(lambda: {line.account for line in ui.main.folder_tree.lines} == {"lisa", "bob"})
+            await ui.until(lambda: [status.account for status in ui.main.statuses] == ["lisa", "bob"])
+            store.intents.register_accounts(store.accounts[1:])
+            await ui.until(lambda: {line.account for line in ui.main.folder_tree.lines} == {"bob"})
+            assert [status.account for status in ui.main.statuses] == ["bob"]
 
 
 async def test_empty_junk(store: FilledStore) -> None:

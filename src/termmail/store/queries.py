@@ -127,7 +127,11 @@ class Queries:
             f"SELECT {MAILBOX_COLUMNS} FROM {MAILBOX_TABLES} WHERE b.changed > ? AND a.hidden = 0", (changed,)
         )
         mailboxes = [mailbox_row(row) for row in rows]
-        gone = self._all("SELECT mailbox_id FROM mailbox_tombstone WHERE changed > ?", (changed,))
+        gone = self._all(
+            "SELECT mailbox_id FROM mailbox_tombstone WHERE changed > ?1"
+            " UNION ALL SELECT b.id FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.changed > ?1 AND a.hidden",
+            (changed,),
+        )
         return MailboxesPatch(
             now,
             tuple(mailbox for mailbox in mailboxes if mailbox.pending != "delete"),

@@ -99,7 +99,7 @@ class TermmailApp(App[str], inherit_bindings=False):
         if self.accounts:
             from termmail.ui.screens.main import MainScreen
 
-            return MainScreen(self.backend, self.accounts)
+            return MainScreen(self.backend)
         from termmail.ui.screens.welcome import WelcomeScreen
 
         return WelcomeScreen(demo=self.offers_demo)

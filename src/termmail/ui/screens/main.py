@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 import msgspec
@@ -15,7 +15,6 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.timer import Timer
 
-from termmail.model.account import Account
 from termmail.model.errors import TermmailError
 from termmail.model.mailbox import Mailbox, Role
 from termmail.model.status import AccountStatus, ConnectionState
@@ -80,7 +79,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             super().__init__()
             self.news = news
 
-    def __init__(self, backend: Backend, accounts: Sequence[Account]) -> None:
+    def __init__(self, backend: Backend) -> None:
         from termmail.ui.commands.changes import Changes
         from termmail.ui.commands.folders import Folders
         from termmail.ui.commands.handing import Handing
@@ -97,7 +96,6 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self._patient_until = time.monotonic() + _PATIENCE
         self.problems = 0
         self.work_offline = False
-        self.account_order = tuple(account.name for account in accounts)
         self.resolver = KeyResolver(self.mail_app.keys)
         self.clock = self.mail_app.clock
         self.folder_tree = FolderTree()
@@ -352,9 +350,6 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             self.reading.list_changed(moved=self.model.cursor_id != cursor_id)
 
     def _take_statuses(self, statuses: list[AccountStatus]) -> None:
-        order = {name: place for place, name in enumerate(self.account_order)}
-        if order:
-            statuses = [status for status in statuses if status.account in order] or statuses
         self.statuses = statuses
         self.folder_tree.set_accounts(statuses, work_offline=self.work_offline)
         self._open_first()
