@@ -11,8 +11,12 @@ import pytest
 from filled_store import FilledStore
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.operation import CreateMailbox, DeleteMailbox, Expunge, RenameMailbox, Subscribe
+from termmail.ui.app import TermmailApp
 from termmail.ui.keymap import Where
-from ui.support import Driven, filled, opened
+from termmail.ui.screens.main import MainScreen
+from termmail.ui.screens.welcome import WelcomeScreen
+from termmail.ui.words import Clock
+from ui.support import NOW, WIDE, Driven, filled, opened
 
 
 @pytest.fixture
@@ -60,6 +64,28 @@ async def test_accounts_come_and_go(tmp_path: Path) -> None:
             store.intents.register_accounts(store.accounts[1:])
             await ui.until(lambda: {line.account for line in ui.main.folder_tree.lines} == {"bob"})
             assert [status.account for status in ui.main.statuses] == ["bob"]
+
+
+async def test_first_account_is_opened_when_it_is_added(store: FilledStore) -> None:
+    """Beside the words that say how."""
+    store.intents.register_accounts(())
+    app = TermmailApp(store.home, (), clock=Clock(NOW))
+    try:
+        async with app.run_test(size=WIDE) as pilot:
+            while not isinstance(app.screen, WelcomeScreen):
+                await pilot.pause()
+            store.intents.register_accounts(store.accounts)
+            while not isinstance(app.screen, MainScreen):
+                await pilot.pause(0.05)
+            main = app.screen
+            while not main.model.complete:
+                await pilot.pause(0.05)
+            await pilot.press("j")
+            assert main.model.cursor_id == store.ids()[1]
+            await pilot.press("q")
+    finally:
+        app.close_backend()
+    assert app.fault is None
 
 
 async def test_empty_junk(store: FilledStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, cast
 
 from rich.style import Style
@@ -9,6 +10,7 @@ from textual import events
 from textual.screen import Screen
 from textual.strip import Strip
 
+from termmail.model.errors import TermmailError
 from termmail.ui.drawing import Pen
 from termmail.ui.screens.keyed import Keyed
 
@@ -31,6 +33,20 @@ class WelcomeScreen(Keyed, Screen[None], inherit_bindings=False):
     def __init__(self, *, demo: bool) -> None:
         super().__init__()
         self._demo = demo
+
+    def on_mount(self) -> None:
+        self._timer = self.set_interval(1.0, self._look_for_account)
+
+    def _look_for_account(self) -> None:
+        """One that is added in another terminal is opened."""
+        app = cast("TermmailApp", self.app)
+        # Where the store can't be read now, it is looked at again.
+        with contextlib.suppress(TermmailError):
+            if app.backend.queries.accounts():
+                from termmail.ui.screens.main import MainScreen
+
+                self._timer.stop()
+                app.push_screen(MainScreen(app.backend))
 
     def lines(self, width: int, height: int) -> list[list[tuple[str, str]]]:
         """What to show in a terminal of this size: lines of (text, style of Look)."""
