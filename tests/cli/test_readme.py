@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from termmail.accounts import config
+from termmail.accounts.key_names import key_sequence
 from termmail.cli import shapes
 from termmail.cli.exit_codes import ExitCode
 from termmail.cli.main import cli
 from termmail.model.account import OfflineKind
+from termmail.ui.keymap import BY_NAME, COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
 _TEXT = README.read_text(encoding="utf-8")
@@ -34,7 +36,17 @@ def test_config_file_is_one() -> None:
     loaded = config.check_text(Path("config.toml"), text[1])
     (account,) = loaded.accounts
     assert account.offline.kind is OfflineKind.DAYS
-    assert loaded.keys.bind == {"archive": ("e", "y"), "delete": ("d",)}
+    assert loaded.keys.bind == {"archive": ("e", "y"), "delete": ("d",), "go_archive": ("ctrl+g", "g e")}
+    assert set(loaded.keys.bind) <= set(BY_NAME)
+
+
+def test_every_key_of_the_table_does_what_it_says() -> None:
+    """The keys of the README are those of the mail reader."""
+    keys = {key for command in COMMANDS for key in command.keys}
+    shown = re.findall(r"`((?:\\.|[^`])+)`", section("Keys").partition("\n|")[2].partition("\n\n")[0])
+    assert len(shown) > 50
+    for written in shown:
+        assert key_sequence(written.replace("\\|", "|")) in keys, written
 
 
 def test_every_command_is_there() -> None:
