@@ -280,7 +280,13 @@ def test_reindex(store: FilledStore, cli: Cli) -> None:
 def test_broken_config_is_78(store: FilledStore, cli: Cli) -> None:
     """The mistake is named wherever the config is needed; reading mail does not need it."""
     store.home.config_file.write_text("[ui]\nmark_raed_after = 1\n")
-    for arguments in (("account", "list"), ("account", "show", "lisa"), ("account", "test", "lisa"), ("sync",)):
+    for arguments in (
+        ("account", "list"),
+        ("account", "show", "lisa"),
+        ("account", "test", "lisa"),
+        ("sync",),
+        ("engine",),
+    ):
         assert cli(*arguments) == 78
         assert 'line 2: ui.mark_raed_after is not known. Did you mean "mark_read_after"?' in cli.error
     assert len(cli.json("list")) == 10

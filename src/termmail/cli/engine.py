@@ -14,6 +14,9 @@ def engine(session: Session) -> int:
 
     The mail reader starts an engine of its own where none runs. There is one for each home: another ends at once with 75.
     """
+    from termmail.accounts import config
     from termmail.engine.process import run_engine
 
+    # A mistake in the file is told here and now; of one that is made later the problems tell.
+    config.load(session.home)
     return run_engine(session.home)
