@@ -277,3 +277,42 @@ def test_a_pass_over_all_accounts_ends_every_wait(tmp_path: Path) -> None:
     assert len(filled.intents.request_sync()) == 2
     assert {status.state for status in filled.queries.accounts()} == {ConnectionState.UNKNOWN}
     filled.close()
+
+
+def test_copy_of_a_copy_outlives_both_it_was_made_of(store: FilledStore) -> None:
+    """What was copied before it was deleted is copied on the server too, whichever of them the server has yet."""
+    newest = store.ids()[0]
+    work, archive = store.mailboxes["Work"], store.mailboxes["Archive"]
+    (copy,) = store.intents.copy([newest], work).placement_ids
+    (second,) = store.intents.copy([copy], archive).placement_ids
+    store.intents.expunge([newest])
+    store.intents.expunge([copy])
+    assert store.ids("Work") == []
+    assert store.ids("Archive") == [second]
+    assert payloads(store) == [Copy(newest, work), Copy(copy, archive), Expunge(), Expunge()]
+
+
+def test_copy_of_a_copy_that_is_given_up_is_made_of_the_first(store: FilledStore) -> None:
+    newest = store.ids()[0]
+    (copy,) = store.intents.copy([newest], store.mailboxes["Work"]).placement_ids
+    (second,) = store.intents.copy([copy], store.mailboxes["Archive"]).placement_ids
+    store.intents.expunge([newest])
+    store.intents.drop_operation(store.queries.pending_operations()[0].id)
+    assert store.ids("Archive") == [second]
+    assert payloads(store) == [Copy(newest, store.mailboxes["Archive"]), Expunge()]
+
+
+def test_copies_of_a_message_that_is_gone_are_not_made(store: FilledStore) -> None:
+    newest = store.ids()[0]
+    store.intents.copy([newest], store.mailboxes["Work"])
+    store.ingest.remove_uids(store.mailboxes["INBOX"], [UidRange(10, 10)])
+    assert store.ids("Work") == []
+    assert payloads(store) == []
+
+
+def test_subscription_as_it_is_changes_nothing(store: FilledStore) -> None:
+    work = store.mailboxes["Work"]
+    result = store.intents.subscribe(work, subscribed=True)
+    assert not result.undoable
+    assert payloads(store) == []
+    assert store.queries.undo_sentence() is None

@@ -284,6 +284,16 @@ def test_equal_bytes_share_a_message_and_a_file(store: FilledStore) -> None:
     assert path.stat().st_nlink == 2
 
 
+def test_arriving_body_is_told_of_every_copy(store: FilledStore) -> None:
+    """The message of several placements: a front end that shows any of them hears that the text is here."""
+    newest = store.ids()[0]
+    (copy,) = store.intents.copy([newest], store.mailboxes["Work"]).placement_ids
+    changed = store.queries.changed_now()
+    store.add_body(newest, b"x\r\n")
+    (row,) = store.queries.patch_since(store.mailboxes["Work"], changed).upserted
+    assert (row.id, row.body_state) == (copy, BodyState.PRESENT)
+
+
 def test_short_file_is_not_shown(store: FilledStore) -> None:
     """A mirror file is not fsynced: one that is short after a power cut counts as missing."""
     newest = store.ids()[0]

@@ -285,6 +285,11 @@ class BodyIngest:
         for twin_id, message_id in shared:
             connection.execute("UPDATE placement SET message_id = ? WHERE message_id = ?", (twin_id, message_id))
             drop_orphan(connection, message_id)
+        arrived = [row[-1] for row in messages] + [twin_id for twin_id, _ in shared]
+        connection.execute(
+            f"UPDATE placement SET changed = ? WHERE message_id IN ({_marks(arrived)}) AND changed <> ?",
+            (changed, *arrived, changed),
+        )
 
     def open_spool(self, target: BodyTarget) -> BodySpool:
         """Begin a large body or go on with one that was interrupted. Raises StorageFailed."""

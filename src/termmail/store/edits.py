@@ -78,17 +78,19 @@ def move(connection: sqlite3.Connection, owner_id: int, placement_id: int, mailb
 
 
 def expunge(connection: sqlite3.Connection, owner_id: int, placement_id: int) -> None:
-    """Journal a deletion for good; what else waited for the placement is not needed any more."""
+    """Journal a deletion for good; what else waited for the placement is not needed any more, but by what is to be copied from it."""
+    copied = connection.execute(f"SELECT 1 FROM operation WHERE source_id = ? AND {ACTIVE}", (placement_id,)).fetchone()
     connection.execute(
-        "UPDATE operation SET state = 'cancelled' WHERE placement_id = ? AND state = 'pending'", (placement_id,)
+        "UPDATE operation SET state = 'cancelled' WHERE placement_id = ? AND state = 'pending' AND (source_id IS NULL OR ?)",
+        (placement_id, copied is None),
     )
     (base_mailbox_id,) = connection.execute(
         "SELECT base_mailbox_id FROM placement WHERE id = ?", (placement_id,)
     ).fetchone()
-    running = connection.execute(
+    active = connection.execute(
         f"SELECT 1 FROM operation WHERE placement_id = ? AND {ACTIVE}", (placement_id,)
     ).fetchone()
-    if base_mailbox_id is not None or running is not None:
+    if base_mailbox_id is not None or active is not None:
         journal(connection, owner_id, Expunge(), placement_id, None)
     recompute(connection, [placement_id])
     remove_unborn(connection, [placement_id])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.operation import Copy, Expunge, FlagChange, Move
-from termmail.store.codec import decode_payload, flag_set, keyword_set, keywords_text
+from termmail.store.codec import decode_payload, encode_payload, flag_set, keyword_set, keywords_text
 from termmail.store.database import now_changed
 from termmail.store.paths import folder_name
 
@@ -70,9 +70,11 @@ def remove_placements(
     """Delete placements that are gone from the server, with their waiting operations and unshared messages.
 
     The file of a message that lies elsewhere too goes over to a placement there. Other files become doomed, or with `keep_until`
-    (Unix seconds) kept until then. Returns the ids deleted. The files themselves are removed by `doomed.sweep` after the commit.
+    (Unix seconds) kept until then. Copies that were to be made of them are not made. Returns the ids deleted. The files themselves are
+    removed by `doomed.sweep` after the commit.
     """
     removed: list[int] = []
+    unmade: list[int] = []
     for placement_id in placement_ids:
         row = connection.execute(
             "SELECT p.message_id, p.file_mailbox_id, p.file_name, m.account_id, m.message_id_header, m.size, m.sha256, m.raw_size"
@@ -85,6 +87,7 @@ def remove_placements(
         connection.execute(
             f"UPDATE operation SET state = 'cancelled' WHERE placement_id = ? AND {ACTIVE}", (placement_id,)
         )
+        unmade += _without_source(connection, placement_id)
         connection.execute("DELETE FROM placement WHERE id = ?", (placement_id,))
         if file_name is not None and not _bequeathed(connection, message_id, file_mailbox_id, file_name):
             path = relative_path(connection, file_mailbox_id, file_name)
@@ -98,7 +101,49 @@ def remove_placements(
                 connection.execute("INSERT OR IGNORE INTO doomed_file VALUES (?)", (path,))
         drop_orphan(connection, message_id)
         removed.append(placement_id)
+    if unmade:
+        recompute(connection, unmade)
+        remove_unborn(connection, unmade)
     return removed
+
+
+def _without_source(connection: sqlite3.Connection, source_id: int) -> list[int]:
+    """What waits to be copied from a placement that goes is copied from what that was itself to be copied from, where it was a copy not
+    yet made; otherwise it is cancelled. Returns the placements of the copies that will not be made."""
+    unmade: list[int] = []
+    for operation_id, copy_id, text in connection.execute(
+        f"SELECT id, placement_id, payload FROM operation WHERE source_id = ? AND {ACTIVE} AND state = 'pending'",
+        (source_id,),
+    ).fetchall():
+        payload = decode_payload(text)
+        assert isinstance(payload, Copy)
+        origin = connection.execute(
+            "SELECT o.source_id FROM operation o JOIN placement s ON s.id = o.source_id JOIN placement p ON p.id = o.placement_id"
+            " WHERE o.placement_id = ? AND p.base_mailbox_id IS NULL",
+            (source_id,),
+        ).fetchone()
+        if origin is None:
+            connection.execute("UPDATE operation SET state = 'cancelled' WHERE id = ?", (operation_id,))
+            unmade.append(copy_id)
+        else:
+            connection.execute(
+                "UPDATE operation SET source_id = ?, payload = ? WHERE id = ?",
+                (origin[0], encode_payload(Copy(origin[0], payload.mailbox_id)), operation_id),
+            )
+            _postpone(connection, origin[0], operation_id)
+    return unmade
+
+
+def _postpone(connection: sqlite3.Connection, placement_id: int, operation_id: int) -> None:
+    """What waits for a placement, but for what makes it, comes after an operation that needs the placement as it is."""
+    condition = f"placement_id = ? AND source_id IS NULL AND {ACTIVE} AND state = 'pending' AND id < ?"
+    connection.execute(
+        "INSERT INTO operation (account_id, placement_id, source_id, mailbox_id, payload, next_at, created_at)"
+        f" SELECT account_id, placement_id, source_id, mailbox_id, payload, next_at, created_at FROM operation WHERE {condition}"
+        " ORDER BY id",
+        (placement_id, operation_id),
+    )
+    connection.execute(f"UPDATE operation SET state = 'cancelled' WHERE {condition}", (placement_id, operation_id))
 
 
 def _bequeathed(connection: sqlite3.Connection, message_id: int, file_mailbox_id: int, file_name: str) -> bool:
@@ -117,11 +162,10 @@ def _bequeathed(connection: sqlite3.Connection, message_id: int, file_mailbox_id
 
 def forget_file(connection: sqlite3.Connection, placement_id: int, message_id: int) -> None:
     """A placement's file is not there any more; a message that has none left is to be fetched again."""
-    changed = now_changed(connection)
     connection.execute(
-        "UPDATE placement SET file_mailbox_id = NULL, file_name = NULL, file_stale = 0, changed = ? WHERE id = ?",
-        (changed, placement_id),
+        "UPDATE placement SET file_mailbox_id = NULL, file_name = NULL, file_stale = 0 WHERE id = ?", (placement_id,)
     )
+    connection.execute("UPDATE placement SET changed = ? WHERE message_id = ?", (now_changed(connection), message_id))
     connection.execute(
         "UPDATE message SET body_state = 'missing' WHERE id = ?1 AND body_state = 'present'"
         " AND NOT EXISTS (SELECT 1 FROM placement WHERE message_id = ?1 AND file_name IS NOT NULL)",

@@ -63,6 +63,8 @@ class MailboxIntents:
         """Subscribe to a mailbox, or no longer."""
         with self._database.write() as connection:
             name = self._subscribe(connection, mailbox_id, subscribed)
+            if name is None:
+                return IntentResult("Nothing to change.", undoable=False)
             sentence = f"Subscribed to {name}." if subscribed else f"No longer subscribed to {name}."
             undo.record(connection, None, sentence, [undo.UndoSubscribe(mailbox_id, not subscribed)])
         return IntentResult(sentence)
@@ -169,8 +171,12 @@ class MailboxIntents:
             recompute_mailboxes(connection, owner_id)
         return name
 
-    def _subscribe(self, connection: sqlite3.Connection, mailbox_id: int, subscribed: bool) -> str:
+    def _subscribe(self, connection: sqlite3.Connection, mailbox_id: int, subscribed: bool) -> str | None:
+        """The mailbox's name; None where it is as wished."""
         owner_id, name, _, _, _ = self._mailbox(connection, mailbox_id)
+        (now,) = connection.execute("SELECT subscribed FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
+        if now == subscribed:
+            return None
         edits.journal(connection, owner_id, Subscribe(mailbox_id, subscribed), None, mailbox_id)
         recompute_mailboxes(connection, owner_id)
         return name
