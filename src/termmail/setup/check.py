@@ -108,14 +108,15 @@ def _look_at_maildrop(account: Account, secret: Secret) -> CheckResult:
     finally:
         session.close()
     count = len(listing.entries)
-    size = sum(entry.size for entry in listing.entries) / 1e6
+    size = sum(entry.size for entry in listing.entries)
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
     names = (
         "" if listing.has_uidls else " The server does not name them for good (UIDL), so nothing is ever deleted there."
     )
     return CheckResult(
         "maildrop",
         True,
-        f"There {'is' if count == 1 else 'are'} {count} message{'s' * (count != 1)}, {size:.1f} MB.{names}",
+        f"There {'is' if count == 1 else 'are'} {count} message{'s' * (count != 1)}, {shown}.{names}",
     )
 
 
