@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HOME_KEY = "termmail.home"
 """Where the context's `meta` has what --home says, also while a line is being completed and there is no session."""
 
-NO_ACCOUNT = "There is no account yet. Add one with: termmail account add"
+NO_ACCOUNT = "There is no account yet. `termmail account add --help` shows how to add one."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -101,7 +101,8 @@ def no_such_account(name: str, names: list[str]) -> CommandError:
     """The error for an account that is not there, with those that are."""
     if not names:
         return CommandError(
-            f'There is no account "{name}", and none at all yet. Add one with: termmail account add', ExitCode.NO_INPUT
+            f'There is no account "{name}", and none at all yet. `termmail account add --help` shows how to add one.',
+            ExitCode.NO_INPUT,
         )
     return CommandError(f'There is no account "{name}". Accounts: {", ".join(names)}.', ExitCode.NO_INPUT)
 
