@@ -414,17 +414,60 @@ def test_quarantined_message_is_visible_and_heals(store: FilledStore) -> None:
 
 def test_leftover_files_are_swept(store: FilledStore) -> None:
     """A kill between file and row leaves a file that the next start removes."""
-    newest = store.ids()[0]
+    newest, second = store.ids()[:2]
     store.add_body(newest, b"x\r\n")
+    store.add_body(second, b"y\r\n")
     folder = store.home.mail / "lisa" / "INBOX" / "cur"
     stray = folder / "1700000000.V7U55.termmail,U=55:2,"
     stray.write_bytes(b"stray")
+    path = store.queries.body_path(newest)
+    assert path is not None
+    twin = path.with_name(path.name + "T")
+    twin.write_bytes(b"x\r\n")
+    renamed = store.queries.body_path(second)
+    assert renamed is not None
+    renamed.rename(renamed.with_name(renamed.name + "F"))
     foreign = folder / "1700000001.somebody-elses"
     foreign.write_bytes(b"not ours")
-    assert store.ingest.sweep_leftovers() == 1
+    assert store.ingest.sweep_leftovers(unclean=False) == 0
+    assert store.ingest.sweep_leftovers() == 2
     assert not stray.exists()
+    assert not twin.exists()
     assert foreign.exists()
     assert store.queries.raw(newest) == b"x\r\n"
+    assert store.queries.raw(second) == b"y\r\n"
+
+
+def test_file_renamed_just_before_a_kill_is_found(store: FilledStore) -> None:
+    """The row did not follow a file to its new name: the next start finds it there instead of sweeping it."""
+    newest = store.ids()[0]
+    store.add_body(newest, b"x\r\n")
+    before = store.queries.body_path(newest)
+    store.intents.archive([newest])
+    store.journal.finish_move(store.queries.pending_operations()[0], 3, 7)
+    assert before is not None
+    moved = store.home.mail / "lisa" / "Archive" / "cur" / before.name.replace("V7U10", "V7U3").replace("U=10", "U=3")
+    before.rename(moved)
+    assert store.ingest.sweep_leftovers() == 0
+    assert store.queries.body_path(newest) == moved
+
+
+def test_unfinished_files_are_swept(store: FilledStore) -> None:
+    """What a dead engine left in `tmp` goes at the next start; what is somebody else's after 36 hours; a spool stays while wanted."""
+    newest, second = store.ids()[:2]
+    targets = [store.ingest.body_target(one) for one in (newest, second)]
+    for target in targets:
+        assert target is not None
+        spool = store.ingest.open_spool(target)
+        spool.write(b"half")
+        spool.close()
+    store.add_body(second, b"whole\r\n")
+    folder = store.home.mail / "lisa" / "INBOX" / "tmp"
+    for name in ("identity.0123abcd", "4711.0123456789ab.3", "6.10.part", "old", "young"):
+        (folder / name).write_bytes(b"")
+    os.utime(folder / "old", (0, 0))
+    store.ingest.sweep_leftovers(unclean=False)
+    assert sorted(path.name for path in folder.iterdir()) == ["7.10.part", "young"]
 
 
 def test_reindex_rebuilds_from_the_folders(tmp_path: Path) -> None:

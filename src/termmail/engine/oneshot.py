@@ -107,9 +107,10 @@ def _sync_here(
     ingest = Ingest(home, checkpoints=True)
     passes: list[_Pass] = []
     try:
-        ingest.begin_session()
+        unclean = ingest.begin_session()
         ingest.register_accounts(tuple(all_accounts))
         ingest.reset_running()
+        ingest.sweep_leftovers(unclean=unclean)
         offline = ingest.work_offline()
         for account in accounts:
             passes.append(one := _Pass(home, ingest, account, mailbox, listen, password, redactor))

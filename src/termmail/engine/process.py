@@ -92,8 +92,9 @@ class Engine:
         self._journal = Journal(self._ingest.database)
         self._schema = schema_version(self._ingest.database.reader())
         try:
-            self._ingest.begin_session()
+            unclean = self._ingest.begin_session()
             self._ingest.reset_running()
+            self._ingest.sweep_leftovers(unclean=unclean)
             self._offline = self._ingest.work_offline()
             self._serve()
             self._ingest.end_session()

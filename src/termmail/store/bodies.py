@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import sqlite3
@@ -22,7 +21,18 @@ from termmail.store.codec import column_text
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.doomed import doom_expired, spare, sweep
 from termmail.store.effective import account_folder, drop_orphan
-from termmail.store.maildir import base_name, deliver, find, info_flags, info_suffix, link, make_maildir, rename
+from termmail.store.leftovers import sweep_strays, sweep_temporaries
+from termmail.store.maildir import (
+    base_name,
+    deliver,
+    find,
+    info_flags,
+    info_suffix,
+    link,
+    make_maildir,
+    rename,
+    spool_name,
+)
 
 _TARGET_COLUMNS = "p.id, p.message_id, p.base_mailbox_id, p.uid, m.size, p.received_at"
 
@@ -295,7 +305,7 @@ class BodyIngest:
         """Begin a large body or go on with one that was interrupted. Raises StorageFailed."""
         with storage_errors("write a message to disk"):
             folder, uidvalidity = self._folder(target.mailbox_id)
-            return BodySpool(self, target, folder / "tmp" / f"{uidvalidity or 0}.{target.uid}.part")
+            return BodySpool(self, target, folder / "tmp" / spool_name(uidvalidity, target.uid))
 
     def finish_spool(self, target: BodyTarget, path: Path, sha256: bytes, preview: str, has_attachments: bool) -> None:
         """The last step of BodySpool.finish."""
@@ -386,37 +396,18 @@ class BodyIngest:
         sweep(self._database)
         return expired
 
-    def sweep_leftovers(self) -> int:
-        """After an unclean end: remove files in the trees that no row names, and spools of messages that are gone."""
-        removed = 0
-        reader = self._database.reader()
-        mailboxes = reader.execute(
-            "SELECT b.id, a.name, b.directory, b.uidvalidity FROM mailbox b JOIN account a ON a.id = b.account_id"
-            " WHERE a.protocol = 'imap'"
-        ).fetchall()
-        for mailbox_id, account, directory, uidvalidity in mailboxes:
-            folder = self._home.mail / account_folder(account) / directory
-            named = {
-                row[0].partition(":2,")[0]
-                for row in reader.execute(
-                    "SELECT file_name FROM placement WHERE file_mailbox_id = ? AND file_name IS NOT NULL", (mailbox_id,)
-                )
-            }
-            kept = {
-                row[0].rpartition("/")[2].partition(":2,")[0]
-                for row in reader.execute(
-                    "SELECT path FROM kept_body WHERE path LIKE ?", (f"{account_folder(account)}/{directory}/%",)
-                )
-            }
-            with contextlib.suppress(FileNotFoundError), os.scandir(folder / "cur") as entries:
-                for entry in entries:
-                    stem = entry.name.partition(":2,")[0]
-                    if ".termmail,U=" in stem and stem not in named and stem not in kept:
-                        Path(entry.path).unlink(missing_ok=True)
-                        removed += 1
-            with contextlib.suppress(FileNotFoundError), os.scandir(folder / "tmp") as entries:
-                for entry in entries:
-                    if not entry.name.endswith(".part") or not entry.name.startswith(f"{uidvalidity}."):
-                        Path(entry.path).unlink(missing_ok=True)
-                        removed += 1
+    def sweep_leftovers(self, *, unclean: bool = True) -> int:
+        """At the engine's start: remove what a dead one left in the trees; returns how many files.
+
+        That are unfinished files, and after an `unclean` end messages that no row names. Raises StorageFailed.
+        """
+        removed = sweep(self._database)
+        with storage_errors("remove an unfinished download"):
+            removed += sweep_temporaries(self._database)
+        if unclean:
+            while self.rename_pending():
+                # A file may have been renamed just before its row was to follow.
+                pass
+            with storage_errors("remove a mail file"):
+                removed += sweep_strays(self._database)
         return removed

@@ -20,7 +20,12 @@ from termmail.model.flags import Flag
 
 _INFO_LETTERS = ((Flag.DRAFT, "D"), (Flag.FLAGGED, "F"), (Flag.ANSWERED, "R"), (Flag.SEEN, "S"), (Flag.DELETED, "T"))
 _UID = re.compile(r",U=(\d+)")
+_SPOOL = re.compile(r"(\d+)\.(\d+)\.part")
+_TEMPORARY = re.compile(r"\d+\.[0-9a-f]{12}\.\d+|identity\.[0-9a-f]{8}|\d+\.\d+\.part")
 _IDENTITY_FILE = ".termmail"
+
+MIRRORED = ".termmail,U="
+"""What is in the name of every file that `base_name` named."""
 
 SUBFOLDER_FILE = "maildirfolder"
 """What Maildir++ wants in every folder but the inbox's."""
@@ -65,7 +70,23 @@ def info_flags(file_name: str) -> Flag:
 
 def base_name(received_at: int, uidvalidity: int | None, uid: int) -> str:
     """A name that is the same at every try, so that a repeated download overwrites the file of an interrupted one."""
-    return f"{received_at}.V{uidvalidity or 0}U{uid}.termmail,U={uid}"
+    return f"{received_at}.V{uidvalidity or 0}U{uid}{MIRRORED}{uid}"
+
+
+def spool_name(uidvalidity: int | None, uid: int) -> str:
+    """The name in `tmp` of a large body on its way."""
+    return f"{uidvalidity or 0}.{uid}.part"
+
+
+def spool_uid(name: str, uidvalidity: int | None) -> int | None:
+    """The UID of a `spool_name` under this UIDVALIDITY, None for any other name."""
+    found = _SPOOL.fullmatch(name)
+    return int(found[2]) if found and int(found[1]) == (uidvalidity or 0) else None
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file in `tmp` is one of this module's, or a spool."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def name_uid(file_name: str) -> int | None:
