@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.mailbox import Role
@@ -62,16 +61,20 @@ class Server:
 
     def __init__(self, *, email_ids: bool) -> None:
         self.email_ids = email_ids
-        self._validities = itertools.count(1)
-        self._tokens = itertools.count(1)
+        self._uidvalidity = 0
+        self._token = 0
         self.boxes: dict[str, Box] = {}
         for name in ROLES:
             self.create(name)
 
+    def _next_validity(self) -> int:
+        self._uidvalidity += 1
+        return self._uidvalidity
+
     def create(self, name: str) -> bool:
         if name in self.boxes:
             return False
-        self.boxes[name] = Box(next(self._validities))
+        self.boxes[name] = Box(self._next_validity())
         return True
 
     def rename(self, old: str, new: str) -> bool:
@@ -92,14 +95,14 @@ class Server:
 
     def deliver(self, name: str) -> int:
         """A new message; its token."""
-        token = next(self._tokens)
-        self.boxes[name].add(Held(token, FlagSet()))
-        return token
+        self._token += 1
+        self.boxes[name].add(Held(self._token, FlagSet()))
+        return self._token
 
     def renumber(self, name: str) -> None:
         """All messages under another UIDVALIDITY, in an order of its own (S3)."""
         box = self.boxes[name]
-        box.uidvalidity = next(self._validities)
+        box.uidvalidity = self._next_validity()
         held = list(box.messages.values())[::-1]
         box.messages, box.uidnext = {}, 1
         for one in held:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from store.server_model import NOT_KEPT, Server, raw
+from store.store_checks import check_files, check_no_strays, check_rows
 from termmail.model.account import OfflinePolicy
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home
@@ -62,11 +63,12 @@ class Carried(msgspec.Struct):
 class StoreParts:
     """A store in a folder of its own, and a server. `given_up` are messages that were deleted, or in a mailbox that was."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         super().__init__()
         memory = Path("/dev/shm")
-        self.folder = Path(tempfile.mkdtemp(prefix="termmail-", dir=memory if memory.is_dir() else None))
-        shutil.copyfile(empty_database(), Home.under(self.folder).database)
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="termmail-", dir=memory if memory.is_dir() else None))
+        if not Home.under(self.folder).database.exists():
+            shutil.copyfile(empty_database(), Home.under(self.folder).database)
         self.server = Server(email_ids=False)
         self.handed: list[tuple[Operation, OperationSource]] = []
         self.current: Carried | None = None
@@ -196,12 +198,16 @@ class StoreParts:
             self.journal.begin([operation.id])
         self.current = Carried(operation, source)
 
+    def server_changed(self) -> None:
+        """For a test that ends the process: the server goes on from what it has now."""
+
     def carry_out(self, current: Carried, *, by_halves: bool = False) -> None:
         """What the server does. An earlier attempt that got through is found again."""
         operation, source = current.operation, current.source
         payload = operation.payload
         if operation.placement_id is None:
             current.done = self.change_mailbox(operation)
+            self.server_changed()
             if not current.done:
                 self.journal.fail([operation.id], "The server will not.")
                 self.current = None
@@ -222,6 +228,7 @@ class StoreParts:
                 self.server.change_flags(name, source.uid, add, remove)
             case Expunge():
                 del self.server.boxes[name].messages[source.uid]
+        self.server_changed()
         current.done = True
 
     def transfer(self, current: Carried, name: str, payload: Move | Copy, *, present: bool, by_halves: bool) -> None:
@@ -248,6 +255,7 @@ class StoreParts:
                 return
             uid = self.server.copy(name, source.uid, wire_name)
             self.carried[operation.id] = (wire_name, box.uidvalidity, uid)
+            self.server_changed()
             current.uid, current.uidvalidity = uid, box.uidvalidity
         elif earlier[2]:
             current.uid, current.uidvalidity = earlier[2], earlier[1]
@@ -259,6 +267,7 @@ class StoreParts:
             if name == wire_name and source.uid == current.uid:
                 return
             del self.server.boxes[name].messages[source.uid]
+            self.server_changed()
         current.done = True
 
     def change_mailbox(self, operation: Operation) -> bool:
@@ -318,3 +327,52 @@ class StoreParts:
                     self.journal.finish_deleted(operation)
                 case Subscribe():
                     self.journal.finish_subscribed(operation)
+
+    # how it ends
+
+    def agree(self) -> None:
+        """Everything that waits is carried out and listed again, until nothing changes."""
+        self.handed = []
+        if self.current is not None and not self.current.done:
+            self.carry_out(self.current)
+        if self.current is not None:
+            self.settle_one(told=True)
+        for _ in range(30):
+            self.sync()
+            self.take_due()
+            if not self.handed and not self.queries.pending_operations():
+                break
+            for operation, source in self.handed:
+                self.begin_one(operation, source)
+                if self.current is not None:
+                    self.carry_out(self.current)
+                if self.current is not None:
+                    self.settle_one(told=True)
+            self.handed = []
+        assert self.queries.pending_operations() == []
+        self.fetch_bodies()
+        while self.ingest.rename_pending():
+            pass
+        self.compare()
+        before = (self.seen(), self.names())
+        self.sync()
+        assert (self.seen(), self.names()) == before
+        check_no_strays(self.database)
+
+    def compare(self) -> None:
+        check_rows(self.database)
+        check_files(self.database)
+        found: dict[str, dict[int, tuple[int, FlagSet]]] = {name: {} for name, _ in self.names().values()}
+        refused = FlagSet(Flag(0), frozenset({NOT_KEPT}))
+        for mailbox in self.queries.mailboxes():
+            for placement_id in self.queries.message_ids(mailbox.id):
+                row = self.queries.row(placement_id)
+                assert row is not None
+                assert row.uid is not None
+                assert self.queries.raw(placement_id) == raw(self.token(placement_id))
+                found[mailbox.name][row.uid] = (self.token(placement_id), row.flags.minus(refused))
+        expected = {
+            name: {uid: (held.token, held.flags) for uid, held in box.messages.items()}
+            for name, box in self.server.boxes.items()
+        }
+        assert found == expected
