@@ -182,6 +182,13 @@ def _refused(core: Core, user: str, status: Status) -> SignInRefused:
             retry=Retry.LATER,
             detail=status.code,
         )
+    if status.code == "REFERRAL":
+        # Not followed (T7): whoever is in the connection's way could send the password anywhere.
+        return SignInRefused(
+            f"{core.host} sends {user} to another server{words}. Termmail does not follow that; ask whoever runs the server for "
+            "the right name.",
+            detail=status.code,
+        )
     return PasswordRefused(f"{core.host} refused the password for {user}{words}.", detail=status.code)
 
 
