@@ -46,10 +46,19 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A From name and address."""
+    """A From name and address, and the signature that goes below what is written under them (plain text, may be empty)."""
 
     name: str
     address: str
+    signature: str = ""
+
+
+class SentCopy(enum.Enum):
+    """Who puts a copy of sent mail into the Sent mailbox. AUTO: the server where it is known to do so itself, else termmail (O10)."""
+
+    AUTO = "auto"
+    TERMMAIL = "termmail"
+    SERVER = "server"
 
 
 class OfflineKind(enum.Enum):
@@ -101,3 +110,11 @@ class Account(msgspec.Struct, frozen=True):
     connections: int = 3
     colour: str = ""
     identities: tuple[Identity, ...] = ()
+    signature: str = ""
+    sent_copy: SentCopy = SentCopy.AUTO
+
+    @property
+    def all_identities(self) -> tuple[Identity, ...]:
+        """The account's own name and address first, then the others."""
+        own = Identity(self.full_name, self.email, self.signature)
+        return own, *(identity for identity in self.identities if identity.address.casefold() != self.email.casefold())

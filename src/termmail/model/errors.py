@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from termmail.model.outgoing import Refusal, Submission
 
 
 class Scope(enum.Enum):
@@ -141,3 +145,43 @@ class Cancelled(TermmailError):
     """The user or the engine's end asked to stop; nothing is wrong."""
 
     retry = Retry.NOW
+
+
+class SubmissionRefused(TermmailError):
+    """The server won't take this message, or no recipient of it. `retry` is LATER for a 4xx reply, NEVER for a 5xx one.
+
+    `refused` are the recipients it refused one by one; what it said is in the sentence, and in them.
+    """
+
+    scope = Scope.MESSAGE
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        code: int = 0,
+        refused: tuple[Refusal, ...] = (),
+        retry: Retry = Retry.NEVER,
+        detail: str = "",
+    ) -> None:
+        super().__init__(sentence, retry=retry, detail=detail)
+        self.code = code
+        self.refused = refused
+
+
+class OutcomeUnknown(TermmailError):
+    """The connection was lost after the whole message and before the answer (O2): it may have been sent. Not tried again by itself."""
+
+    scope = Scope.MESSAGE
+    retry = Retry.NEVER
+
+    def __init__(self, sentence: str, *, submission: Submission, detail: str = "") -> None:
+        super().__init__(sentence, detail=detail)
+        self.submission = submission
+
+
+class Unsendable(TermmailError):
+    """The message can't be sent as it is written; the sentence says what to change."""
+
+    scope = Scope.MESSAGE
+    retry = Retry.NEVER

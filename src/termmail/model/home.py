@@ -34,6 +34,21 @@ class Home(msgspec.Struct, frozen=True):
         return self.data / "mail"
 
     @property
+    def drafts(self) -> Path:
+        """What is being written: a folder for each draft."""
+        return self.data / "drafts"
+
+    @property
+    def outbox(self) -> Path:
+        """What waits to be sent: a folder for each message."""
+        return self.data / "outbox"
+
+    @property
+    def uploads(self) -> Path:
+        """Messages that were made here and are not yet in the mailbox they belong in."""
+        return self.data / "uploads"
+
+    @property
     def log_file(self) -> Path:
         return self.state / "termmail.log"
 

@@ -41,8 +41,13 @@ class MailboxesPatch(msgspec.Struct, frozen=True):
 
 
 class IntentResult(msgspec.Struct, frozen=True):
-    """What an intent did: one sentence for the status line, the placements it touched, and whether `undo` can take it back."""
+    """What an intent did: one sentence for the status line, the placements it touched, and whether `undo` can take it back.
+
+    `draft_id` names a draft that is open for writing again; `outbox_id` the item that a message to be sent has become.
+    """
 
     sentence: str
     placement_ids: tuple[int, ...] = ()
     undoable: bool = True
+    draft_id: str = ""
+    outbox_id: int | None = None
