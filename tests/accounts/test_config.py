@@ -25,6 +25,7 @@ from termmail.model.account import (
     OfflinePolicy,
     Protocol,
     Security,
+    SentCopy,
     Server,
 )
 from termmail.model.errors import ConfigError, StorageFailed
@@ -182,7 +183,7 @@ IMAP = 'imap = { host = "imap.example.org" }\n'
     ("text", "line", "words"),
     [
         ("[accounts\n", 1, ["TOML"]),
-        ('teme = "x"\n', 1, ["teme", "accounts, ui, keys"]),
+        ('teme = "x"\n', 1, ["teme", "accounts, ui, compose, keys"]),
         ("[ui]\n\nmark_raed_after = 1\n", 3, ["ui.mark_raed_after", 'Did you mean "mark_read_after"?']),
         ('[ui]\nmark_read_after = "soon"\n', 2, ["ui.mark_read_after", "seconds", '"soon"', "mark_read_after = 1.0"]),
         ("[ui]\nmark_read_after = -7\n", 2, ["-7"]),
@@ -268,6 +269,7 @@ def test_change_of_a_broken_file_leaves_it(home: Home) -> None:
 _names = st.from_regex(r"[A-Za-z0-9äß][A-Za-z0-9.@+_ß-]{0,20}", fullmatch=True)
 _text = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
 _servers = st.builds(
+    SentCopy,
     Server,
     st.sampled_from(["imap.example.org", "::1", "10.0.0.7"]),
     st.integers(1, 65535),
@@ -291,7 +293,9 @@ _accounts = st.builds(
     ),
     connections=st.integers(1, 20),
     colour=_text,
-    identities=st.lists(st.builds(Identity, _text, _text), max_size=2).map(tuple),
+    signature=_text,
+    sent_copy=st.sampled_from(SentCopy),
+    identities=st.lists(st.builds(Identity, _text, _text, _text), max_size=2).map(tuple),
 )
 
 

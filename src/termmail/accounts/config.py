@@ -28,6 +28,7 @@ from termmail.model.account import (
     OfflinePolicy,
     Protocol,
     Security,
+    SentCopy,
     Server,
 )
 from termmail.model.errors import ConfigError, StorageFailed
@@ -62,12 +63,20 @@ class Ui(msgspec.Struct, frozen=True):
     mark_read_after: float = 1.0
 
 
+class Compose(msgspec.Struct, frozen=True):
+    """How writing acts. `undo_seconds` is how long sending can be taken back; `editor` is a command line, or empty."""
+
+    undo_seconds: float = 10.0
+    editor: str = ""
+
+
 class Config(msgspec.Struct, frozen=True):
     """All of config.toml; accounts in the order of the file."""
 
     accounts: tuple[Account, ...] = ()
     keys: Keys = Keys()
     ui: Ui = Ui()
+    compose: Compose = Compose()
 
     def account(self, name: str) -> Account | None:
         """The account of this name, exactly or, where that is unambiguous, without regard to case."""
@@ -240,7 +249,8 @@ def _parse(path: Path, text: str) -> Config:
             raise source.mistake(
                 ("accounts", account.name), f'differs from "{twin}" in nothing but case. Call it something else'
             )
-    return Config(accounts, keys, Ui(table.ui.mark_read_after))
+    compose = Compose(table.compose.undo_seconds, table.compose.editor)
+    return Config(accounts, keys, Ui(table.ui.mark_read_after), compose)
 
 
 def _bound(source: ConfigText, command: str, written: str | list[str]) -> tuple[str, ...]:
@@ -297,7 +307,11 @@ def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
         keep=_keep(table.keep),
         connections=table.connections,
         colour=table.colour,
-        identities=tuple(Identity(identity.name, identity.address) for identity in table.identities),
+        identities=tuple(
+            Identity(identity.name, identity.address, identity.signature) for identity in table.identities
+        ),
+        signature=table.signature,
+        sent_copy=table.sent_copy,
     )
 
 
@@ -351,7 +365,15 @@ def _account_values(account: Account) -> dict[str, Any]:
     if account.smtp is not None:
         values["smtp"] = _server_values(account.smtp)
     if account.identities:
-        values["identities"] = [{"name": identity.name, "address": identity.address} for identity in account.identities]
+        values["identities"] = [
+            {"name": identity.name, "address": identity.address}
+            | ({"signature": identity.signature} if identity.signature else {})
+            for identity in account.identities
+        ]
+    if account.signature:
+        values["signature"] = account.signature
+    if account.sent_copy is not SentCopy.AUTO:
+        values["sent_copy"] = account.sent_copy.value
     return values
 
 

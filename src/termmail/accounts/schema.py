@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from termmail.model.account import Security
+from termmail.model.account import Security, SentCopy
 
 DEFAULT_CONNECTIONS = 3
 """Connections open at once to one account's server (T15)."""
@@ -37,6 +37,7 @@ class ServerTable(msgspec.Struct, frozen=True, kw_only=True):
 class IdentityTable(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[str, _key("a name in quotes", '"Lisa Example"')]
     address: Annotated[str, _key("an e-mail address", '"lisa@example.org"')]
+    signature: Annotated[str, _key("text in quotes", '"Lisa Example"')] = ""
 
 
 class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +63,8 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     )
     colour: Annotated[str, _key("a colour name of Textual's", '"ansi_blue"')] = ""
     identities: list[IdentityTable] = []
+    signature: Annotated[str, _key("text in quotes", '"Lisa Example"')] = ""
+    sent_copy: Annotated[SentCopy, _key('"auto", "termmail" or "server"', '"auto"')] = SentCopy.AUTO
 
 
 class UiTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +73,15 @@ class UiTable(msgspec.Struct, frozen=True, kw_only=True):
         _key("seconds in view before a message counts as read; -1 for never", "1.0"),
         msgspec.Meta(ge=-1, le=3600),
     ] = 1.0
+
+
+class ComposeTable(msgspec.Struct, frozen=True, kw_only=True):
+    undo_seconds: Annotated[
+        float,
+        _key("seconds for which sending can be taken back; 0 for none", "10"),
+        msgspec.Meta(ge=0, le=3600),
+    ] = 10.0
+    editor: Annotated[str, _key("a command line; without it $VISUAL or $EDITOR is used", '"vim"')] = ""
 
 
 class KeysTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +95,7 @@ class KeysTable(msgspec.Struct, frozen=True, kw_only=True):
 class FileTable(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, AccountTable] = {}
     ui: UiTable = UiTable()
+    compose: ComposeTable = ComposeTable()
     keys: KeysTable = KeysTable()
 
 
@@ -91,6 +104,7 @@ TABLE_EXAMPLES = {
     IdentityTable: '{ name = "Lisa Example", address = "lisa@example.org" }',
     AccountTable: '{ email = "lisa@example.org", imap = { host = "imap.example.org" } }',
     UiTable: "{ mark_read_after = 1.0 }",
+    ComposeTable: "{ undo_seconds = 10 }",
     KeysTable: '{ preset = "gmail" }',
 }
 """A table of each kind, as it may be written."""
