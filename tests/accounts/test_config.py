@@ -269,7 +269,6 @@ def test_change_of_a_broken_file_leaves_it(home: Home) -> None:
 _names = st.from_regex(r"[A-Za-z0-9äß][A-Za-z0-9.@+_ß-]{0,20}", fullmatch=True)
 _text = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
 _servers = st.builds(
-    SentCopy,
     Server,
     st.sampled_from(["imap.example.org", "::1", "10.0.0.7"]),
     st.integers(1, 65535),
