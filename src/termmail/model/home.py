@@ -45,8 +45,8 @@ class Home(msgspec.Struct, frozen=True):
 
     @property
     def uploads(self) -> Path:
-        """Messages that were made here and are not yet in the mailbox they belong in."""
-        return self.data / "uploads"
+        """Messages that were made here and are not yet in the mailbox they belong in. No account's folder begins with a dot."""
+        return self.mail / ".uploads"
 
     @property
     def log_file(self) -> Path:

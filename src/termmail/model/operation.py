@@ -44,6 +44,16 @@ class Copy(msgspec.Struct, frozen=True, tag="copy"):
     mailbox_id: int
 
 
+class Upload(msgspec.Struct, frozen=True, tag="upload"):
+    """Put a message that was made here into a mailbox; the placement, already visible, is the operation's own.
+
+    `file` is its name in `Home.uploads`. It is the only copy, so this is never given up (L9).
+    """
+
+    mailbox_id: int
+    file: str
+
+
 class Expunge(msgspec.Struct, frozen=True, tag="expunge"):
     """Delete one placement for good."""
 
@@ -68,7 +78,7 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
     subscribed: bool
 
 
-Payload = FlagChange | Move | Copy | Expunge | CreateMailbox | RenameMailbox | DeleteMailbox | Subscribe
+Payload = FlagChange | Move | Copy | Upload | Expunge | CreateMailbox | RenameMailbox | DeleteMailbox | Subscribe
 
 
 class Operation(msgspec.Struct, frozen=True):

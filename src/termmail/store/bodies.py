@@ -384,7 +384,8 @@ class BodyIngest:
                 if new_name is None:
                     connection.execute(
                         "UPDATE message SET body_state = 'missing' WHERE id = (SELECT message_id FROM placement WHERE id = ?)"
-                        " AND NOT EXISTS (SELECT 1 FROM placement q WHERE q.message_id = message.id AND q.file_name IS NOT NULL)",
+                        " AND NOT EXISTS (SELECT 1 FROM placement q WHERE q.message_id = message.id"
+                        " AND (q.file_name IS NOT NULL OR q.upload IS NOT NULL))",
                         (placement_id,),
                     )
         return len(settled)

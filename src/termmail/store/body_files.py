@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from termmail.store.database import storage_errors
-from termmail.store.effective import account_folder, forget_file, relative_path
+from termmail.store.effective import UPLOADS, account_folder, forget_file, relative_path
 from termmail.store.maildir import find
 
 _FILES = (
@@ -22,6 +22,13 @@ def whole_file(connection: sqlite3.Connection, mail: Path, message_id: int, plac
         path = _whole(mail, row)
         if path is not None:
             return path
+    for (upload,) in connection.execute(
+        "SELECT upload FROM placement WHERE message_id = ? AND upload IS NOT NULL ORDER BY id <> ?",
+        (message_id, placement_id),
+    ).fetchall():
+        made_here = mail / UPLOADS / str(upload)
+        if made_here.exists():
+            return made_here
     return None
 
 

@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Iterable
 
 from termmail.model.flags import Flag, FlagSet
-from termmail.model.operation import Copy, Expunge, FlagChange, Move
+from termmail.model.operation import Copy, Expunge, FlagChange, Move, Upload
 from termmail.store.codec import decode_payload, encode_payload, flag_set, keyword_set, keywords_text
 from termmail.store.database import now_changed
 from termmail.store.paths import folder_name
 
 ACTIVE = "state IN ('pending', 'running')"
+UPLOADS = ".uploads"
+"""`Home.uploads` below the mail folder."""
 
 
 def base_flags(connection: sqlite3.Connection, placement_id: int) -> FlagSet:
@@ -52,7 +54,7 @@ def recompute(connection: sqlite3.Connection, placement_ids: Iterable[int]) -> N
                 case Move(mailbox_id=target) if target == mailbox_id and state == "pending":
                     connection.execute("UPDATE operation SET state = 'cancelled' WHERE id = ?", (operation_id,))
                     continue
-                case Move(mailbox_id=target) | Copy(mailbox_id=target):
+                case Move(mailbox_id=target) | Copy(mailbox_id=target) | Upload(mailbox_id=target):
                     mailbox_id = target
                 case Expunge():
                     mailbox_id = None
@@ -77,13 +79,13 @@ def remove_placements(
     unmade: list[int] = []
     for placement_id in placement_ids:
         row = connection.execute(
-            "SELECT p.message_id, p.file_mailbox_id, p.file_name, m.account_id, m.message_id_header, m.size, m.sha256, m.raw_size"
-            " FROM placement p JOIN message m ON m.id = p.message_id WHERE p.id = ?",
+            "SELECT p.message_id, p.upload, p.file_mailbox_id, p.file_name, m.account_id, m.message_id_header, m.size, m.sha256,"
+            " m.raw_size FROM placement p JOIN message m ON m.id = p.message_id WHERE p.id = ?",
             (placement_id,),
         ).fetchone()
         if row is None:
             continue
-        message_id, file_mailbox_id, file_name, *kept = row
+        message_id, upload, file_mailbox_id, file_name, *kept = row
         connection.execute(
             f"UPDATE operation SET state = 'cancelled' WHERE placement_id = ? AND {ACTIVE}", (placement_id,)
         )
@@ -99,6 +101,11 @@ def remove_placements(
                 )
             else:
                 connection.execute("INSERT OR IGNORE INTO doomed_file VALUES (?)", (path,))
+        if upload is not None:
+            connection.executemany(
+                "INSERT OR IGNORE INTO doomed_file VALUES (?)",
+                [(f"{UPLOADS}/{upload}",), (f"{UPLOADS}/{upload}.json",)],
+            )
         drop_orphan(connection, message_id)
         removed.append(placement_id)
     if unmade:
@@ -168,7 +175,7 @@ def forget_file(connection: sqlite3.Connection, placement_id: int, message_id: i
     connection.execute("UPDATE placement SET changed = ? WHERE message_id = ?", (now_changed(connection), message_id))
     connection.execute(
         "UPDATE message SET body_state = 'missing' WHERE id = ?1 AND body_state = 'present'"
-        " AND NOT EXISTS (SELECT 1 FROM placement WHERE message_id = ?1 AND file_name IS NOT NULL)",
+        " AND NOT EXISTS (SELECT 1 FROM placement WHERE message_id = ?1 AND (file_name IS NOT NULL OR upload IS NOT NULL))",
         (message_id,),
     )
 
@@ -182,7 +189,8 @@ def remove_unborn(connection: sqlite3.Connection, placement_ids: Iterable[int]) 
             for placement_id in placement_ids
             if connection.execute(
                 "SELECT 1 FROM placement p WHERE p.id = ? AND p.base_mailbox_id IS NULL AND NOT EXISTS (SELECT 1 FROM operation o"
-                " WHERE o.placement_id = p.id AND o.source_id IS NOT NULL AND o.state IN ('pending', 'running'))",
+                " WHERE o.placement_id = p.id AND (o.source_id IS NOT NULL OR json_extract(o.payload, '$.type') = 'upload')"
+                " AND o.state IN ('pending', 'running'))",
                 (placement_id,),
             ).fetchone()
         ],

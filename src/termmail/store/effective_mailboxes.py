@@ -6,7 +6,7 @@ import sqlite3
 
 import msgspec
 
-from termmail.model.operation import CreateMailbox, DeleteMailbox, Expunge, FlagChange, RenameMailbox, Subscribe
+from termmail.model.operation import CreateMailbox, DeleteMailbox, Expunge, FlagChange, RenameMailbox, Subscribe, Upload
 from termmail.store.codec import decode_payload, encode_payload
 from termmail.store.database import now_changed
 from termmail.store.effective import ACTIVE, recompute, remove_unborn
@@ -84,13 +84,23 @@ def abandon_mailbox(connection: sqlite3.Connection, mailbox_id: int, sentence: s
 
     Operations on it and into it have failed for the reason given. No placement may be based in it any more.
     """
-    touched = [
-        row[0]
-        for row in connection.execute(
-            f"SELECT placement_id FROM operation WHERE mailbox_id = ? AND placement_id IS NOT NULL AND {ACTIVE}",
-            (mailbox_id,),
-        )
-    ]
+    rows = connection.execute(
+        f"SELECT id, placement_id, payload FROM operation WHERE mailbox_id = ? AND placement_id IS NOT NULL AND {ACTIVE}",
+        (mailbox_id,),
+    ).fetchall()
+    touched = [row[1] for row in rows]
+    inbox = connection.execute(
+        "SELECT i.id FROM mailbox i JOIN mailbox b ON b.account_id = i.account_id WHERE b.id = ? AND i.role = 'inbox'",
+        (mailbox_id,),
+    ).fetchone()
+    for operation_id, _, text in rows:
+        payload = decode_payload(text)
+        if isinstance(payload, Upload) and inbox is not None:
+            # The only copy there is (L9).
+            connection.execute(
+                "UPDATE operation SET mailbox_id = ?, payload = ? WHERE id = ?",
+                (inbox[0], encode_payload(Upload(inbox[0], payload.file)), operation_id),
+            )
     connection.execute(
         f"UPDATE operation SET state = 'failed', last_error = ? WHERE mailbox_id = ? AND {ACTIVE}",
         (sentence, mailbox_id),

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from termmail.model.home import Home
 from termmail.model.status import AccountStatus, Request, RequestKind, RequestState
-from termmail.store.bodies import BodyIngest, BodySpool
+from termmail.store.bodies import BodySpool
 from termmail.store.codec import column_text
 from termmail.store.database import Database
 from termmail.store.mailboxes import UNSET
 from termmail.store.messages import MessageIngest, uid_ranges
+from termmail.store.uploads import UploadIngest
 
 __all__ = ["UNSET", "BodySpool", "Ingest", "uid_ranges"]
 
@@ -21,7 +22,7 @@ _RENDERED_KEPT = 2000
 _COMMITS_TOLD = 100_000
 
 
-class Ingest(MessageIngest, BodyIngest):
+class Ingest(MessageIngest, UploadIngest):
     """Writes what servers say. One per process; thread-safe, one transaction at a time.
 
     `checkpoints` is True in the engine, which alone checkpoints the write-ahead log (L4).

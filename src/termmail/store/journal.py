@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.local import OperationSource
@@ -17,6 +18,7 @@ from termmail.model.operation import (
     Operation,
     RenameMailbox,
     Subscribe,
+    Upload,
 )
 from termmail.store.codec import (
     OPERATION_COLUMNS,
@@ -166,6 +168,25 @@ class Journal(MailboxIngest):
         """The server has the copy. As `finish_move`."""
         payload = operation.payload
         assert isinstance(payload, Copy)
+        assert operation.placement_id is not None
+        self._place(operation.id, operation.placement_id, payload.mailbox_id, uid, uidvalidity)
+
+    def begin_upload(self, operation: Operation) -> Path | None:
+        """Count the attempt and say that it runs; the file to upload, or None where the user has taken the message away meanwhile."""
+        payload = operation.payload
+        assert isinstance(payload, Upload)
+        with self._database.write() as connection:
+            begun = connection.execute(
+                f"UPDATE operation SET state = 'running', attempts = attempts + 1 WHERE id = ? AND {ACTIVE}",
+                (operation.id,),
+            ).rowcount
+        path = self._home.uploads / payload.file
+        return path if begun and path.exists() else None
+
+    def finish_upload(self, operation: Operation, uid: int | None, uidvalidity: int | None) -> None:
+        """The server has the message. As `finish_move`; the file follows with `settle_uploads`."""
+        payload = operation.payload
+        assert isinstance(payload, Upload)
         assert operation.placement_id is not None
         self._place(operation.id, operation.placement_id, payload.mailbox_id, uid, uidvalidity)
 

@@ -92,6 +92,12 @@ class MailboxIntents:
                 return int(row[0])
         return None
 
+    @classmethod
+    def mailbox_for(cls, connection: sqlite3.Connection, owner_id: int, role: Role, usual_name: str) -> int:
+        """The account's mailbox for a role, which is created where there is none; inside a write transaction."""
+        found = cls._role_mailbox(connection, owner_id, role)
+        return cls._create_for(connection, owner_id, usual_name, role) if found is None else found
+
     @staticmethod
     def _prefixed(connection: sqlite3.Connection, owner_id: int, name: str) -> str:
         """Below INBOX where the server has everything there."""
@@ -102,9 +108,10 @@ class MailboxIntents:
             return f"INBOX{rows[0][1]}{name}"
         return name
 
-    def _create_for(self, connection: sqlite3.Connection, owner_id: int, name: str, role: Role) -> int:
+    @classmethod
+    def _create_for(cls, connection: sqlite3.Connection, owner_id: int, name: str, role: Role) -> int:
         """A mailbox for a role that none has: one of the usual name, else a new one."""
-        wanted = self._prefixed(connection, owner_id, name)
+        wanted = cls._prefixed(connection, owner_id, name)
         row = connection.execute(
             "SELECT id FROM mailbox WHERE account_id = ? AND lower(name) = lower(?) AND pending <> 'delete' AND selectable"
             " ORDER BY name = ? DESC, id",
@@ -112,8 +119,8 @@ class MailboxIntents:
         ).fetchone()
         if row is not None:
             return int(row[0])
-        self._check_name(connection, owner_id, wanted)
-        return self._create(connection, owner_id, wanted, role)
+        cls._check_name(connection, owner_id, wanted)
+        return cls._create(connection, owner_id, wanted, role)
 
     @staticmethod
     def _create(connection: sqlite3.Connection, owner_id: int, name: str, role: Role) -> int:

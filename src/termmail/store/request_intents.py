@@ -17,6 +17,7 @@ from termmail.store.effective_mailboxes import recompute_mailboxes
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.mailboxes import register_accounts
 from termmail.store.settling import give_up
+from termmail.store.uploads import remove_file
 
 
 class RequestIntents:
@@ -132,6 +133,15 @@ class RequestIntents:
         """Delete an account's rows and mail files. Can't be undone."""
         with self._database.write() as connection:
             row = connection.execute("SELECT id FROM account WHERE name = ?", (account,)).fetchone()
+            uploads = [
+                name
+                for (name,) in connection.execute(
+                    "SELECT p.upload FROM placement p JOIN message m ON m.id = p.message_id JOIN account a ON a.id = m.account_id"
+                    " WHERE a.name = ? AND p.upload IS NOT NULL",
+                    (account,),
+                )
+            ]
+            folders = connection.execute("DELETE FROM outbox WHERE account = ? RETURNING folder", (account,)).fetchall()
             if row is not None:
                 connection.execute(
                     "DELETE FROM placement WHERE message_id IN (SELECT id FROM message WHERE account_id = ?)", (row[0],)
@@ -139,5 +149,8 @@ class RequestIntents:
                 connection.execute("DELETE FROM account WHERE id = ?", (row[0],))
         with storage_errors("remove the account's mail"):
             folder = self._home.mail / account_folder(account)
-            if folder.exists():
-                shutil.rmtree(folder)
+            for path in (folder, *(self._home.outbox / name for (name,) in folders)):
+                if path.exists():
+                    shutil.rmtree(path)
+        for name in uploads:
+            remove_file(self._home, name)

@@ -227,7 +227,51 @@ CREATE INDEX uidl_by_sha256 ON uidl (sha256, account_id);
 CREATE INDEX uidl_by_placement ON uidl (placement_id) WHERE placement_id IS NOT NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS)
+_OUTGOING = """
+-- The file in `mail/.uploads` of a message that was made here and has no file in its mailbox yet.
+ALTER TABLE placement ADD COLUMN upload TEXT;
+CREATE INDEX placement_upload ON placement (id) WHERE upload IS NOT NULL;
+
+-- recipients: JSON of model.outgoing.OutboxRecipient. copy: whether the sent copy is `due`. answers, forwards: Message-ID headers.
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued',
+    folder TEXT NOT NULL UNIQUE,
+    sender TEXT NOT NULL,
+    recipients TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    message_id_header TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    eight_bit INTEGER NOT NULL,
+    utf8 INTEGER NOT NULL,
+    editable INTEGER NOT NULL,
+    answers TEXT NOT NULL DEFAULT '',
+    forwards TEXT NOT NULL DEFAULT '',
+    created_at REAL NOT NULL,
+    not_before REAL NOT NULL,
+    next_at REAL NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    sentence TEXT NOT NULL DEFAULT '',
+    copy TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX outbox_open ON outbox (account, id) WHERE state <> 'filed';
+
+-- Drafts that became a message in a mailbox; their folders go after the commit that wrote the line.
+CREATE TABLE finished_draft (draft TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+CREATE TABLE correspondent (
+    address TEXT PRIMARY KEY,
+    shown TEXT NOT NULL,
+    name TEXT NOT NULL,
+    written_count INTEGER NOT NULL DEFAULT 0,
+    written_at INTEGER NOT NULL DEFAULT 0,
+    heard_count INTEGER NOT NULL DEFAULT 0,
+    heard_at INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING)
 """Each brings `user_version` from its index to its index + 1. Released ones are never edited."""
 
 

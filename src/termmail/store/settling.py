@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 from termmail.model.flags import FlagSet
-from termmail.model.operation import Copy, CreateMailbox, Expunge, FlagChange, Move, Operation, RenameMailbox
+from termmail.model.operation import Copy, CreateMailbox, Expunge, FlagChange, Move, Operation, RenameMailbox, Upload
 from termmail.store import edits
 from termmail.store.codec import column_text, decode_payload, encode_payload, flag_set
 from termmail.store.database import now_changed
 from termmail.store.effective import ACTIVE, drop_orphan, recompute, remove_placements, remove_unborn
 from termmail.store.effective_mailboxes import abandon_mailbox, recompute_mailboxes, roll_back_rename
+
+_UPLOAD_PAUSE = 3600.0
 
 
 def give_up(connection: sqlite3.Connection, operation_id: int, state: str, sentence: str) -> None:
@@ -25,6 +28,9 @@ def give_up(connection: sqlite3.Connection, operation_id: int, state: str, sente
     if row is None:
         return
     owner_id, placement_id, mailbox_id, text = row
+    if isinstance(decode_payload(text), Upload):
+        put_off_upload(connection, operation_id, sentence)
+        return
     connection.execute(
         "UPDATE operation SET state = ?, last_error = ? WHERE id = ?", (state, column_text(sentence), operation_id)
     )
@@ -40,6 +46,14 @@ def give_up(connection: sqlite3.Connection, operation_id: int, state: str, sente
         case RenameMailbox(new_name=new_name):
             roll_back_rename(connection, owner_id, mailbox_id, new_name)
     recompute_mailboxes(connection, owner_id)
+
+
+def put_off_upload(connection: sqlite3.Connection, operation_id: int, sentence: str) -> None:
+    """A mailbox did not take a message that was made here, which is the only copy: it stays, and is tried again in an hour (L9)."""
+    connection.execute(
+        f"UPDATE operation SET last_error = ?, next_at = ? WHERE id = ? AND {ACTIVE}",
+        (column_text(sentence), time.time() + _UPLOAD_PAUSE, operation_id),
+    )
 
 
 def hold_to(connection: sqlite3.Connection, handed: Operation) -> None:
