@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,8 @@ from termmail.store import edits, undo
 from termmail.store.codec import flag_set
 from termmail.store.database import Database
 from termmail.store.effective import recompute
-from termmail.store.mailbox_intents import IntentRefused, MailboxIntents
+from termmail.store.mailbox_intents import IntentRefused
+from termmail.store.outgoing_intents import OutgoingIntents
 from termmail.store.placements import NewPlacement, insert_placements
 from termmail.store.request_intents import RequestIntents
 from termmail.store.undo import Inverse
@@ -28,7 +30,7 @@ _ROLE_NAMES = {Role.ARCHIVE: "Archive", Role.TRASH: "Trash", Role.JUNK: "Junk", 
 _ROLE_DONE = {Role.ARCHIVE: "Archived", Role.TRASH: "Moved to Trash:", Role.JUNK: "Moved to Junk:"}
 
 
-class Intents(MailboxIntents, RequestIntents):
+class Intents(OutgoingIntents, RequestIntents):
     """Records wishes in one home's store. Thread-safe, one transaction at a time; each returns when it is durable."""
 
     def __init__(self, home: Home) -> None:
@@ -191,7 +193,9 @@ class Intents(MailboxIntents, RequestIntents):
         sentence = "Nothing to undo."
         refused: IntentRefused | None = None
         more = True
+        draft_id = ""
         while more:
+            reopen: list[Callable[[], IntentResult]] = []
             with self._database.write() as connection:
                 last = undo.take_last(connection, undo_id, _AT_ONCE)
                 if last is None:
@@ -200,12 +204,21 @@ class Intents(MailboxIntents, RequestIntents):
                 sentence = f"Undone: {undone}"
                 for inverse in inverses:
                     try:
-                        touched += self._invert(connection, inverse)
+                        match inverse:
+                            case undo.UndoSend(outbox_id=outbox_id):
+                                reopen.append(self._retract(connection, outbox_id))
+                            case undo.UndoDiscard(draft_id=discarded):
+                                reopen.append(functools.partial(self._undiscard, discarded))
+                            case _:
+                                touched += self._invert(connection, inverse)
                     except IntentRefused as error:
                         refused = error
-        if refused is not None and not touched:
+            for one in reopen:
+                result = one()
+                sentence, draft_id = result.sentence, result.draft_id
+        if refused is not None and not touched and not draft_id:
             raise refused
-        return IntentResult(sentence, tuple(touched), undoable=False)
+        return IntentResult(sentence, tuple(touched), undoable=False, draft_id=draft_id)
 
     def _invert(self, connection: sqlite3.Connection, inverse: Inverse) -> list[int]:
         touched: list[int] = []

@@ -35,7 +35,15 @@ class UndoSubscribe(msgspec.Struct, frozen=True, tag="subscribe"):
     subscribed: bool
 
 
-Inverse = UndoFlags | UndoMove | UndoCopy | UndoRename | UndoSubscribe
+class UndoSend(msgspec.Struct, frozen=True, tag="send"):
+    outbox_id: int
+
+
+class UndoDiscard(msgspec.Struct, frozen=True, tag="discard"):
+    draft_id: str
+
+
+Inverse = UndoFlags | UndoMove | UndoCopy | UndoRename | UndoSubscribe | UndoSend | UndoDiscard
 
 _KEPT = 200
 _decoder = msgspec.json.Decoder(list[Inverse])
