@@ -28,6 +28,7 @@ from termmail.store.codec import (
 )
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.downloads import as_sent
+from termmail.store.outgoing_queries import OutgoingQueries
 
 _ROLE_ORDER = (
     "CASE b.role WHEN 'inbox' THEN 0 WHEN 'flagged' THEN 1 WHEN 'important' THEN 2 WHEN 'drafts' THEN 3 WHEN 'sent' THEN 4"
@@ -55,7 +56,7 @@ _ROWS_AT_ONCE = 500
 _PENDING_COUNT = "(SELECT count(*) FROM operation o WHERE o.account_id = a.id AND o.state IN ('pending', 'running'))"
 
 
-class Queries:
+class Queries(OutgoingQueries):
     """Reads of one home's store. Thread-safe: each thread has a connection of its own."""
 
     def __init__(self, home: Home) -> None:

@@ -24,8 +24,10 @@ from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.local_mail import LocalMail
 from termmail.store.local_scan import LocalScan
 from termmail.store.maildir import MailboxIdentity, info_flags, name_uid, read_identity
+from termmail.store.outbox_items import restore_outbox
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
 from termmail.store.schema import MIGRATIONS, schema_version
+from termmail.store.uploads import restore_uploads
 
 _BATCH = 200
 _FILES = ("", "-wal", "-shm")
@@ -120,6 +122,8 @@ def _fill(home: Home, set_aside: Path | None) -> ReindexReport:
             for folder, identity in known:
                 mailboxes += 1
                 messages += _rebuild(database, unquote(account_folder.name), folder, identity)
+        messages += restore_uploads(database)
+        restore_outbox(database)
     finally:
         database.close()
     return ReindexReport(mailboxes, messages, set_aside)

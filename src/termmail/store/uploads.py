@@ -208,16 +208,17 @@ def restore_uploads(database: Database) -> int:
 
 
 def sweep_uploads(database: Database) -> int:
-    """Remove files that no placement names and nobody is just writing; returns how many. Raises OSError."""
+    """Remove files that no placement names and nobody is just writing; returns how many. Raises StorageFailed."""
     folder = database.home.uploads
     if not folder.is_dir():
         return 0
     known = {row[0] for row in database.all("SELECT upload FROM placement WHERE upload IS NOT NULL")}
     removed = 0
-    for entry in os.scandir(folder):
-        stem = entry.name.removesuffix(_NOTE)
-        if stem not in known and entry.stat().st_mtime < time.time() - _STRAY_SECONDS:
-            crash_point("before unlink")
-            Path(entry.path).unlink(missing_ok=True)
-            removed += 1
+    with storage_errors("remove a mail file"):
+        for entry in os.scandir(folder):
+            stem = entry.name.removesuffix(_NOTE)
+            if stem not in known and entry.stat().st_mtime < time.time() - _STRAY_SECONDS:
+                crash_point("before unlink")
+                Path(entry.path).unlink(missing_ok=True)
+                removed += 1
     return removed
