@@ -40,7 +40,7 @@ from termmail.store.uploads import add_upload, stage
 _FORWARDED = FlagSet(Flag(0), frozenset({"$Forwarded"}))
 _ANSWERED = FlagSet(Flag.ANSWERED)
 _FILED_SECONDS = 7 * 86400
-_UNKNOWN = "It may have been sent: termmail was ended before the server's answer came. Look into Sent, or ask, before you send it again."
+_UNKNOWN = "It may have been sent: termmail ended before the server answered. Look into Sent, or ask, before you send it again."
 
 
 class Outbox:
