@@ -115,7 +115,12 @@ class Outbox:
             else:
                 state, sentence = OutboxState.SENT, ""
             copy = "due" if note.copy == "" else note.copy
+            if state is OutboxState.SENT and copy == "done":
+                # The copy was filed when the first of them had it.
+                state = OutboxState.FILED
             self._settle(connection, note, state, sentence, recipients, copy=copy, next_at=next_at if waiting else 0.0)
+        if state is OutboxState.FILED:
+            remove_folder(self._home.outbox / note.item.folder)
 
     def put_off(self, outbox_id: int, sentence: str, next_at: float, refused: Sequence[Refusal] = ()) -> None:
         """It was not sent to anybody; it is tried again at `next_at` (Unix seconds)."""

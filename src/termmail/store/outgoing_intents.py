@@ -41,6 +41,7 @@ from termmail.store.drafts import (
 )
 from termmail.store.durable import sync_files, sync_folder
 from termmail.store.mailbox_intents import IntentRefused, MailboxIntents
+from termmail.store.maildir import rename
 from termmail.store.outbox_items import (
     MESSAGE_FILE,
     NOTE_FILE,
@@ -414,7 +415,7 @@ class OutgoingIntents(MailboxIntents):
     @staticmethod
     def _move_folder(source: Path, goal: Path) -> None:
         with storage_errors("move a draft"):
-            source.rename(goal)
+            rename(source, goal)
             sync_folder(goal.parent)
             sync_folder(source.parent)
 
