@@ -1,0 +1,436 @@
+"""Drafts and the outbox in the store: durable, taken back, sent once, filed once (O1 to O5, O9, O10)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import pytest
+
+from filled_store import FilledStore
+from termmail.mime.headers import parse_envelope
+from termmail.model.errors import StorageFailed, Unsendable
+from termmail.model.flags import Flag
+from termmail.model.message import Address, Envelope
+from termmail.model.operation import Expunge, FlagChange, Upload
+from termmail.model.outgoing import (
+    Draft,
+    OutboxItem,
+    OutboxState,
+    OutgoingMessage,
+    RecipientState,
+    Refusal,
+    Submission,
+)
+from termmail.store.correspondents import catch_up
+from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id
+from termmail.store.mailbox_intents import IntentRefused
+from termmail.store.outbox import Outbox
+from termmail.store.reindex import reindex
+
+BOB = "bob@else.example"
+CAROL = "carol@else.example"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FilledStore]:
+    filled = FilledStore(tmp_path / "home")
+    yield filled
+    filled.close()
+
+
+def write(store: FilledStore, **changes: object) -> DraftFolder:
+    """A draft that is being written here."""
+    draft = Draft(
+        id=new_draft_id(),
+        account="lisa",
+        from_=Address("Lisa", "lisa@demo.example"),
+        to=f"Bob <{BOB}>, {CAROL}",
+        subject="Boats",
+        body="When do they go?\n",
+    )
+    return DraftFolder.create(store.home, msgspec.structs.replace(draft, **changes))
+
+
+def send(store: FilledStore, *, at: float = 0.0, **changes: object) -> OutboxItem:
+    folder = write(store, **changes)
+    result = store.intents.send(folder.draft, at=at)
+    folder.release()
+    assert result.outbox_id is not None
+    return item_of(store, result.outbox_id)
+
+
+def item_of(store: FilledStore, outbox_id: int) -> OutboxItem:
+    item = store.queries.outbox_item(outbox_id)
+    assert item is not None
+    return item
+
+
+def outbox_of(store: FilledStore) -> Outbox:
+    return Outbox(store.ingest.database)
+
+
+def in_mailbox(store: FilledStore, mailbox: str) -> list[Envelope]:
+    rows = store.queries.rows(store.ids(mailbox))
+    return [parse_envelope(store.queries.raw(row.id) or b"") for row in rows if row is not None]
+
+
+def submitted(store: FilledStore, item: OutboxItem) -> None:
+    """As the engine does it for a server that takes all."""
+    outbox = outbox_of(store)
+    assert outbox.begin_attempt(item.id) is not None
+    assert outbox.begin_data(item.id)
+    outbox.submitted(item.id, Submission(tuple(one.address for one in item.recipients), ()), next_at=0)
+
+
+# drafts
+
+
+def test_a_saved_draft_is_there_after_a_crash_and_goes_to_drafts(store: FilledStore) -> None:
+    """O9: what a dead process left is found, put into Drafts, and said."""
+    folder = write(store)
+    folder.save(msgspec.structs.replace(folder.draft, body="Half a sen"))
+    assert abandoned(store.home) == []
+    folder.release()
+    assert abandoned(store.home) == [folder.draft.id]
+    (sentence,) = store.intents.recover_drafts()
+    assert "Boats" in sentence
+    assert "Drafts" in sentence
+    (found,) = in_mailbox(store, "Drafts")
+    assert found.subject == "Boats"
+    assert not folder.folder.exists()
+    assert store.intents.recover_drafts() == []
+
+
+def test_a_draft_open_elsewhere_is_not_taken(store: FilledStore) -> None:
+    folder = write(store)
+    with pytest.raises(DraftTaken):
+        DraftFolder.open(store.home, folder.draft.id)
+    folder.release()
+    again = DraftFolder.open(store.home, folder.draft.id)
+    assert again.draft == folder.draft
+    again.release()
+    with pytest.raises(DraftTaken):
+        DraftFolder.open(store.home, "../../etc")
+
+
+def test_half_an_address_and_bcc_are_kept(store: FilledStore) -> None:
+    folder = write(store, to="bob@", bcc=f"Carol <{CAROL}>")
+    store.intents.keep_draft(folder.draft)
+    folder.release()
+    (placement_id,) = store.ids("Drafts")
+    raw = store.queries.raw(placement_id)
+    assert raw is not None
+    assert b"bob@" in raw
+    assert [one.address for one in parse_envelope(raw).bcc] == [CAROL]
+    row = store.queries.row(placement_id)
+    assert row is not None
+    assert row.flags.system & Flag.DRAFT
+    assert row.flags.system & Flag.SEEN
+    (operation,) = store.queries.pending_operations()
+    assert isinstance(operation.payload, Upload)
+
+
+def test_a_newer_version_of_a_draft_replaces_the_older(store: FilledStore) -> None:
+    first = write(store)
+    (older,) = store.intents.keep_draft(first.draft).placement_ids
+    first.release()
+    second = write(store, body="More.\n", replaces=older)
+    (newer,) = store.intents.keep_draft(second.draft).placement_ids
+    second.release()
+    assert store.ids("Drafts") == [newer]
+    # The older one had not reached the server: nobody has to hear of it, and its file goes.
+    assert [type(one.payload) for one in store.queries.pending_operations()] == [Upload]
+    store.ingest.sweep_leftovers()
+    assert len(list(store.home.uploads.glob("*.json"))) == 1
+
+
+def test_a_draft_of_the_server_that_is_continued_is_removed_there(store: FilledStore) -> None:
+    store.add([1], "Drafts")
+    (older,) = store.ids("Drafts")
+    folder = write(store, replaces=older)
+    store.intents.keep_draft(folder.draft)
+    folder.release()
+    assert len(store.ids("Drafts")) == 1
+    assert {type(one.payload) for one in store.queries.pending_operations()} == {Upload, Expunge}
+
+
+def test_a_discarded_draft_comes_back(store: FilledStore) -> None:
+    store.add([1], "Drafts")
+    (older,) = store.ids("Drafts")
+    folder = write(store, replaces=older)
+    result = store.intents.discard_draft(folder.draft)
+    folder.release()
+    assert result.undoable
+    assert store.ids("Drafts") == []
+    undone = store.intents.undo()
+    assert undone.draft_id == folder.draft.id
+    assert store.ids("Drafts") == [older]
+    assert store.queries.draft(folder.draft.id) == folder.draft
+
+
+# attachments
+
+
+def test_an_attachment_is_copied_and_sent_whole(store: FilledStore, tmp_path: Path) -> None:
+    source = tmp_path / "map.bin"
+    source.write_bytes(os.urandom(300_000))
+    folder = write(store)
+    attachment = folder.attach(source)
+    assert attachment is not None
+    folder.save(msgspec.structs.replace(folder.draft, attachments=(attachment,)))
+    source.unlink()
+    result = store.intents.send(folder.draft, at=0.0)
+    folder.release()
+    assert result.outbox_id is not None
+    item = item_of(store, result.outbox_id)
+    assert 400_000 < item.size < 420_000
+    assert outbox_of(store).message_path(item).stat().st_size == item.size
+
+
+# sending
+
+
+def test_a_sent_draft_is_in_the_outbox_and_nowhere_else(store: FilledStore) -> None:
+    item = send(store, at=time.time() + 60, bcc="dora@else.example")
+    assert item.state is OutboxState.QUEUED
+    assert [one.address for one in item.recipients] == [BOB, CAROL, "dora@else.example"]
+    assert not (store.home.drafts / item.folder).exists()
+    raw = outbox_of(store).message_path(item).read_bytes()
+    assert b"dora" not in raw
+    assert outbox_of(store).due("lisa", time.time()) == []
+    due = outbox_of(store).next_due("lisa")
+    assert due == item.not_before
+
+
+def test_sending_is_taken_back_and_sent_again(store: FilledStore) -> None:
+    folder = write(store)
+    store.intents.send(folder.draft, at=time.time() + 60)
+    folder.release()
+    undone = store.intents.undo()
+    assert undone.draft_id == folder.draft.id
+    assert store.queries.outbox() == []
+    again = DraftFolder.open(store.home, undone.draft_id)
+    assert again.draft == folder.draft
+    assert sorted(path.name for path in again.folder.iterdir()) == ["draft.json", "lock"]
+    result = store.intents.send(again.draft, at=0.0)
+    again.release()
+    assert result.outbox_id is not None
+
+
+def test_what_the_server_has_is_not_taken_back(store: FilledStore) -> None:
+    item = send(store)
+    outbox = outbox_of(store)
+    outbox.begin_attempt(item.id)
+    outbox.begin_data(item.id)
+    with pytest.raises(IntentRefused, match="right now"):
+        store.intents.take_back(item.id)
+    outbox.submitted(item.id, Submission((BOB, CAROL), ()), next_at=0)
+    with pytest.raises(IntentRefused, match="already"):
+        store.intents.undo()
+
+
+def test_what_was_taken_back_between_the_commands_is_not_sent(store: FilledStore) -> None:
+    item = send(store)
+    outbox = outbox_of(store)
+    assert outbox.begin_attempt(item.id) is not None
+    store.intents.take_back(item.id)
+    assert not outbox.begin_data(item.id)
+
+
+def test_a_bad_address_leaves_the_draft_as_it_was(store: FilledStore) -> None:
+    folder = write(store, to="bob@")
+    with pytest.raises(Unsendable):
+        store.intents.send(folder.draft, at=0.0)
+    assert folder.folder.is_dir()
+    assert sorted(path.name for path in folder.folder.iterdir()) == ["draft.json", "lock"]
+    assert store.queries.outbox() == []
+    folder.release()
+
+
+def test_without_the_account_nothing_is_accepted(store: FilledStore) -> None:
+    folder = write(store, account="nobody")
+    with pytest.raises(IntentRefused, match="nobody"):
+        store.intents.send(folder.draft, at=0.0)
+    folder.release()
+    (sentence,) = store.intents.recover_drafts()
+    assert str(folder.folder) in sentence
+
+
+def test_sent_is_filed_once_and_the_original_says_answered(store: FilledStore) -> None:
+    item = send(store, answers="message-3@demo.example", in_reply_to="message-3@demo.example")
+    submitted(store, item)
+    outbox = outbox_of(store)
+    assert outbox.next_due("lisa") == 0
+    assert outbox.file_copies("lisa", keep_copy=True) == 1
+    assert outbox.file_copies("lisa", keep_copy=True) == 0
+    assert item_of(store, item.id).state is OutboxState.FILED
+    (copy,) = in_mailbox(store, "Sent")
+    assert copy.message_id_header == item.message_id_header
+    assert copy.bcc == ()
+    (answered,) = store.queries.find_rows_by_message_id_header("message-3@demo.example")
+    assert answered.flags.system & Flag.ANSWERED
+    assert {type(one.payload) for one in store.queries.pending_operations()} == {Upload, FlagChange}
+    assert not (store.home.outbox / item.folder).exists()
+    assert store.queries.outbox() == []
+    assert outbox.next_due("lisa") is None
+
+
+def test_no_copy_where_the_server_files_it(store: FilledStore) -> None:
+    """O10."""
+    item = send(store)
+    submitted(store, item)
+    assert outbox_of(store).file_copies("lisa", keep_copy=False) == 1
+    assert in_mailbox(store, "Sent") == []
+    assert item_of(store, item.id).state is OutboxState.FILED
+
+
+def test_a_refused_recipient_is_told_and_the_rest_not_repeated(store: FilledStore) -> None:
+    """O4."""
+    item = send(store)
+    outbox = outbox_of(store)
+    outbox.begin_attempt(item.id)
+    outbox.begin_data(item.id)
+    outbox.submitted(item.id, Submission((BOB,), (Refusal(CAROL, 550, "no such user"),)), next_at=0)
+    failed = item_of(store, item.id)
+    assert failed.state is OutboxState.FAILED
+    assert CAROL in failed.sentence
+    assert "no such user" in failed.sentence
+    outbox.file_copies("lisa", keep_copy=True)
+    assert len(in_mailbox(store, "Sent")) == 1
+    store.intents.resend(item.id)
+    (again,) = outbox.due("lisa", time.time())
+    assert [one.state for one in again.recipients] == [RecipientState.ACCEPTED, RecipientState.WAITING]
+    outbox.begin_attempt(item.id)
+    outbox.begin_data(item.id)
+    outbox.submitted(item.id, Submission((CAROL,), ()), next_at=0)
+    outbox.file_copies("lisa", keep_copy=True)
+    assert len(in_mailbox(store, "Sent")) == 1
+    assert item_of(store, item.id).state is OutboxState.FILED
+
+
+def test_a_failed_item_is_edited_for_those_who_do_not_have_it(store: FilledStore) -> None:
+    item = send(store)
+    outbox = outbox_of(store)
+    outbox.begin_attempt(item.id)
+    outbox.begin_data(item.id)
+    outbox.submitted(item.id, Submission((BOB,), (Refusal(CAROL, 550, "no"),)), next_at=0)
+    draft = store.queries.draft(store.intents.take_back(item.id).draft_id)
+    assert BOB not in draft.to
+    assert CAROL in draft.to
+
+
+def test_a_temporary_refusal_waits(store: FilledStore) -> None:
+    """O5."""
+    item = send(store)
+    outbox = outbox_of(store)
+    outbox.begin_attempt(item.id)
+    outbox.begin_data(item.id)
+    later = time.time() + 300
+    outbox.submitted(item.id, Submission((BOB,), (Refusal(CAROL, 451, "greylisted"),)), next_at=later)
+    waiting = item_of(store, item.id)
+    assert waiting.state is OutboxState.QUEUED
+    assert waiting.next_at == later
+    assert waiting.attempts == 1
+    assert outbox.due("lisa", time.time()) == []
+    store.intents.send_now(item.id)
+    assert len(outbox.due("lisa", time.time())) == 1
+
+
+def test_what_a_dead_engine_was_sending_is_unknown_and_never_sent_by_itself(store: FilledStore) -> None:
+    """O2."""
+    item = send(store)
+    outbox = outbox_of(store)
+    outbox.begin_attempt(item.id)
+    outbox.begin_data(item.id)
+    assert outbox.recover() == 1
+    unknown = item_of(store, item.id)
+    assert unknown.state is OutboxState.UNKNOWN
+    assert "may have been sent" in unknown.sentence
+    assert outbox.due("lisa", time.time() + 1e9) == []
+    store.intents.resend(item.id)
+    (again,) = outbox.due("lisa", time.time())
+    assert again.message_id_header == item.message_id_header
+
+
+def test_a_finished_message_is_cancelled_into_drafts(store: FilledStore) -> None:
+    raw = b"From: lisa@demo.example\r\nTo: bob@else.example\r\nSubject: Cron\r\nMessage-ID: <a@demo.example>\r\n\r\nDone.\r\n"
+
+    def fill(file: BinaryIO) -> OutgoingMessage:
+        file.write(raw)
+        return OutgoingMessage(
+            sender="lisa@demo.example",
+            recipients=(BOB, CAROL),
+            subject="Cron",
+            message_id_header="a@demo.example",
+            size=len(raw),
+            eight_bit=False,
+            utf8=False,
+        )
+
+    result = store.intents.submit_message("lisa", fill, at=0.0)
+    assert result.outbox_id is not None
+    assert not item_of(store, result.outbox_id).editable
+    store.intents.cancel_sending(result.outbox_id)
+    (draft,) = in_mailbox(store, "Drafts")
+    assert [one.address for one in draft.bcc] == [CAROL]
+    assert store.queries.outbox() == []
+    assert list(store.home.outbox.iterdir()) == []
+
+
+def test_a_message_that_can_not_be_written_is_not_accepted(store: FilledStore) -> None:
+    def fill(file: BinaryIO) -> OutgoingMessage:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StorageFailed, match="full"):
+        store.intents.submit_message("lisa", fill, at=0.0)
+    assert list(store.home.outbox.iterdir()) == []
+    assert store.queries.outbox() == []
+
+
+def test_the_outbox_and_drafts_survive_the_database(store: FilledStore) -> None:
+    """L5: queued stays queued, what may have been sent is unknown, drafts on their way are on their way."""
+    kept = write(store, subject="Kept")
+    store.intents.keep_draft(kept.draft)
+    kept.release()
+    waiting, sending = send(store, subject="Waiting"), send(store, subject="Sending")
+    outbox_of(store).begin_attempt(sending.id)
+    outbox_of(store).begin_data(sending.id)
+    store.close()
+    reindex(store.home, force=True)
+    rebuilt = FilledStore(store.home.data, count=0)
+    states = {item.subject: item.state for item in rebuilt.queries.outbox()}
+    assert states == {"Waiting": OutboxState.QUEUED, "Sending": OutboxState.UNKNOWN}
+    found = rebuilt.queries.newest_rows("lisa", None, 10)
+    assert [row.subject for row in found] == ["Kept"]
+    assert any(isinstance(one.payload, Upload) for one in rebuilt.queries.pending_operations())
+    assert {item.folder for item in rebuilt.queries.outbox()} == {waiting.folder, sending.folder}
+    rebuilt.close()
+
+
+def test_a_folder_without_a_row_goes_back_to_the_drafts(store: FilledStore) -> None:
+    """A crash between the rename and the row."""
+    folder = write(store)
+    store.home.outbox.mkdir(mode=0o700)
+    stray = store.home.outbox / folder.draft.id
+    folder.folder.rename(stray)
+    folder.release()
+    assert store.intents.recover_drafts() == []
+    os.utime(stray, (1, 1))
+    (sentence,) = store.intents.recover_drafts()
+    assert "Boats" in sentence
+    assert not stray.exists()
+
+
+def test_correspondents_are_those_of_the_messages(store: FilledStore) -> None:
+    store.add([100], "Sent")
+    while catch_up(store.ingest.database):
+        pass
+    found = {one.address: one for one in store.queries.correspondents()}
+    assert found["sender1@demo.example"].heard_count >= 1
+    assert found["lisa@demo.example"].written_count == 1
+    assert found["sender1@demo.example"].name == "Sender 1"
