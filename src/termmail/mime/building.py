@@ -203,7 +203,7 @@ def _text_part(text: str) -> tuple[bytes, list[str], str]:
 def _write_attachment(writer: _Counter, attachment: DraftAttachment, path: Path) -> bool:
     """One part; returns whether it has 8 bit bytes as they are, which only an attached message may (RFC 2046 §5.2.1)."""
     content_type = attachment.content_type if _TYPE.fullmatch(attachment.content_type) else "application/octet-stream"
-    disposition = mime_field("Content-Disposition", "attachment", _filename("filename", attachment.name))
+    disposition = mime_field("Content-Disposition", "attachment", parameter("filename", _filename(attachment.name)))
     if content_type == "message/rfc822":
         ascii_only = _can_be_plain(path)
         if ascii_only is not None:
@@ -218,7 +218,7 @@ def _write_attachment(writer: _Counter, attachment: DraftAttachment, path: Path)
             return not ascii_only
         content_type = "application/octet-stream"
     writer.write(
-        mime_field("Content-Type", content_type, _filename("name", attachment.name))
+        mime_field("Content-Type", content_type)
         + mime_field("Content-Transfer-Encoding", "base64")
         + disposition
         + b"\r\n"
@@ -235,14 +235,9 @@ def _write_attachment(writer: _Counter, attachment: DraftAttachment, path: Path)
     return False
 
 
-def _filename(name: str, value: str) -> list[str]:
-    """As RFC 2231 has it, and in ASCII before it for those who only know that."""
-    value = one_line(value.rpartition("/")[2]) or "attachment"
-    pieces = parameter(name, value)
-    if "*" in pieces[0]:
-        plain = value.encode("ascii", "replace").decode("ascii").replace("?", "_")
-        pieces = [*parameter(name, plain[-40:]), *pieces]
-    return pieces
+def _filename(value: str) -> str:
+    """The last part of a path, on one line."""
+    return one_line(value.rpartition("/")[2]) or "attachment"
 
 
 def _can_be_plain(path: Path) -> bool | None:
