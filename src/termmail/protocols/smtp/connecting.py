@@ -1,0 +1,133 @@
+"""From a configured server to a session that is signed in (T1 to T14)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+
+from termmail.model.account import Security, Server
+from termmail.model.errors import PasswordRefused, Retry, SignInRefused
+from termmail.model.secret import Secret
+from termmail.protocols import sasl, tls
+from termmail.protocols.arguments import check_argument
+from termmail.protocols.redact import Redactor
+from termmail.protocols.smtp.core import Core, Timeouts
+from termmail.protocols.smtp.hook import announce
+from termmail.protocols.smtp.replies import Reply
+from termmail.protocols.smtp.session import SmtpSession
+
+_MAX_ROUNDS = 10
+_MAX_COMMAND = 512
+_USUAL_TIMEOUTS = Timeouts()
+_UNKNOWN_MECHANISM = (500, 501, 502, 503, 504)
+
+
+def connect(
+    server: Server,
+    user: str,
+    password: Secret,
+    *,
+    ca_file: str = "",
+    timeouts: Timeouts = _USUAL_TIMEOUTS,
+    trace: Callable[[str], None] | None = None,
+    on_abort: Callable[[Callable[[], None]], None] | None = None,
+    helo: str = "[127.0.0.1]",
+) -> SmtpSession:
+    """Connect, encrypt as `server.security` says, and sign in with the best mechanism offered (RFC 4954).
+
+    `helo` is what we call ourselves (T17). `trace` and `on_abort` are as for IMAP and POP3. A server on this computer, without
+    encryption, that offers no sign-in is used without one.
+
+    Raises InsecureConnection, SignInRefused, ConnectionLost, ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
+    """
+    check_argument(user, "the user name")
+    check_argument(password.reveal(), "the password")
+    tls.check_plain_allowed(server)
+    context = None if server.security is Security.NONE else tls.client_context(ca_file)
+
+    lifeline = tls.Lifeline()
+    if on_abort is not None:
+        on_abort(lifeline.cut)
+    core = Core(server, context, timeouts, lifeline, helo=helo, trace=trace, redactor=Redactor(password))
+    try:
+        _sign_in(core, user, password)
+    except BaseException:
+        core.close()
+        raise
+    return SmtpSession(core)
+
+
+def _sign_in(core: Core, user: str, password: Secret) -> None:
+    offered = {word.upper() for word in core.esmtp_features.get("auth", "").split()}
+    if not offered and core.plain:
+        return
+    refusal: SignInRefused | None = None
+    for make in sasl.choose(offered):
+        mechanism = make(user, password)
+        reply = _authenticate(core, mechanism)
+        if reply.ok:
+            return
+        refusal = _refused(core, user, reply)
+        if (mechanism.proved and reply.code not in _UNKNOWN_MECHANISM) or core.wire.closed:
+            raise refusal
+    raise refusal or SignInRefused(
+        f"{core.host} offers no way to sign in that termmail knows. Ask whoever runs it for PLAIN or SCRAM-SHA-256."
+    )
+
+
+def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
+    """One AUTH; returns how it ended.
+
+    Raises ProtocolViolation where the server claims success too early (T10), SignInRefused where it can't prove itself (T12).
+    """
+    core.expect_silence()
+    announce("AUTH", "before")
+    core.trace(f"C: AUTH {mechanism.name} …")
+    initial = mechanism.initial
+    line = b"AUTH " + mechanism.name.encode("ascii")
+    initial_sent = initial is None
+    if initial is not None:
+        with_it = line + b" " + (base64.b64encode(initial) or b"=")
+        if len(with_it) + 2 <= _MAX_COMMAND:
+            line, initial_sent = with_it, True
+    core.wire.send(line + b"\r\n")
+    for turn in range(_MAX_ROUNDS):
+        reply = core.reply()
+        if reply.code != 334:
+            announce("AUTH", "after")
+            if reply.ok and not (initial_sent and mechanism.finished):
+                raise core.violation("says that the sign-in succeeded before it was complete")
+            return reply
+        challenge = reply.lines[-1]
+        if initial is not None and turn == 0 and not (initial_sent and challenge.strip()):
+            response, initial_sent = initial, True
+        else:
+            response = _respond(core, mechanism, challenge)
+        core.wire.send(base64.b64encode(response) + b"\r\n")
+    raise core.violation("never comes to an end with the sign-in")
+
+
+def _respond(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
+    try:
+        return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
+    except (sasl.BadChallenge, binascii.Error) as error:
+        # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
+        core.wire.close()
+        raise SignInRefused(
+            f"{core.host} failed the sign-in with {mechanism.name}: it could not prove that it knows the password, or asked "
+            "for something odd. Check the server's name.",
+            detail=str(error),
+        ) from error
+
+
+def _refused(core: Core, user: str, reply: Reply) -> SignInRefused:
+    words = core.server_words(reply)
+    code = f"{reply.code} {reply.enhanced}".strip()
+    if reply.temporary:
+        return SignInRefused(
+            f"{core.host} can't sign anybody in at the moment{words}. It is tried again.",
+            retry=Retry.LATER,
+            detail=code,
+        )
+    return PasswordRefused(f"{core.host} refused the password for {user}{words}.", detail=code)
