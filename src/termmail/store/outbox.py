@@ -32,6 +32,7 @@ from termmail.store.outbox_items import (
     OutboxNote,
     encode_recipients,
     outbox_item,
+    read_item,
     read_note,
     write_note,
 )
@@ -81,17 +82,19 @@ class Outbox:
     def begin_attempt(self, outbox_id: int) -> OutboxItem | None:
         """Count the attempt; the item as it is now, None where it was taken back or waits for another time."""
         with self._database.write() as connection:
-            connection.execute(
+            begun = connection.execute(
                 "UPDATE outbox SET attempts = attempts + 1 WHERE id = ? AND state = 'queued' AND max(not_before, next_at) <= ?",
                 (outbox_id, time.time()),
-            )
-            note = read_note(connection, outbox_id)
-        return None if note is None or note.item.state is not OutboxState.QUEUED else note.item
+            ).rowcount
+            return read_item(connection, outbox_id) if begun else None
 
-    def begin_data(self, outbox_id: int) -> bool:
-        """The message's bytes are about to be sent: SENDING, durably. False where it was taken back, and must not be sent."""
+    def begin_data(self, outbox_id: int, refused: Sequence[Refusal] = ()) -> bool:
+        """The message's bytes are about to be sent, to all but those `refused`: SENDING, durably. False where it was taken back, and
+        must not be sent."""
         with self._database.write() as connection:
-            note = self._change(connection, outbox_id, (OutboxState.QUEUED,), state=OutboxState.SENDING, sentence="")
+            note = self._change(
+                connection, outbox_id, (OutboxState.QUEUED,), state=OutboxState.SENDING, sentence="", refused=refused
+            )
             if note is None:
                 return False
             # Before the commit: a rebuilt database has to know as well.
@@ -130,9 +133,17 @@ class Outbox:
         """It was not sent to anybody, and trying again can't help (O5)."""
         self._end_attempt(outbox_id, OutboxState.FAILED, sentence, refused, 0.0)
 
-    def unknown(self, outbox_id: int, sentence: str) -> None:
+    def unknown(self, outbox_id: int, sentence: str, refused: Sequence[Refusal] = ()) -> None:
         """It may have been sent to those who still wait (O2)."""
-        self._end_attempt(outbox_id, OutboxState.UNKNOWN, sentence, (), 0.0)
+        self._end_attempt(outbox_id, OutboxState.UNKNOWN, sentence, refused, 0.0)
+
+    def release(self, outbox_id: int, sentence: str) -> None:
+        """An item that waits with this sentence may be tried at once."""
+        with self._database.write(durable=False) as connection:
+            connection.execute(
+                "UPDATE outbox SET next_at = 0 WHERE id = ? AND state = 'queued' AND sentence = ? AND next_at <> 0",
+                (outbox_id, column_text(sentence)),
+            )
 
     def _end_attempt(
         self, outbox_id: int, state: OutboxState, sentence: str, refused: Sequence[Refusal], next_at: float
@@ -141,9 +152,7 @@ class Outbox:
             note = read_note(connection, outbox_id)
             if note is None or note.item.state not in (OutboxState.QUEUED, OutboxState.SENDING):
                 return
-            recipients = note.item.recipients
-            if state is OutboxState.FAILED:
-                recipients = _after(recipients, (), refused)
+            recipients = _after(note.item.recipients, (), refused)
             self._settle(connection, note, state, sentence, recipients, copy=note.copy, next_at=next_at)
 
     def recover(self) -> int:
@@ -228,14 +237,18 @@ class Outbox:
         *,
         state: OutboxState,
         sentence: str,
+        refused: Sequence[Refusal] = (),
     ) -> OutboxNote | None:
         note = read_note(connection, outbox_id)
         if note is None or note.item.state not in only:
             return None
+        recipients = _after(note.item.recipients, (), refused)
         connection.execute(
-            "UPDATE outbox SET state = ?, sentence = ? WHERE id = ?", (state.value, column_text(sentence), outbox_id)
+            "UPDATE outbox SET state = ?, sentence = ?, recipients = ? WHERE id = ?",
+            (state.value, column_text(sentence), encode_recipients(recipients), outbox_id),
         )
-        return msgspec.structs.replace(note, item=msgspec.structs.replace(note.item, state=state, sentence=sentence))
+        item = msgspec.structs.replace(note.item, state=state, sentence=sentence, recipients=recipients)
+        return msgspec.structs.replace(note, item=item)
 
     def _settle(
         self,
