@@ -20,6 +20,7 @@ from termmail.model.message import Address
 
 MAX_TEXT = 2 * 1024 * 1024
 _MAX_INSIDE = 5
+_QUOTED_WITH_LAYOUT = 256 * 1024
 
 Preference = Literal["text", "html"]
 
@@ -43,6 +44,20 @@ def render_message(raw: bytes, *, width: int, prefer: Preference = "text", strip
     for time: the caller sets a deadline (`RenderWorker`). Never raises on bad mail.
     """
     return _Renderer(Tree(raw), prefer, stripped=stripped).render(width)
+
+
+def message_text(raw: bytes) -> str:
+    """The text of the message in `raw` for quoting it: paragraphs as they were written, quotes with their marks. Safe to show.
+
+    Large HTML loses its layout, so that this takes linear time (P6). Never raises on bad mail.
+    """
+    tree = Tree(raw)
+    renderer = _Renderer(tree, "text", stripped=len(raw) > _QUOTED_WITH_LAYOUT)
+    lines = [
+        (">" * line.depth + " " if line.depth else "") + "".join(run.text for run in line.runs)
+        for line in renderer.message(tree.root, 0)
+    ]
+    return "\n".join(line.rstrip() if line != "-- " else line for line in lines)
 
 
 class _Renderer:
