@@ -54,12 +54,19 @@ class OpenSession(Protocol[SessionT_co]):
 
 
 class Connector(Generic[SessionT]):
-    """Opens the connections of one account. Thread-safe; `abort_all` ends all of them from any thread."""
+    """Opens the connections of one account to `server`, the one it receives from unless said otherwise. Thread-safe; `abort_all` ends
+    all of them from any thread."""
 
     def __init__(
-        self, account: Account, password: Callable[[Account], Secret], open_session: OpenSession[SessionT]
+        self,
+        account: Account,
+        password: Callable[[Account], Secret],
+        open_session: OpenSession[SessionT],
+        *,
+        server: Server | None = None,
     ) -> None:
         self._account = account
+        self._server = server or account.incoming
         self._password = password
         self._open_session = open_session
         self._gate = threading.Lock()
@@ -81,7 +88,7 @@ class Connector(Generic[SessionT]):
             self._last = time.monotonic()
             try:
                 session = self._open_session(
-                    self._account.incoming,
+                    self._server,
                     self._account.user,
                     secret,
                     ca_file=self._account.ca_file,

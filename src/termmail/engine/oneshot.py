@@ -10,12 +10,11 @@ import msgspec
 
 from termmail.accounts import credentials
 from termmail.engine.connector import Connector
-from termmail.engine.hardening import harden
 from termmail.engine.lock import EngineLock
-from termmail.engine.log import close_log, open_log
+from termmail.engine.opening import opened_store
 from termmail.engine.status import StatusBoard
+from termmail.engine.submit_once import make_submitter, submit_account
 from termmail.model.account import Account, Protocol
-from termmail.model.crash import crash_point
 from termmail.model.errors import (
     Cancelled,
     CredentialUnavailable,
@@ -35,7 +34,6 @@ from termmail.store.ingest import Ingest
 from termmail.store.intents import Intents
 from termmail.store.journal import Journal
 from termmail.store.queries import Queries
-from termmail.store.reindex import rebuild_if_damaged
 from termmail.sync.imap import ImapSync
 from termmail.sync.local import LocalSync
 from termmail.sync.pop3 import Pop3Sync
@@ -99,33 +97,22 @@ def _sync_here(
     password: Callable[[Account], Secret],
     all_accounts: Sequence[Account],
 ) -> SyncReport:
-    harden()
     redactor = Redactor()
-    handler = open_log(home, redactor)
-    imap.on_command = pop3.on_command = crash_point
-    rebuild_if_damaged(home, locked=True)
-    ingest = Ingest(home, checkpoints=True)
     passes: list[_Pass] = []
-    try:
-        unclean = ingest.begin_session()
-        ingest.register_accounts(tuple(all_accounts))
-        ingest.reset_running()
-        ingest.sweep_leftovers(unclean=unclean)
+    with opened_store(home, redactor, all_accounts) as ingest:
         offline = ingest.work_offline()
-        for account in accounts:
-            passes.append(one := _Pass(home, ingest, account, mailbox, listen, password, redactor))
-            if offline:
-                one.error = TermmailError(_OFFLINE)
-            else:
-                one.start()
-        for one in passes:
-            one.wait()
-        ingest.end_session()
-    finally:
-        for one in passes:
-            one.abort()
-        ingest.close()
-        close_log(handler)
+        try:
+            for account in accounts:
+                passes.append(one := _Pass(home, ingest, account, mailbox, listen, password, redactor))
+                if offline:
+                    one.error = TermmailError(_OFFLINE)
+                else:
+                    one.start()
+            for one in passes:
+                one.wait()
+        finally:
+            for one in passes:
+                one.abort()
     return SyncReport(tuple(one.report for one in passes), by_engine=False)
 
 
@@ -163,6 +150,7 @@ class _Pass:
 
         self._imap = Connector(account, get_password, imap.connect)
         self._pop3 = Connector(account, get_password, pop3.connect)
+        self._submitter, self._smtp = make_submitter(account, ingest, get_password, self._board)
 
     def start(self) -> None:
         self._thread.start()
@@ -181,6 +169,7 @@ class _Pass:
         if self._thread.is_alive():
             self._imap.abort_all()
             self._pop3.abort_all()
+            self._smtp.abort_all()
             self._thread.join(3.0)
 
     @property
@@ -204,6 +193,7 @@ class _Pass:
 
     def _pass(self) -> None:
         self._board.say(ConnectionState.CONNECTING)
+        submit_account(self._submitter, self._ingest, self._stopped.is_set)
         if self._account.protocol is Protocol.POP3:
             self._pop3_pass()
         else:

@@ -64,12 +64,13 @@ class Outbox:
             )
         ]
 
-    def next_due(self, account: str) -> float | None:
-        """When there is something to do next (Unix seconds), 0 for at once; None where nothing waits."""
+    def next_due(self, account: str, *, untroubled: bool = False) -> float | None:
+        """When there is something to do next (Unix seconds), 0 for at once; None where nothing waits. `untroubled` leaves out what
+        could not be sent before, and says why."""
         row = self._database.one(
             "SELECT min(iif(copy = 'due', 0, max(not_before, next_at))) FROM outbox"
-            " WHERE account = ? AND state <> 'filed' AND (state = 'queued' OR copy = 'due')",
-            (account,),
+            " WHERE account = ?1 AND state <> 'filed' AND (state = 'queued' AND (sentence = '' OR NOT ?2) OR copy = 'due')",
+            (account, untroubled),
         )
         return None if row is None or row[0] is None else float(row[0])
 

@@ -1,0 +1,57 @@
+"""The store opened for a process that holds the engine's lock, and closed cleanly after it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from termmail.engine.hardening import harden
+from termmail.engine.log import close_log, open_log
+from termmail.model.account import Account
+from termmail.model.crash import crash_point
+from termmail.model.home import Home
+from termmail.protocols import imap, pop3, smtp
+from termmail.protocols.redact import Redactor
+from termmail.store.ingest import Ingest
+from termmail.store.outbox import Outbox
+from termmail.store.reindex import rebuild_if_damaged
+from termmail.store.uploads import sweep_uploads
+
+
+@contextlib.contextmanager
+def opened_store(home: Home, redactor: Redactor, accounts: Sequence[Account] | None = None) -> Iterator[Ingest]:
+    """For one pass: hardened, logged, repaired, and what a dead engine left behind seen to. `accounts` are those of the config file;
+    None leaves them as they are known. Raises StorageFailed, StoreTooNew."""
+    harden()
+    handler = open_log(home, redactor)
+    try:
+        hook_commands()
+        rebuild_if_damaged(home, locked=True)
+        ingest = Ingest(home, checkpoints=True)
+        try:
+            begin(ingest, accounts)
+            yield ingest
+            ingest.end_session()
+        finally:
+            ingest.close()
+    finally:
+        close_log(handler)
+
+
+def hook_commands() -> None:
+    """Every command to a server is a point where a test may end the process."""
+    imap.on_command = pop3.on_command = smtp.on_command = crash_point
+
+
+def begin(ingest: Ingest, accounts: Sequence[Account] | None = None) -> None:
+    """What a dead engine left behind is seen to. Before anything is sent: what it was just sending is not sent again (O2)."""
+    outbox = Outbox(ingest.database)
+    outbox.recover()
+    unclean = ingest.begin_session()
+    if accounts is not None:
+        ingest.register_accounts(tuple(accounts))
+    ingest.reset_running()
+    ingest.sweep_leftovers(unclean=unclean)
+    outbox.sweep()
+    if unclean:
+        sweep_uploads(ingest.database)
