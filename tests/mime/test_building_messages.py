@@ -242,6 +242,14 @@ def test_each_recipient_once() -> None:
     assert message.recipients == ("bob@else.example", "carol@else.example")
 
 
+@pytest.mark.parametrize("typed", [",", ";;", "()", "undisclosed:;"])
+def test_a_field_with_nobody_in_it(typed: str) -> None:
+    raw, _ = built(of(cc=typed))
+    assert "cc" not in {name.lower() for name, _ in header_fields(raw)}
+    raw, _ = built(of(cc=typed), as_draft=True)
+    assert dict(header_fields(raw))["Cc"].strip() == typed.encode()
+
+
 def test_a_draft_keeps_what_was_typed() -> None:
     draft = of(to="bob@, Jürgen", cc="", bcc="Carol <carol@else.example>", answers="a@b", in_reply_to="a@b")
     raw, _ = built(draft, with_bcc=True, as_draft=True)

@@ -166,7 +166,7 @@ def _header(draft: Draft, message_id: str, now: float, *, with_bcc: bool, as_dra
             return b""
         if as_draft:
             try:
-                return address_field(name, check_recipients(typed))
+                return address_field(name, check_recipients(typed)) or text_field(name, typed)
             except Unsendable:
                 return text_field(name, typed)
         return address_field(name, check_recipients(typed))

@@ -45,7 +45,10 @@ def date_field(at: float) -> bytes:
 
 
 def address_field(name: str, addresses: Sequence[Address]) -> bytes:
-    """From, To and the like (RFC 5322 §3.4, RFC 6531 where an address needs it). Raises Unsendable for what is no address."""
+    """From, To and the like (RFC 5322 §3.4, RFC 6531 where an address needs it); empty without any. Raises Unsendable for what is
+    no address."""
+    if not addresses:
+        return b""
     pieces: list[str] = []
     for position, address in enumerate(addresses):
         end = "," if position + 1 < len(addresses) else ""
