@@ -10,20 +10,21 @@ import time
 from collections.abc import Callable
 
 from termmail.accounts import config, credentials
+from termmail.engine.chores import Chores
 from termmail.engine.hardening import harden
 from termmail.engine.imap_worker import ImapWorker
 from termmail.engine.lock import EngineLock
 from termmail.engine.log import close_log, open_log
+from termmail.engine.opening import begin, hook_commands
 from termmail.engine.pop3_worker import Pop3Worker
 from termmail.engine.socket import EngineSocket
+from termmail.engine.submission import SubmissionWorker
 from termmail.engine.worker import AccountWorker, Pace
 from termmail.model.account import Account, Protocol
-from termmail.model.crash import crash_point
 from termmail.model.errors import ConfigError, StorageFailed, StoreTooNew, TermmailError
 from termmail.model.home import Home
 from termmail.model.secret import Secret
-from termmail.model.status import Request, RequestState
-from termmail.protocols import imap, pop3
+from termmail.model.status import Request, RequestKind, RequestState
 from termmail.protocols.redact import Redactor
 from termmail.store.database import storage_errors
 from termmail.store.ingest import Ingest
@@ -54,7 +55,7 @@ def run_engine(home: Home, *, child: bool = False, pace: Pace | None = None) -> 
         return EXIT_LOST_RACE
     redactor = Redactor()
     handler = open_log(home, redactor)
-    imap.on_command = pop3.on_command = crash_point
+    hook_commands()
     try:
         return Engine(home, redactor, child=child, pace=pace).run()
     except TermmailError as error:
@@ -77,9 +78,11 @@ class Engine:
         self._child = child
         self._pace = pace
         self._workers: dict[str, AccountWorker] = {}
+        self._submissions: dict[str, SubmissionWorker] = {}
         self._config_seen: object = None
         self._offline = False
-        self._ending = False
+        self._ending_since: float | None = None
+        self._at_once = False
         self._exit_code = EXIT_OK
         self._data_version = -1
 
@@ -92,9 +95,8 @@ class Engine:
         self._journal = Journal(self._ingest.database)
         self._schema = schema_version(self._ingest.database.reader())
         try:
-            unclean = self._ingest.begin_session()
-            self._ingest.reset_running()
-            self._ingest.sweep_leftovers(unclean=unclean)
+            begin(self._ingest)
+            self._chores = Chores(self._ingest.database)
             self._offline = self._ingest.work_offline()
             self._serve()
             self._ingest.end_session()
@@ -113,10 +115,10 @@ class Engine:
                 selector.register(socket, selectors.EVENT_READ, socket.accept)
                 selector.register(woken, selectors.EVENT_READ, lambda: os.read(woken, 4096))
                 if self._child:
-                    selector.register(0, selectors.EVENT_READ, self._read_stdin)
+                    selector.register(0, selectors.EVENT_READ, lambda: self._read_stdin(selector))
                 self._loop(selector)
         finally:
-            self._end_workers(list(self._workers.values()))
+            self._end_workers(list(self._workers), at_last=True)
             socket.close()
             signal.set_wakeup_fd(-1)
             for number, before in signals.items():
@@ -127,7 +129,7 @@ class Engine:
 
     def _loop(self, selector: selectors.BaseSelector) -> None:
         config_at = 0.0
-        while not self._ending:
+        while not self._is_over():
             now = time.monotonic()
             try:
                 if now >= config_at:
@@ -135,6 +137,7 @@ class Engine:
                     self._look_at_config()
                     self._look_at_schema()
                 self._look_at_store()
+                self._chores.step()
             except StorageFailed as error:
                 # A full disk, mostly: the workers say so in their rows; here it only has to go on.
                 _log.warning("%s %s", error.sentence, error.detail)
@@ -144,11 +147,31 @@ class Engine:
                 ready()
 
     def _on_signal(self, number: int, frame: object) -> None:
-        self._ending = True
+        # Whoever asks twice does not want to wait for a message that is under way.
+        self._at_once = self._ending_since is not None
+        self._end()
 
-    def _read_stdin(self) -> None:
+    def _read_stdin(self, selector: selectors.BaseSelector) -> None:
         if not os.read(0, 4096):
-            self._ending = True
+            selector.unregister(0)
+            self._end()
+
+    def _end(self) -> None:
+        if self._ending_since is None:
+            self._ending_since = time.monotonic()
+
+    def _is_over(self) -> bool:
+        """Whether the engine was asked to end, and no message is under way or about to be: all goes on as usual until then."""
+        if self._ending_since is None:
+            return False
+        seconds = time.monotonic() - self._ending_since
+        if self._at_once:
+            return True
+        try:
+            return not any(one.is_worth_waiting_for(seconds) for one in self._submissions.values())
+        except StorageFailed as error:
+            _log.warning("%s %s", error.sentence, error.detail)
+            return True
 
     # what front ends wrote
 
@@ -162,6 +185,8 @@ class Engine:
         if offline != self._offline:
             for worker in self._workers.values():
                 worker.set_offline(offline)
+            for submission in self._submissions.values():
+                submission.set_offline(offline)
             self._offline = offline
         for request in self._ingest.take_requests():
             self._hand_over(request)
@@ -170,20 +195,25 @@ class Engine:
             due = self._journal.next_due(name)
             if due is not None and due <= now:
                 worker.edits_wait()
+        for submission in self._submissions.values():
+            submission.look()
 
     def _hand_over(self, request: Request) -> None:
         worker = self._workers.get(request.account)
         if worker is None:
             sentence = f"There is no account named {request.account}. `termmail account list` shows those there are."
             self._ingest.finish_request(request.id, RequestState.FAILED, sentence)
-        else:
-            worker.ask(request)
+            return
+        worker.ask(request)
+        if request.kind is RequestKind.SYNC:
+            self._submissions[request.account].try_again()
 
     def _look_at_schema(self) -> None:
         if schema_version(self._ingest.database.reader()) != self._schema:
             _log.warning("a newer termmail has changed the mail database; this engine ends")
             self._exit_code = EXIT_TOO_NEW
-            self._ending = True
+            self._at_once = True
+            self._end()
 
     # accounts
 
@@ -201,17 +231,22 @@ class Engine:
             return
         self._ingest.register_accounts(accounts)
         wanted = {account.name: account for account in accounts}
-        over = [worker for name, worker in self._workers.items() if wanted.get(name) != worker.account]
+        over = [name for name, worker in self._workers.items() if wanted.get(name) != worker.account]
         self._end_workers(over)
-        self._workers = {name: worker for name, worker in self._workers.items() if worker not in over}
         for name, account in wanted.items():
             if name not in self._workers:
-                kind = ImapWorker if account.protocol is Protocol.IMAP else Pop3Worker
-                self._workers[name] = worker = kind(
-                    account, self._ingest, self._journal, self._password, offline=self._offline, pace=self._pace
-                )
-                worker.start()
+                self._start(account)
         self._config_seen = seen
+
+    def _start(self, account: Account) -> None:
+        kind = ImapWorker if account.protocol is Protocol.IMAP else Pop3Worker
+        worker = kind(account, self._ingest, self._journal, self._password, offline=self._offline, pace=self._pace)
+        submission = SubmissionWorker(
+            account, self._ingest, self._password, worker.board, worker.edits_wait, offline=self._offline
+        )
+        self._workers[account.name], self._submissions[account.name] = worker, submission
+        worker.start()
+        submission.start()
 
     def _config_stamp(self) -> object:
         try:
@@ -222,9 +257,13 @@ class Engine:
             raise StorageFailed(f"{self._home.config_file} could not be read: {error.strerror}.") from error
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    @staticmethod
-    def _end_workers(workers: list[AccountWorker]) -> None:
-        """Let them finish what is under way; what does not end in a few seconds is cut off."""
+    def _end_workers(self, names: list[str], *, at_last: bool = False) -> None:
+        """Let them finish what is under way; what does not end in a few seconds is cut off. A message whose answer is all that is
+        missing is cut off only when the engine ends."""
+        workers = [self._workers.pop(name) for name in names]
+        submissions = [self._submissions.pop(name) for name in names]
+        for submission in submissions:
+            submission.end(at_last=at_last)
         for worker in workers:
             worker.end()
         deadline = time.monotonic() + _GRACE_SECONDS
@@ -233,6 +272,8 @@ class Engine:
             worker.abort()
         for worker in late:
             worker.join(1.0)
+        for submission in submissions:
+            submission.join(1.0)
 
     # passwords
 
@@ -244,9 +285,9 @@ class Engine:
     def _take_password(self, account: str, secret: Secret) -> None:
         self._redactor.add(secret)
         credentials.remember(account, secret)
-        worker = self._workers.get(account)
-        if worker is not None:
-            worker.try_again()
+        for worker in (self._workers.get(account), self._submissions.get(account)):
+            if worker is not None:
+                worker.try_again()
 
 
 def engine_exit_code(error: TermmailError) -> int:
