@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from engine.sending import BOB, CAROL, NOBODY, item, queue, sending_account, sen
 from engine.support import reading, running_engine, start_engine, stop_engine, until
 from servers.ports import free_ports
 from servers.smtp_sink import SmtpSink
+from termmail.engine.lock import engine_runs
 from termmail.engine.socket import send_password
 from termmail.model.account import Credential, CredentialKind
 from termmail.model.home import Home
@@ -210,3 +213,46 @@ def test_one_of_two_recipients_is_refused(tmp_path: Path, answer: str) -> None:
                 assert sent is not None
                 assert sent.total == 1, "one copy, whatever it took"
     assert [one.recipients for one in sink.taken] == [(BOB,), (CAROL,)]
+
+
+_QUIT_AT_ONCE = """
+import sys
+from pathlib import Path
+from termmail.engine.child import EngineChild
+from termmail.model.home import Home
+
+child = EngineChild(Home.under(Path(sys.argv[1])))
+child.start()
+sys.stdin.readline()
+child.close(0.1)
+sys.stdout.write("quit")
+"""
+
+
+def test_the_front_end_is_gone_and_the_message_goes_out(tmp_path: Path) -> None:
+    """Quitting does not wait for a message that is under way, and does not lose it."""
+    began: list[str] = []
+
+    def slowly(command: str) -> str | None:
+        if command == "dot":
+            began.append(command)
+            time.sleep(3)
+        return None
+
+    with SmtpSink(answers=slowly) as sink:
+        home = sending_home(tmp_path / "home", sending_account(sink.port))
+        outbox_id = queue(home)
+        front_end = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", _QUIT_AT_ONCE, str(home.config)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: began, "the message was handed over")
+        said, complained = front_end.communicate("\n", timeout=20)
+        assert (said, complained) == ("quit", "")
+        assert item(home, outbox_id).state is OutboxState.SENDING
+        until_item(home, outbox_id, OutboxState.FILED)
+        until(lambda: not engine_runs(home), "the engine ends")
+    assert len(sink.taken) == 1

@@ -61,7 +61,8 @@ def run_demo() -> int:
         prepare_home(home)
         # The engine first, so that it has the passwords before it hears of the accounts.
         engine = _start_engine(home)
-        stack.callback(engine.close)
+        # Its home goes with it.
+        stack.callback(engine.close, 8.0, kill=True)
         try:
             provider = stack.enter_context(DemoProvider(home.state))
         except DemoError as error:

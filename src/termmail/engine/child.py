@@ -1,4 +1,4 @@
-"""The engine as a child of a front end: started in a session of its own, ended by closing its stdin."""
+"""The engine as a child of a front end: started in a session of its own, asked to end by closing its stdin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from termmail.model.home import Home
 from termmail.model.secret import Secret
 
 _LOOK_SECONDS = 1.0
-_CLOSE_SECONDS = 8.0
+_CLOSE_SECONDS = 2.0
 _STEADY_SECONDS = 60.0
 _LONGEST_PAUSE = 60.0
 
@@ -42,8 +42,12 @@ class EngineChild:
         self._spawn()
         self._keeper.start()
 
-    def close(self, seconds: float = _CLOSE_SECONDS) -> None:
-        """Let the child finish what is under way and end; one that is not done in `seconds` is killed. Another engine goes on."""
+    def close(self, seconds: float = _CLOSE_SECONDS, *, kill: bool = False) -> None:
+        """Let the child finish what is under way and end, and wait for that for `seconds`.
+
+        One that is still sending goes on by itself, also when this process has ended; with `kill` it is killed. Another's engine is
+        not touched.
+        """
         self._closing.set()
         with self._lock:
             process = self._process
@@ -55,6 +59,10 @@ class EngineChild:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
+            if not kill:
+                # Somebody has to take note of its end, as long as this process lives.
+                threading.Thread(target=process.wait, name="engine end", daemon=True).start()
+                return
             process.kill()
             process.wait()
 
