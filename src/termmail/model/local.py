@@ -69,3 +69,11 @@ class OperationSource(msgspec.Struct, frozen=True):
     message_id_header: str
     size: int
     received_at: int
+
+
+class UploadSource(msgspec.Struct, frozen=True):
+    """A message that was made here and is to be put into a mailbox. `received_at` (Unix seconds) is its INTERNALDATE."""
+
+    message_id_header: str
+    flags: FlagSet
+    received_at: int

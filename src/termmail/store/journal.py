@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from termmail.model.flags import Flag, FlagSet
-from termmail.model.local import OperationSource
+from termmail.model.local import OperationSource, UploadSource
 from termmail.model.operation import (
     Copy,
     CreateMailbox,
@@ -182,6 +182,49 @@ class Journal(MailboxIngest):
             ).rowcount
         path = self._home.uploads / payload.file
         return path if begun and path.exists() else None
+
+    def upload_source(self, operation: Operation) -> UploadSource | None:
+        """What is to be uploaded; None where the message is gone."""
+        row = self._database.one(
+            "SELECT m.envelope, p.base_flags, p.base_keywords, p.received_at FROM placement p"
+            " JOIN message m ON m.id = p.message_id WHERE p.id = ?",
+            (operation.placement_id,),
+        )
+        if row is None:
+            return None
+        return UploadSource(decode_envelope(row[0]).message_id_header, flag_set(row[1], row[2]), row[3])
+
+    def retarget_upload(self, operation: Operation) -> None:
+        """The mailbox is gone: the message goes to the inbox, since there is no other copy (L9)."""
+        payload = operation.payload
+        assert isinstance(payload, Upload)
+        with self._database.write() as connection:
+            inbox = connection.execute(
+                "SELECT b.id FROM mailbox b JOIN operation o ON o.account_id = b.account_id WHERE o.id = ? AND b.role = 'inbox'",
+                (operation.id,),
+            ).fetchone()
+            if inbox is not None and operation.placement_id is not None:
+                connection.execute(
+                    f"UPDATE operation SET mailbox_id = ?, payload = ? WHERE id = ? AND {ACTIVE}",
+                    (inbox[0], encode_payload(Upload(inbox[0], payload.file)), operation.id),
+                )
+                recompute(connection, [operation.placement_id])
+
+    def end_upload_without_file(self, operation: Operation) -> None:
+        """There is nothing to upload: the user took the message away, or its file is gone, which is told."""
+        row = self._database.one(f"SELECT 1 FROM operation WHERE id = ? AND {ACTIVE}", (operation.id,))
+        if row is None:
+            return
+        self.finish_expunge(operation)
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT INTO problem (at, account, mailbox, sentence, detail) VALUES (?, ?, '', ?, '')",
+                (
+                    time.time(),
+                    operation.account,
+                    "A message that was made here could not be put into its folder: its file is gone.",
+                ),
+            )
 
     def finish_upload(self, operation: Operation, uid: int | None, uidvalidity: int | None) -> None:
         """The server has the message. As `finish_move`; the file follows with `settle_uploads`."""

@@ -32,6 +32,7 @@ from termmail.store.maildir import (
     SUBFOLDER_FILE,
     MailboxIdentity,
     find,
+    info_suffix,
     link,
     make_maildir,
     read_identity,
@@ -41,6 +42,7 @@ from termmail.store.maildir import (
     write_new,
 )
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
+from termmail.store.uploads import remove_file
 
 UIDVALIDITY = 1
 """Of every local mailbox: its UIDs are given here and never change their meaning."""
@@ -48,6 +50,7 @@ UIDVALIDITY = 1
 _STALE_SECONDS = 36 * 3600
 _LAST_ONES = "maildrop.last."
 _LAST_ONES_KEPT = 50
+_UPLOAD_BLOCK = 1 << 20
 _ROLES = (
     (INBOX, Role.INBOX),
     ("Drafts", Role.DRAFTS),
@@ -88,6 +91,7 @@ class LocalMail:
                 if known is None:
                     self.insert_mailbox(connection, owner_id, name, role)
         self.follow_names()
+        self.forget_uploads()
         for _, _, folder in self.mailboxes():
             with storage_errors("remove an unfinished download"):
                 for leftover in (folder / "tmp").glob("*"):
@@ -269,6 +273,55 @@ class LocalMail:
                 goal.unlink(missing_ok=True)
                 write_new(goal, path.read_bytes())
         return name
+
+    def take_upload(self, placement_id: int, mailbox_id: int) -> bool:
+        """Copy a message that was made here into a mailbox's folder, durably; False where there is no such message.
+
+        At every try the file has the same name, so that an interrupted one leaves nothing behind. Raises StorageFailed.
+        """
+        row = self._database.one("SELECT upload, flags, received_at FROM placement WHERE id = ?", (placement_id,))
+        target = self._database.one("SELECT directory FROM mailbox WHERE id = ?", (mailbox_id,))
+        if row is None or row[0] is None or target is None:
+            return False
+        source = self._database.home.uploads / row[0]
+        folder = self.folder / target[0]
+        name = f"{row[2]}.U{placement_id}I{self._instance()}.upload{info_suffix(row[1])}"
+        if not source.exists():
+            return False
+        download = Download(folder)
+        try:
+            with storage_errors("write a message to disk"):
+                with source.open("rb") as file:
+                    while block := file.read(_UPLOAD_BLOCK):
+                        download.write(block)
+                size = download.finish()
+                sync_files([download.path])
+                rename(download.path, folder / "cur" / name)
+                sync_folder(folder / "cur")
+        except BaseException:
+            download.discard()
+            raise
+        with self._database.write(durable=False) as connection:
+            connection.execute(
+                "UPDATE message SET raw_size = ? WHERE id = (SELECT message_id FROM placement WHERE id = ?)",
+                (size, placement_id),
+            )
+            connection.execute(
+                "UPDATE placement SET file_mailbox_id = ?, file_name = ?, file_stale = 1 WHERE id = ?",
+                (mailbox_id, name, placement_id),
+            )
+        return True
+
+    def forget_uploads(self) -> None:
+        """Of messages that are in their mailbox's folder: what they were made from goes. Raises StorageFailed."""
+        for placement_id, upload in self._database.all(
+            "SELECT p.id, p.upload FROM placement p JOIN mailbox b ON b.id = p.base_mailbox_id JOIN account a ON a.id = b.account_id"
+            " WHERE p.upload IS NOT NULL AND p.file_name IS NOT NULL AND a.name = ?",
+            (self._account,),
+        ):
+            remove_file(self._database.home, upload)
+            with self._database.write(durable=False) as connection:
+                connection.execute("UPDATE placement SET upload = NULL WHERE id = ?", (placement_id,))
 
     def _instance(self) -> str:
         """What tells the ids of this database from those of one that was rebuilt."""

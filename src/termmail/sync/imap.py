@@ -87,6 +87,7 @@ class ImapSync:
             if status is not None or state.wire_name in statuses:
                 self._sync(state, status, thorough=thorough)
         self.replay()
+        self._work.ingest.place_uploads(self._work.account.name)
         while self._work.ingest.rename_pending():
             self._work.check_stop()
 

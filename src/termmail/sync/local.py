@@ -15,6 +15,7 @@ from termmail.model.operation import (
     Operation,
     RenameMailbox,
     Subscribe,
+    Upload,
 )
 from termmail.store.database import Database
 from termmail.store.journal import Journal
@@ -92,6 +93,13 @@ class LocalSync:
                     return
                 self.mail.place_copy(operation.placement_id, mailbox_id, name)
                 journal.finish_copy(operation, self.mail.next_uid(mailbox_id), UIDVALIDITY)
+            case Upload(mailbox_id=mailbox_id):
+                assert operation.placement_id is not None
+                if not self.mail.take_upload(operation.placement_id, mailbox_id):
+                    journal.end_upload_without_file(operation)
+                    return
+                journal.finish_upload(operation, self.mail.next_uid(mailbox_id), UIDVALIDITY)
+                self.mail.forget_uploads()
             case Expunge():
                 journal.finish_expunge(operation)
             case CreateMailbox(mailbox_id=mailbox_id):

@@ -11,11 +11,12 @@ from termmail.mime.headers import parse_envelope
 from termmail.model.errors import ServerRefused, UnsafeArgument
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.local import MailboxState, OperationSource
-from termmail.model.operation import Copy, Expunge, FlagChange, Move, Operation
+from termmail.model.operation import Copy, Expunge, FlagChange, Move, Operation, Upload
 from termmail.model.remote import CopiedUids, RemoteHeader, Selected, UidRange
 from termmail.sync import plan
 from termmail.sync.mailbox_edits import MailboxEdits
 from termmail.sync.plan import OperationGroup, Placed
+from termmail.sync.uploads import Uploads
 from termmail.sync.work import MailboxRenumbered, Work
 
 _DELETED = FlagSet(Flag.DELETED)
@@ -35,6 +36,7 @@ class Replay:
         self._work = work
         self._renew = renew
         self._mailboxes = MailboxEdits(work)
+        self._uploads = Uploads(work)
         self._left: set[int] = set()
         self._renewed: set[int] = set()
 
@@ -61,6 +63,10 @@ class Replay:
     def _run(self, due: Sequence[Operation]) -> None:
         placed: list[Placed] = []
         for operation in due:
+            if isinstance(operation.payload, Upload):
+                self._work.check_stop()
+                self._uploads.run(operation)
+                continue
             source = self._work.journal.source(operation)
             if source is None:
                 self._work.journal.drop([operation.id])
