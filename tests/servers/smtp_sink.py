@@ -133,6 +133,8 @@ class _Dialogue:
                     self.say("EHLO", usual)
                 case "AUTH":
                     self.auth(line)
+                case "MAIL" if self.sender is not None:
+                    self.tell("503 5.5.1 nested MAIL")
                 case "MAIL":
                     if self.say("MAIL", "250 2.1.0 ok").startswith("250"):
                         self.sender, self.recipients = _path(line), []
@@ -174,12 +176,14 @@ class _Dialogue:
             self.sink.taken.append(
                 Taken(self.sender or "", tuple(self.recipients), b"".join(one + b"\r\n" for one in lines))
             )
-        self.say("dot", "250 2.0.0 taken")
+        self.tell("250 2.0.0 taken" if reply is None else reply)
         self.sender, self.recipients = None, []
 
     def say(self, command: str, usual: str) -> str:
         reply = self.sink.answers(command)
-        said = usual if reply is None else reply
+        return self.tell(usual if reply is None else reply)
+
+    def tell(self, said: str) -> str:
         self.send(said.removesuffix("CLOSE").encode("utf-8") + (b"\r\n" if said != "CLOSE" else b""))
         if said.endswith("CLOSE"):
             raise _Cut

@@ -97,7 +97,10 @@ class SmtpSession:
         if reply.code != 354:
             if reply.ok:
                 raise core.violation("gave an answer to DATA that can't be read")
-            raise core.refusal(reply, "the message")
+            error = core.refusal(reply, "the message")
+            # The server still has the envelope, and would not take another.
+            self._forget()
+            raise error
         stuffer = Stuffer()
         sent = 0
         try:
