@@ -82,6 +82,8 @@ def stage(
             _write_note(home.uploads / f"{name}{_NOTE}", note)
             sync_files([temporary, home.uploads / f"{name}{_NOTE}"])
             rename(temporary, path)
+            # Where a try before this one came as far, both names are the same file, and renaming does nothing.
+            temporary.unlink(missing_ok=True)
             sync_folder(home.uploads)
             return read_staged(home, name, note)
     except BaseException:
