@@ -96,6 +96,7 @@ def _run(
         preset=config.keys.preset,
         rebound=config.keys.bind,
         read_after=config.ui.mark_read_after,
+        compose_settings=config.compose,
         say=note,
     )
 

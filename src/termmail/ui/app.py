@@ -13,7 +13,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import App
@@ -21,6 +21,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
+from termmail.accounts.config import Compose
 from termmail.model.account import Account
 from termmail.model.errors import Retry, TermmailError
 from termmail.model.home import Home
@@ -30,6 +31,9 @@ from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
 from termmail.ui.screens.keyed import Keyed
 from termmail.ui.widgets.pane import Drawn
 from termmail.ui.words import Clock
+
+if TYPE_CHECKING:
+    from termmail.ui.screens.composer import ComposerScreen
 
 _THEME_SETTING = "ui.theme"
 _DEMO = "demo"
@@ -64,6 +68,7 @@ class TermmailApp(App[str], inherit_bindings=False):
         keys: Bindings | None = None,
         clock: Clock | None = None,
         read_after: float = 1.0,
+        compose_settings: Compose | None = None,
     ) -> None:
         """`demo` says that the demo is offered where there is no account; `read_after` are the seconds in view after which a message
         is read, negative for never. Raises StorageFailed, StoreTooNew."""
@@ -74,6 +79,8 @@ class TermmailApp(App[str], inherit_bindings=False):
         self.accounts = tuple(accounts)
         self.offers_demo = demo
         self.read_after = read_after
+        self.compose_settings = compose_settings or Compose()
+        self.composers: list[ComposerScreen] = []
         self.backend = Backend(home, start_engine)
         self._stopped = False
         colourless = "NO_COLOR" in os.environ
@@ -122,6 +129,8 @@ class TermmailApp(App[str], inherit_bindings=False):
         """Write what is left and close the store; once."""
         if not self._stopped:
             self._stopped = True
+            for composer in self.composers:
+                composer.keep_at_the_end()
             self.backend.stop()
 
     # looks
@@ -200,6 +209,7 @@ def run(
     preset: str = "gmail",
     rebound: Mapping[str, Sequence[str]] | None = None,
     read_after: float = 1.0,
+    compose_settings: Compose | None = None,
     say: Callable[[str], None] | None = None,
 ) -> int:
     """Open the mail reader and return when it has ended, with an exit code.
@@ -222,17 +232,22 @@ def run(
         demo=demo_factory is not None,
         keys=bindings(preset, rebound),
         read_after=read_after,
+        compose_settings=compose_settings,
     )
     try:
         with _same_terminal():
             ended = app.run()
         waiting = sum(status.pending_operations for status in app.backend.queries.accounts()) if accounts else 0
+        outbox = len(app.backend.queries.outbox())
     finally:
         app.close_backend()
     if app.fault is not None:
         raise app.fault
     if ended == _DEMO and demo_factory is not None:
         return demo_factory()
+    if outbox and say is not None and ended != _ENDED:
+        what = "1 message waits" if outbox == 1 else f"{outbox:,} messages wait"
+        say(f"{what} in the outbox. `termmail outbox list` says why; an engine or `termmail outbox send` sends them.")
     if waiting and say is not None and ended != _ENDED:
         what = "1 change waits" if waiting == 1 else f"{waiting:,} changes wait"
         say(

@@ -31,7 +31,6 @@ class Command(NamedTuple):
     later: str = ""
 
 
-_WRITING = "Writing mail is not there yet; this version reads."
 _SEARCHING = "Searching is not there yet; n and p find unread messages, T selects by a pattern."
 
 COMMANDS: tuple[Command, ...] = (
@@ -66,13 +65,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("go_archive", "Go to the archive", ("g e",), hint="archive"),
     Command("go_junk", "Go to Junk", ("g !",), hint="junk"),
     Command("go_folder", "Go to a folder", ("g f",), hint="folder"),
-    Command(
-        "go_outbox",
-        "Go to the outbox",
-        ("g o",),
-        hint="outbox",
-        later="There is no outbox yet; this version only reads.",
-    ),
+    Command("go_outbox", "Go to the outbox", ("g o",), hint="outbox"),
     *(
         Command(f"account_{number}", f"Go to account {number}", (f"g {number}", f"alt+{number}"), hint="account")
         for number in range(1, 10)
@@ -99,7 +92,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("save", "Save an attachment", ("S",)),
     Command("pipe", "Pipe to a command", ("|",)),
     Command("clipboard", "Copy an address, a link or the text", ("y",), hint="copy"),
-    Command("sync", "Receive now", ("$", "f5"), hint="receive"),
+    Command("sync", "Send and receive now", ("$", "f5"), hint="send/receive"),
     Command("help", "Keys", ("?",), hint="keys"),
     Command("palette", "All commands", (":", "ctrl+p"), hint="commands"),
     Command("toggle_folders", "Show or hide the folders", ("w f",), hint="folders"),
@@ -117,11 +110,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("folder_delete", "Delete this folder"),
     Command("folder_subscribe", "Subscribe to this folder, or no longer"),
     Command("folder_empty", "Empty this folder for good (Trash, Junk)"),
-    Command("reply", "Reply", ("r",), later=_WRITING),
-    Command("reply_all", "Reply to all", ("a",), later=_WRITING),
-    Command("reply_list", "Reply to the list", ("L",), later=_WRITING),
-    Command("forward", "Forward", ("f",), later=_WRITING),
-    Command("compose", "Compose", ("m", "c"), later=_WRITING),
+    Command("reply", "Reply", ("r",), hint="reply"),
+    Command("reply_all", "Reply to all", ("a",), hint="reply to all"),
+    Command("reply_list", "Reply to the list", ("L",)),
+    Command("forward", "Forward", ("f",), hint="forward"),
+    Command("forward_attached", "Forward as an attachment"),
+    Command("redirect", "Redirect: send on unchanged"),
+    Command("compose", "Compose", ("m", "c"), hint="compose"),
+    Command("edit_draft", "Write on at this draft", ("E",)),
+    Command("edit_as_new", "Edit as a new message"),
     Command("search", "Search", ("/",), later=_SEARCHING),
     Command("filter", "Filter this list", ("\\",), later=_SEARCHING),
     Command("find", "Search in this message", ("ctrl+f",), later="Searching in a message is not there yet."),

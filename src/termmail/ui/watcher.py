@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from termmail.model.errors import TermmailError
 from termmail.model.mailbox import Mailbox
+from termmail.model.outgoing import OutboxItem
 from termmail.model.status import AccountStatus, Request, RequestState
 from termmail.model.view import MailboxPatch
 from termmail.store.queries import Queries
@@ -43,6 +44,13 @@ class StatusChanged:
         return isinstance(other, StatusChanged) and self.__dict__ == other.__dict__
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class OutboxChanged:
+    """What waits to be sent, or failed."""
+
+    def __init__(self, items: list[OutboxItem]) -> None:
+        self.items = items
 
 
 class ListChanged:
@@ -90,6 +98,7 @@ class Watcher:
         self._requests: set[int] = set()
         self._mailboxes_changed = 0
         self._status: StatusChanged | None = None
+        self._outbox: list[OutboxItem] = []
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def start(self, changed: int) -> None:
@@ -190,6 +199,10 @@ class Watcher:
         if status != self._status:
             self._status = status
             self._tell(status)
+        outbox = self._queries.outbox()
+        if outbox != self._outbox:
+            self._outbox = outbox
+            self._tell(OutboxChanged(outbox))
         with self._wake:
             followed = list(self._requests)
         for request_id in followed:

@@ -273,6 +273,9 @@ class Changes:
             result = self._answer(written)
             if result is not None and result.placement_ids:
                 screen.navigation.want(result.placement_ids[0])
+            if result is not None and result.draft_id:
+                screen.composing.taken_back()
+                screen.composing.reopen(result.draft_id)
 
         screen.backend.writer.wish(lambda intents: intents.undo(), done)
 

@@ -146,12 +146,16 @@ class Navigation:
             if not tree.lines:
                 return
             node = tree.lines[tree.cursor]
-            if node.mailbox is not None and node.mailbox.selectable:
+            if node.is_outbox:
+                screen.composing.show_outbox()
+            elif node.mailbox is not None and node.mailbox.selectable:
                 if screen.mailbox is None or screen.mailbox.id != node.mailbox.id:
                     screen.open_mailbox(node.mailbox)
                 screen.set_active(Where.LIST)
             else:
                 self.fold(folded=node.key not in tree.collapsed)
+        elif screen.mailbox is not None and screen.mailbox.role is Role.DRAFTS and screen.model.cursor_id is not None:
+            screen.composing.again(as_new=False)
         elif screen.active is Where.LIST and screen.model.cursor_id is not None:
             screen.set_active(Where.MESSAGE)
             screen.reading.open()
@@ -230,6 +234,8 @@ class Navigation:
         if not tree.lines:
             return
         node = tree.lines[tree.cursor]
+        if node.is_outbox:
+            return
         if not node.has_children and node.mailbox is not None:
             parent = next((place for place in range(tree.cursor, -1, -1) if tree.lines[place].depth < node.depth), None)
             if folded and parent is not None:
@@ -329,7 +335,9 @@ class Navigation:
         screen = self.screen
         screen.folder_tree.move_to(event.position)
         node = screen.folder_tree.lines[event.position]
-        if event.on_arrow or node.mailbox is None:
+        if node.is_outbox:
+            screen.composing.show_outbox()
+        elif event.on_arrow or node.mailbox is None:
             self.fold(folded=node.key not in screen.folder_tree.collapsed)
         elif node.mailbox.selectable:
             screen.open_mailbox(node.mailbox)

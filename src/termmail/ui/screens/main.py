@@ -31,6 +31,7 @@ from termmail.ui.watcher import (
     ListChanged,
     ListLoaded,
     MailboxesChanged,
+    OutboxChanged,
     RequestEnded,
     StatusChanged,
     WatchFailed,
@@ -41,6 +42,7 @@ from termmail.ui.widgets.message_list import MessageList
 from termmail.ui.widgets.message_pane import MessagePane
 from termmail.ui.widgets.panes import Arrangement, Panes, PaneSizes, Splitter
 from termmail.ui.words import folder_path, number
+from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
     from termmail.ui.app import TermmailApp
@@ -58,10 +60,10 @@ _COLLAPSED_SETTING = "ui.collapsed"
 
 _HINTS = {
     Where.LIST: (
-        "open", "archive", "delete", "flag", "toggle_read", "undo", "select", "move", "next_unread", "palette", "help",
+        "open", "reply", "compose", "archive", "delete", "flag", "undo", "select", "move", "next_unread", "palette", "help",
     ),
     Where.MESSAGE: (
-        "read_on", "archive", "delete", "flag", "view_mode", "back", "undo", "next", "clipboard", "palette", "help",
+        "read_on", "reply", "reply_all", "forward", "archive", "delete", "view_mode", "back", "undo", "palette", "help",
     ),
     Where.FOLDERS: ("open", "next_folder", "next_pane", "sync", "go_inbox", "palette", "help"),
 }  # fmt: skip
@@ -81,6 +83,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
 
     def __init__(self, backend: Backend) -> None:
         from termmail.ui.commands.changes import Changes
+        from termmail.ui.commands.composing import Composing
         from termmail.ui.commands.folders import Folders
         from termmail.ui.commands.handing import Handing
         from termmail.ui.commands.navigation import Navigation
@@ -110,8 +113,11 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.handing = Handing(self)
         self.folders = Folders(self)
         self.program = Program(self)
+        self.composing = Composing(self)
         self._commands: dict[str, Callable[[], None]] = {}
-        for part in (self.navigation, self.changes, self.reading, self.handing, self.folders, self.program):
+        for part in (
+            self.navigation, self.changes, self.reading, self.handing, self.folders, self.program, self.composing,
+        ):  # fmt: skip
             self._commands.update(part.commands())
         self._generation = 0
         self._sequence_timer: Timer | None = None
@@ -170,8 +176,15 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         names = self.mail_app.accounts
         if names:
             self.backend.writer.wish(lambda intents: intents.register_accounts(names), for_engine=False)
+        self.backend.writer.wish(lambda intents: intents.recover_drafts(), self._recovered, for_engine=True)
         self.set_interval(1.0, self._every_second)
         self.reading.start()
+
+    def _recovered(self, written: Written) -> None:
+        if written.error is not None:
+            self.say(written.error.sentence, "error")
+        elif isinstance(written.result, list) and written.result:
+            self.say(" ".join(written.result), "warning")
 
     def _tell(self, news: object) -> None:
         self.post_message(self.Told(news))
@@ -330,6 +343,8 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
                 self.reading.body_ready(body)
             case WrittenNews(done=done, written=written):
                 done(written)
+            case OutboxChanged(items=items):
+                self.composing.outbox_changed(items)
             case RequestEnded(request=request):
                 self.program.request_ended(request)
             case WatchFailed(error=error):
@@ -467,8 +482,9 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             engine_sentence=self.backend.engine.sentence if self.backend.engine is not None else "",
             several=len(self.statuses) > 1,
         )
+        waiting = " · ".join(words for words in (self.composing.words(), line.waiting) if words)
         self.status_line.show(
-            account=line.account, state=line.state, tone=line.tone, progress=line.progress, waiting=line.waiting
+            account=line.account, state=line.state, tone=line.tone, progress=line.progress, waiting=waiting
         )
 
     def show_hints(self) -> None:
@@ -515,6 +531,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             self.message_list.forget_drawn()
             self.message_list.touch()
         self._open_first()
+        self.composing.tick()
         self.show_status()
 
     def leave(self) -> None:

@@ -26,6 +26,7 @@ _KIND_WORDS = {
     "RenameMailbox": "a folder's new name",
     "DeleteMailbox": "a folder's deletion",
     "Subscribe": "a subscription",
+    "Upload": "a draft or a sent copy",
 }
 
 
@@ -43,9 +44,10 @@ class ProblemsPane(Pane):
 
     DEFAULT_CSS = "ProblemsPane { height: 1fr; background: $surface; }"
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, entries: list[Entry], empty_words: str = "Nothing went wrong lately.") -> None:
         super().__init__()
         self.entries = entries
+        self._empty_words = empty_words
         self.cursor = 0
         self._lines: list[tuple[int, str, str]] = []
 
@@ -88,7 +90,7 @@ class ProblemsPane(Pane):
             pen = self.pen()
             if y == 0:
                 pen.space(2)
-                pen.put("Nothing went wrong lately.", look.text)
+                pen.put(self._empty_words, look.text)
             return self.ended(pen, y)
         if place >= len(self._lines):
             return self.ended(self.pen(), y)

@@ -18,6 +18,8 @@ from termmail.ui.widgets.pane import Pane, look_for
 from termmail.ui.words import folder_name
 
 _DEEPEST_SHOWN = 8
+_OUTBOX_PATH = "\0outbox"
+"""No mailbox has a NUL in its name."""
 _ROLES = (
     Role.INBOX,
     Role.FLAGGED,
@@ -41,6 +43,11 @@ class Node(msgspec.Struct, frozen=True):
     depth: int = 0
     has_children: bool = False
     unread_below: int = 0
+
+    @property
+    def is_outbox(self) -> bool:
+        """Whether this is the line for what waits to be sent."""
+        return self.path == _OUTBOX_PATH
 
     @property
     def key(self) -> str:
@@ -145,6 +152,13 @@ class FolderTree(Pane):
         self.lines: list[Node] = []
         self.cursor = 0
         self.chosen: int | None = None
+        self._outbox = (0, False)
+
+    def set_outbox(self, count: int, *, failed: bool) -> None:
+        """A line at the top while something waits to be sent, marked where it can't be."""
+        if (count, failed) != self._outbox:
+            self._outbox = (count, failed)
+            self.rebuild()
 
     def set_accounts(self, accounts: Sequence[AccountStatus], *, work_offline: bool) -> None:
         before = [status.account for status in self.accounts]
@@ -189,7 +203,10 @@ class FolderTree(Pane):
     def rebuild(self) -> None:
         """Lay the tree out anew; the cursor stays on its line."""
         key = self.lines[self.cursor].key if self.cursor < len(self.lines) else ""
-        self.lines = tree_lines([status.account for status in self.accounts], self.mailboxes.values(), self.collapsed)
+        outbox = [Node("", name="Outbox", path=_OUTBOX_PATH)] if self._outbox[0] else []
+        self.lines = outbox + tree_lines(
+            [status.account for status in self.accounts], self.mailboxes.values(), self.collapsed
+        )
         self.cursor = next((place for place, node in enumerate(self.lines) if node.key == key), 0)
         self.set_line_count(len(self.lines))
         self.show_cursor()
@@ -254,11 +271,24 @@ class FolderTree(Pane):
         elif node.mailbox is not None and node.mailbox.id == self.chosen:
             ground = look.cursor_idle
         pen = self.pen(ground)
-        if node.mailbox is None:
+        if node.is_outbox:
+            self._waiting(pen)
+        elif node.mailbox is None:
             self._account(pen, node)
         else:
             self._mailbox(pen, node, node.mailbox)
         return self.ended(pen, y)
+
+    def _waiting(self, pen: Pen) -> None:
+        look = look_for(self)
+        count, failed = self._outbox
+        pen.space()
+        pen.put("!" if failed else "↑", look.error if failed else look.accent)
+        pen.space()
+        words = f"{count:,}"
+        pen.field("Outbox", look.error if failed else look.bright, pen.left - len(words) - 2)
+        pen.space(pen.left - len(words) - 1)
+        pen.put(words, look.error if failed else look.accent_bold)
 
     def _account(self, pen: Pen, node: Node) -> None:
         look = look_for(self)

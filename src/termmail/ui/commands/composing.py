@@ -1,0 +1,249 @@
+"""Writing: new mail, replies, forwards, drafts to be continued, and what becomes of what was sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from termmail.mime.replying import ReplyKind
+from termmail.model.account import Account
+from termmail.model.message import MessageRow
+from termmail.model.outgoing import OutboxItem, OutboxState
+from termmail.model.view import IntentResult
+from termmail.ui.text import one_line
+from termmail.ui.writer import Written
+
+if TYPE_CHECKING:
+    from termmail.ui.screens.composer import Composed
+    from termmail.ui.screens.main import MainScreen
+    from termmail.ui.writing import Writing
+
+_TELL_SECONDS = 120.0
+
+
+class Composing:
+    """Commands that open the composer or the outbox."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self.screen = screen
+        self.outbox: list[OutboxItem] = []
+        self._sent: dict[int, float] = {}
+        self._failed: set[int] = set()
+        self._counting = 0.0
+
+    def commands(self) -> dict[str, Callable[[], None]]:
+        return {
+            "compose": self.compose,
+            "reply": lambda: self.reply(ReplyKind.SENDER),
+            "reply_all": lambda: self.reply(ReplyKind.ALL),
+            "reply_list": lambda: self.reply(ReplyKind.LIST),
+            "forward": lambda: self.forward(inline=True),
+            "forward_attached": lambda: self.forward(inline=False),
+            "edit_as_new": lambda: self.again(as_new=True),
+            "edit_draft": lambda: self.again(as_new=False),
+            "redirect": self.redirect,
+            "go_outbox": self.show_outbox,
+        }
+
+    # what to begin with
+
+    def _account(self, name: str | None = None) -> Account | None:
+        accounts = self.screen.mail_app.accounts
+        wanted = name or (self.screen.mailbox.account if self.screen.mailbox is not None else "")
+        return next((one for one in accounts if one.name == wanted), accounts[0] if accounts else None)
+
+    def _row(self) -> MessageRow | None:
+        screen = self.screen
+        row = screen.model.row_of(screen.model.cursor_id) if screen.model.cursor_id is not None else None
+        if row is None:
+            screen.say("There is no message here.")
+        return row
+
+    def _open(self, begin: Callable[[], Writing]) -> None:
+        """Have a draft made, in the writer's thread, and open it."""
+        screen = self.screen
+
+        def done(written: Written) -> None:
+            if written.error is not None:
+                screen.say(written.error.sentence, "error")
+                return
+            self.show(written.result)  # type: ignore[arg-type]
+
+        screen.backend.writer.wish(lambda intents: begin(), done, for_engine=False)
+
+    def show(self, open_: Writing) -> None:
+        """The composer on a draft that is open."""
+        from termmail.ui.screens.composer import ComposerScreen
+
+        self.screen.app.push_screen(ComposerScreen(open_, self.screen.mail_app.accounts), self._composed)
+
+    def compose(self) -> None:
+        from termmail.ui import writing
+
+        account = self._account()
+        if account is None:
+            self.screen.say("There is no account to write from.")
+            return
+        screen = self.screen
+        self._open(lambda: writing.begin_new(screen.backend.home, screen.queries, account))
+
+    def reply(self, kind: ReplyKind) -> None:
+        from termmail.ui import writing
+
+        row = self._row()
+        account = self._account(row.account) if row is not None else None
+        if row is None or account is None:
+            return
+        screen = self.screen
+        self._open(lambda: writing.begin_reply(screen.backend.home, screen.queries, account, row.id, kind))
+
+    def forward(self, *, inline: bool) -> None:
+        from termmail.ui import writing
+
+        row = self._row()
+        account = self._account(row.account) if row is not None else None
+        if row is None or account is None:
+            return
+        screen = self.screen
+        self._open(lambda: writing.begin_forward(screen.backend.home, screen.queries, account, row.id, inline=inline))
+
+    def again(self, *, as_new: bool) -> None:
+        """Write on at a draft, or begin a new message with what another one has."""
+        from termmail.ui import writing
+
+        row = self._row()
+        account = self._account(row.account) if row is not None else None
+        if row is None or account is None:
+            return
+        screen = self.screen
+        self._open(lambda: writing.begin_again(screen.backend.home, screen.queries, account, row.id, as_new=as_new))
+
+    def reopen(self, draft_id: str) -> None:
+        """A draft that was taken back."""
+        from termmail.ui import writing
+
+        screen = self.screen
+        self._open(lambda: writing.reopen(screen.backend.home, screen.queries, draft_id))
+
+    def redirect(self) -> None:
+        """Send the message on as it is."""
+        from termmail.model.message import Address
+        from termmail.ui.screens.ask import Prompt
+
+        row = self._row()
+        account = self._account(row.account) if row is not None else None
+        if row is None or account is None:
+            return
+        screen = self.screen
+        sender = account.all_identities[0]
+        at = screen.mail_app.compose_settings.undo_seconds
+
+        def done(written: Written) -> None:
+            if written.error is not None:
+                screen.say(written.error.sentence, "error")
+            elif isinstance(written.result, IntentResult):
+                self._follow(written.result, time.time() + at)
+
+        def typed(to: str | None) -> None:
+            if not to:
+                return
+            raw = screen.queries.raw(row.id)
+            if raw is None:
+                screen.say("The message is not here yet. Open it first, then it comes down.")
+                return
+            screen.backend.writer.wish(
+                lambda intents: intents.redirect(
+                    account.name, raw, sender=Address(sender.name, sender.address), to=to, at=time.time() + at
+                ),
+                done,
+            )
+
+        screen.app.push_screen(Prompt("Redirect to", note="It goes on unchanged, in your name as its sender."), typed)
+
+    # what became of it
+
+    def _composed(self, composed: Composed | None) -> None:
+        if composed is None:
+            return
+        if composed.result.outbox_id is not None:
+            self._follow(composed.result, composed.at)
+            return
+        undo = self.screen.mail_app.keys.shown("undo")
+        result = composed.result
+        self.screen.say(f"{result.sentence} {undo} undoes it." if result.undoable and undo else result.sentence)
+
+    def _follow(self, result: IntentResult, at: float) -> None:
+        assert result.outbox_id is not None
+        self._sent[result.outbox_id] = time.time()
+        self._counting = at
+        self._sentence = result.sentence.removesuffix(".")
+        self.tick()
+
+    def tick(self) -> None:
+        """Every second: count down while sending can be taken back."""
+        left = self._counting - time.time()
+        if self._counting and left > 0:
+            undo = self.screen.mail_app.keys.shown("undo")
+            when = f"in {left:.0f} s" if left < 90 else self.screen.clock.full(int(self._counting))
+            self.screen.say(f"{self._sentence} {when}. {undo} takes it back.")
+            if left >= 90:
+                self._counting = 0.0
+        elif self._counting:
+            self._counting = 0.0
+            self.screen.say(f"{self._sentence} …")
+
+    def taken_back(self) -> None:
+        """Nothing is counted down any more."""
+        self._counting = 0.0
+
+    def outbox_changed(self, items: list[OutboxItem]) -> None:
+        """The store's news of the outbox."""
+        self.outbox = items
+        screen = self.screen
+        here = {item.id: item for item in items}
+        now = time.time()
+        for outbox_id, since in list(self._sent.items()):
+            item = here.get(outbox_id)
+            if item is None:
+                del self._sent[outbox_id]
+                filed = screen.queries.outbox_item(outbox_id)
+                if filed is not None:
+                    self._counting = 0.0
+                    screen.say(f"Sent to {_first(filed)}.")
+            elif now - since > _TELL_SECONDS and item.state is OutboxState.QUEUED:
+                del self._sent[outbox_id]
+        for item in items:
+            if item.state in (OutboxState.FAILED, OutboxState.UNKNOWN) and item.id not in self._failed:
+                self._failed.add(item.id)
+                key = screen.mail_app.keys.shown("go_outbox")
+                screen.say(f"{one_line(item.sentence)} {key} shows it.", "error")
+        self._failed &= set(here)
+        screen.folder_tree.set_outbox(
+            len(items), failed=any(item.state in (OutboxState.FAILED, OutboxState.UNKNOWN) for item in items)
+        )
+        screen.show_status()
+
+    def words(self) -> str:
+        """For the status line; empty where nothing waits."""
+        failed = sum(item.state in (OutboxState.FAILED, OutboxState.UNKNOWN) for item in self.outbox)
+        waiting = len(self.outbox) - failed
+        parts = [f"{waiting} to be sent"] if waiting else []
+        if failed:
+            parts.append(f"{failed} not sent")
+        return " · ".join(parts)
+
+    def show_outbox(self) -> None:
+        from termmail.ui.screens.outbox import OutboxScreen
+
+        def ended(result: IntentResult | None) -> None:
+            if result is not None and result.draft_id:
+                self.reopen(result.draft_id)
+
+        self.screen.app.push_screen(OutboxScreen(self.screen.backend, self.screen.clock), ended)
+
+
+def _first(item: OutboxItem) -> str:
+    first = one_line(item.recipients[0].address) if item.recipients else "nobody"
+    others = len(item.recipients) - 1
+    return f"{first} and {others} more" if others > 0 else first
