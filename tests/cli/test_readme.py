@@ -70,6 +70,7 @@ def test_every_exit_code_is_there() -> None:
         ("`sync`", shapes.SyncShape),
         ("`flag`", shapes.ResultShape),
         ("`problems`", shapes.ProblemShape),
+        ("`send`", shapes.OutboxShape),
     ],
 )
 def test_every_key_is_there(command: str, shape: type[msgspec.Struct]) -> None:

@@ -56,7 +56,7 @@ def _settings(command: Command) -> Command:
                 type=HostPort(),
                 help="Instead of --imap, the POP3 server: mail is downloaded to this computer; port 995, or 110 without TLS.",
             ),
-            click.option("--smtp", type=HostPort(), help="The server for sending; kept for when termmail sends mail."),
+            click.option("--smtp", type=HostPort(), help="The server for sending; port 465, or 587 without TLS."),
             click.option(
                 "--imap-security", type=_SECURITY, help="tls (the default), starttls, or none on this computer."
             ),

@@ -18,11 +18,12 @@ from termmail.model.message import MessageRow
 from termmail.model.view import IntentResult
 
 
-def _once(context: click.Context, parameter: click.Parameter, value: tuple[int, ...]) -> tuple[int, ...]:
+def once(context: click.Context, parameter: click.Parameter, value: tuple[int, ...]) -> tuple[int, ...]:
+    """Each ID once, in the order given."""
     return tuple(dict.fromkeys(value))
 
 
-_ids = click.argument("ids", metavar="ID...", type=MessageId(), nargs=-1, required=True, callback=_once)
+_ids = click.argument("ids", metavar="ID...", type=MessageId(), nargs=-1, required=True, callback=once)
 # With any number of IDs before it, what is being typed may be the mailbox already.
 _ids_then_mailbox = click.argument(
     "ids",
@@ -30,7 +31,7 @@ _ids_then_mailbox = click.argument(
     type=MessageId(),
     nargs=-1,
     required=True,
-    callback=_once,
+    callback=once,
     shell_complete=complete_mailbox,
 )
 

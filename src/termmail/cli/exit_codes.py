@@ -14,10 +14,12 @@ class ExitCode(enum.IntEnum):
     USAGE = 64
     DATA = 65
     NO_INPUT = 66
+    NO_USER = 67
     UNAVAILABLE = 69
     SOFTWARE = 70
     CANNOT_CREATE = 73
     TRY_LATER = 75
+    UNKNOWN = 76
     REFUSED = 77
     CONFIG = 78
     INTERRUPTED = 130
@@ -43,6 +45,7 @@ _CODES: tuple[tuple[type[errors.TermmailError], ExitCode], ...] = (
     (errors.UnsafeArgument, ExitCode.USAGE),
     (errors.StorageFailed, ExitCode.CANNOT_CREATE),
     (errors.MessageTooLarge, ExitCode.DATA),
+    (errors.Unsendable, ExitCode.DATA),
     (errors.StoreTooNew, ExitCode.CONFIG),
     (errors.ProtocolViolation, ExitCode.UNAVAILABLE),
     (errors.ServerRefused, ExitCode.UNAVAILABLE),

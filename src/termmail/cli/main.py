@@ -37,8 +37,11 @@ _COMMANDS = {
     "mailbox": "mailboxes:mailbox",
     "mailboxes": "mailboxes:mailboxes",
     "move": "edits:move",
+    "outbox": "outbox:outbox",
     "problems": "maintenance:problems",
     "reindex": "maintenance:reindex",
+    "send": "sending:send",
+    "sendmail": "sending:sendmail",
     "show": "show:show",
     "sync": "sync:sync",
     "undo": "edits:undo",
@@ -83,7 +86,7 @@ def _set_home(context: click.Context, parameter: click.Parameter, value: str | N
 @pass_session
 @click.pass_context
 def cli(context: click.Context, session: Session, as_json: bool) -> int | None:
-    """Read e-mail in the terminal. Without a command it opens the mail reader.
+    """Read and write e-mail in the terminal. Without a command it opens the mail reader.
 
     IDs are the numbers that `termmail list` prints. Changes are made here at once and reach the server through the running mail reader
     or the next `termmail sync`.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from termmail.accounts import credentials
+from termmail.cli.session import Session
 from termmail.model.account import Account, CredentialKind
 from termmail.model.secret import Secret
+from termmail.model.status import ConnectionState
 
 
 def read_password(prompt: str) -> Secret:
@@ -34,3 +37,24 @@ def ask_password(account: Account, *, from_stdin: bool) -> None:
     """
     if from_stdin or (account.credential.kind is CredentialKind.SESSION and sys.stdin.isatty()):
         credentials.remember(account.name, read_password(f"Password of {account.user} at {account.incoming.host}"))
+
+
+def give_passwords(session: Session, accounts: Sequence[Account], *, from_pipe: bool) -> None:
+    """Ask for the passwords that are asked for each time, unless an engine that runs has them already."""
+    asked = [account for account in accounts if account.credential.kind is CredentialKind.SESSION]
+    if not asked or not (from_pipe or sys.stdin.isatty()):
+        return
+    from termmail.engine.hardening import harden
+    from termmail.engine.lock import engine_runs
+    from termmail.engine.socket import send_password
+
+    harden()
+    running = engine_runs(session.home)
+    for account in asked:
+        status = session.queries.account_status(account.name)
+        if running and not from_pipe and status is not None and status.state is ConnectionState.ONLINE:
+            continue
+        secret = read_password(f"Password of {account.user} at {account.incoming.host}")
+        credentials.remember(account.name, secret)
+        if running:
+            send_password(session.home, account.name, secret)

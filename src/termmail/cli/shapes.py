@@ -124,6 +124,31 @@ class ProblemShape(msgspec.Struct, frozen=True):
     detail: str
 
 
+class OutboxRecipientShape(msgspec.Struct, frozen=True):
+    """One recipient of a message that goes out; `state` is waiting, accepted or refused, `reply` what the server said."""
+
+    address: str
+    state: str
+    reply: str
+
+
+class OutboxShape(msgspec.Struct, frozen=True):
+    """One message on its way out. `next` is null where it waits for somebody, or for nothing."""
+
+    id: int
+    account: str
+    state: str
+    sender: str
+    recipients: list[OutboxRecipientShape]
+    subject: str
+    message_id: str
+    size: int
+    created: str | None
+    next: str | None
+    attempts: int
+    sentence: str
+
+
 def addresses(found: tuple[Address, ...]) -> list[AddressShape]:
     return [AddressShape(address.name, address.address) for address in found]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,10 +9,10 @@ import click
 from termmail.cli.completions import complete_account, complete_mailbox
 from termmail.cli.exit_codes import CommandError, ExitCode, exit_code
 from termmail.cli.output import for_one_try, note, say, say_json
+from termmail.cli.passwords import give_passwords
 from termmail.cli.session import NO_ACCOUNT, Session, json_option, pass_session
 from termmail.cli.shapes import SyncShape
-from termmail.model.account import Account, CredentialKind
-from termmail.model.status import ConnectionState
+from termmail.model.account import CredentialKind
 
 if TYPE_CHECKING:
     from termmail.engine.oneshot import AccountReport, SyncReport
@@ -42,7 +41,7 @@ def sync(session: Session, account_names: tuple[str, ...], mailbox_name: str | N
     from termmail.cli.progress import Progress
     from termmail.engine.oneshot import sync_once
 
-    _give_passwords(session, chosen, from_pipe=password_stdin)
+    give_passwords(session, chosen, from_pipe=password_stdin)
     with Progress() as progress:
         report = sync_once(session.home, chosen, mailbox=mailbox_name, on_progress=progress.show, all_accounts=everyone)
     if session.as_json:
@@ -56,29 +55,6 @@ def sync(session: Session, account_names: tuple[str, ...], mailbox_name: str | N
     if errors:
         return exit_code(errors[0])
     return ExitCode.TRY_LATER if any(one.pending for one in report.accounts) else ExitCode.OK
-
-
-def _give_passwords(session: Session, accounts: tuple[Account, ...], *, from_pipe: bool) -> None:
-    """Ask for the passwords that are asked for each time, unless an engine that runs has them already."""
-    asked = [account for account in accounts if account.credential.kind is CredentialKind.SESSION]
-    if not asked or not (from_pipe or sys.stdin.isatty()):
-        return
-    from termmail.accounts import credentials
-    from termmail.cli.passwords import read_password
-    from termmail.engine.hardening import harden
-    from termmail.engine.lock import engine_runs
-    from termmail.engine.socket import send_password
-
-    harden()
-    running = engine_runs(session.home)
-    for account in asked:
-        status = session.queries.account_status(account.name)
-        if running and not from_pipe and status is not None and status.state is ConnectionState.ONLINE:
-            continue
-        secret = read_password(f"Password of {account.user} at {account.incoming.host}")
-        credentials.remember(account.name, secret)
-        if running:
-            send_password(session.home, account.name, secret)
 
 
 def _sentence(report: AccountReport) -> str:
