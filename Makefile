@@ -3,6 +3,8 @@
 PYTHON ?= python3
 UV     ?= $(shell command -v uv 2>/dev/null)
 ARGS   ?=
+# Tests that run at the same time: most of them wait for a server.
+JOBS   ?= 3
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -24,10 +26,10 @@ demo: $(VENV)/.stamp
 	$(BIN)/termmail demo $(ARGS)
 
 test: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-full: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest --full $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --full $(ARGS)
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

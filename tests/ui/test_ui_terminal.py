@@ -127,6 +127,36 @@ def engine_ended(home: Path) -> bool:
     return True
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_what_is_typed_is_kept(home: Path, terminals: list[Terminal], how: signal.Signals) -> None:
+    """O9: at a signal the draft goes to Drafts; where nothing could be done any more the next start does it, and says so."""
+    terminal = Terminal(home)
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    terminal.send(b"m")
+    terminal.wait_for(b"New message")
+    terminal.send(b"bob@demo.example\t\t\tLunch\tHalf past twel")
+    terminal.wait_for(b"twel")
+    drafts = Home.under(home).drafts
+    if how is signal.SIGKILL:
+        deadline = time.monotonic() + _PATIENCE
+        while not any(b"twel" in draft.read_bytes() for draft in drafts.glob("*/draft.json")):
+            assert time.monotonic() < deadline
+            terminal.read(0.1)
+    os.kill(terminal.pid, how)
+    terminal.end()
+    assert engine_ended(home)
+    if how is signal.SIGKILL:
+        terminal = Terminal(home)
+        terminals.append(terminal)
+        terminal.wait_for(b"Drafts")
+        terminal.wait_for(b"Recovered")
+        terminal.send(b"q")
+        terminal.end()
+    kept = [path.read_bytes() for path in Home.under(home).uploads.iterdir() if path.is_file()]
+    assert [b"Half past twel" in raw for raw in kept if b"Subject: Lunch" in raw] == [True]
+
+
 @pytest.mark.parametrize("how", ["key", signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_it_leaves_the_terminal_as_it_was(home: Path, terminals: list[Terminal], how: str | signal.Signals) -> None:
     """And its engine ends with it."""

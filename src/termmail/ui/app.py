@@ -34,6 +34,7 @@ from termmail.ui.words import Clock
 
 if TYPE_CHECKING:
     from termmail.ui.screens.composer import ComposerScreen
+    from termmail.ui.writing import Beginning
 
 _THEME_SETTING = "ui.theme"
 _DEMO = "demo"
@@ -69,8 +70,10 @@ class TermmailApp(App[str], inherit_bindings=False):
         clock: Clock | None = None,
         read_after: float = 1.0,
         compose_settings: Compose | None = None,
+        begin: Beginning | None = None,
     ) -> None:
-        """`demo` says that the demo is offered where there is no account; `read_after` are the seconds in view after which a message
+        """`begin` is the message to write, with which the app ends; `demo`
+        says that the demo is offered where there is no account; `read_after` are the seconds in view after which a message
         is read, negative for never. Raises StorageFailed, StoreTooNew."""
         self.fault: BaseException | None = None
         self.look: Look = look_of(DARK)
@@ -80,6 +83,8 @@ class TermmailApp(App[str], inherit_bindings=False):
         self.offers_demo = demo
         self.read_after = read_after
         self.compose_settings = compose_settings or Compose()
+        self.begin = begin
+        self.farewell = ""
         self.composers: list[ComposerScreen] = []
         self.backend = Backend(home, start_engine)
         self._stopped = False
@@ -129,9 +134,11 @@ class TermmailApp(App[str], inherit_bindings=False):
         """Write what is left and close the store; once."""
         if not self._stopped:
             self._stopped = True
-            for composer in self.composers:
-                composer.keep_at_the_end()
-            self.backend.stop()
+            try:
+                for composer in self.composers:
+                    composer.keep_at_the_end()
+            finally:
+                self.backend.stop()
 
     # looks
 
@@ -210,13 +217,15 @@ def run(
     rebound: Mapping[str, Sequence[str]] | None = None,
     read_after: float = 1.0,
     compose_settings: Compose | None = None,
+    begin: Beginning | None = None,
     say: Callable[[str], None] | None = None,
 ) -> int:
     """Open the mail reader and return when it has ended, with an exit code.
 
     `start_engine` starts the engine as a child and is called in a thread after the first frame. `demo_factory` runs the demo,
     offered where there is no account. `preset` and `rebound` choose the keys (`keymap.bindings`). `read_after` are the seconds in view
-    after which a message is read, negative for never. `say` is told in one sentence
+    after which a message is read, negative for never. `begin` opens the composer, and the app ends
+    with it. `say` is told in one sentence
     what still waits for the network, when the terminal is restored. Raises NoTerminal, StorageFailed, StoreTooNew; and what
     nobody foresaw, when the terminal is restored: the caller tells and logs it, without local variables.
     """
@@ -233,6 +242,7 @@ def run(
         keys=bindings(preset, rebound),
         read_after=read_after,
         compose_settings=compose_settings,
+        begin=begin,
     )
     try:
         with _same_terminal():
@@ -245,6 +255,10 @@ def run(
         raise app.fault
     if ended == _DEMO and demo_factory is not None:
         return demo_factory()
+    if begin is not None:
+        if app.farewell and say is not None:
+            say(app.farewell)
+        return 0
     if outbox and say is not None and ended != _ENDED:
         what = "1 message waits" if outbox == 1 else f"{outbox:,} messages wait"
         say(f"{what} in the outbox. `termmail outbox list` says why; an engine or `termmail outbox send` sends them.")

@@ -29,7 +29,17 @@ class Writing(msgspec.Struct, frozen=True):
     people: tuple[Correspondent, ...] = ()
 
 
-def begin_new(home: Home, queries: Queries, account: Account, asked: Mailto | None = None) -> Writing:
+class Beginning(msgspec.Struct, frozen=True):
+    """What to write when the app starts: what a mailto: URL asks for, from which account (the first by default), and files."""
+
+    asked: Mailto
+    account: str | None = None
+    attach: tuple[Path, ...] = ()
+
+
+def begin_new(
+    home: Home, queries: Queries, account: Account, asked: Mailto | None = None, files: Sequence[Path] = ()
+) -> Writing:
     """An empty draft from the account's own address, or one that a mailto: URL fills. Raises StorageFailed."""
     identity = account.all_identities[0]
     wanted = asked or Mailto()
@@ -45,7 +55,15 @@ def begin_new(home: Home, queries: Queries, account: Account, asked: Mailto | No
         references=(wanted.in_reply_to,) if wanted.in_reply_to else (),
         body=wanted.body + replying.signature_block(identity),
     )
-    return Writing(DraftFolder.create(home, draft), draft, people=tuple(queries.correspondents()))
+    folder = DraftFolder.create(home, draft)
+    if files:
+        try:
+            draft = msgspec.structs.replace(draft, attachments=attach(folder, files, lambda words: None))
+            folder.save(draft)
+        except BaseException:
+            folder.release()
+            raise
+    return Writing(folder, draft, people=tuple(queries.correspondents()))
 
 
 def begin_reply(home: Home, queries: Queries, account: Account, placement_id: int, kind: ReplyKind) -> Writing:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 
 from termmail.mime.replying import ReplyKind
 from termmail.model.account import Account
-from termmail.model.message import MessageRow
+from termmail.model.message import BodyState, MessageRow
 from termmail.model.outgoing import OutboxItem, OutboxState
+from termmail.model.status import Request, RequestState
 from termmail.model.view import IntentResult
+from termmail.ui.screens.keyed import hand_key
 from termmail.ui.text import one_line
+from termmail.ui.words import size
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
+    from termmail.mime.mailto import Mailto
     from termmail.ui.screens.composer import Composed
     from termmail.ui.screens.main import MainScreen
-    from termmail.ui.writing import Writing
+    from termmail.ui.writing import Beginning, Writing
 
 _TELL_SECONDS = 120.0
 
@@ -31,6 +35,7 @@ class Composing:
         self._sent: dict[int, float] = {}
         self._failed: set[int] = set()
         self._counting = 0.0
+        self._awaited: dict[int, Callable[[], None]] = {}
 
     def commands(self) -> dict[str, Callable[[], None]]:
         return {
@@ -60,16 +65,54 @@ class Composing:
             screen.say("There is no message here.")
         return row
 
+    def _when_here(self, row: MessageRow, then: Callable[[], None]) -> None:
+        """Do something with the whole message, which comes down first if it has to."""
+        screen = self.screen
+        if row.body_state is BodyState.PRESENT:
+            then()
+            return
+        if screen.work_offline:
+            screen.say("The text of this message is not here, and you work offline.")
+            return
+
+        def asked(written: Written) -> None:
+            if written.error is not None:
+                screen.say(written.error.sentence, "error")
+            elif isinstance(written.result, int):
+                self._awaited[written.result] = then
+                screen.backend.watcher.follow(written.result)
+
+        screen.say(f"Fetching the message ({size(row.size)}) …")
+        screen.backend.writer.wish(lambda intents: intents.request_body(row.id), asked)
+
+    def request_ended(self, request: Request) -> None:
+        """A message that was asked for is here, or could not be had."""
+        then = self._awaited.pop(request.id, None)
+        if then is None or self.screen.app.screen is not self.screen:
+            return
+        if request.state is RequestState.FAILED:
+            self.screen.say(one_line(request.sentence), "error")
+        else:
+            self.screen.say("")
+            then()
+
     def _open(self, begin: Callable[[], Writing]) -> None:
         """Have a draft made, in the writer's thread, and open it."""
         screen = self.screen
 
         def done(written: Written) -> None:
+            held = screen.end_hold()
             if written.error is not None:
                 screen.say(written.error.sentence, "error")
+                if screen.mail_app.begin is not None:
+                    screen.mail_app.farewell = written.error.sentence
+                    screen.app.exit("")
                 return
             self.show(written.result)  # type: ignore[arg-type]
+            for event in held:
+                hand_key(screen.app.screen, event)
 
+        screen.hold()
         screen.backend.writer.wish(lambda intents: begin(), done, for_engine=False)
 
     def show(self, open_: Writing) -> None:
@@ -88,6 +131,28 @@ class Composing:
         screen = self.screen
         self._open(lambda: writing.begin_new(screen.backend.home, screen.queries, account))
 
+    def begin(self, beginning: Beginning) -> None:
+        """Write what the program was started for."""
+        from termmail.ui import writing
+
+        account = self._account(beginning.account)
+        screen = self.screen
+        if account is not None:
+            self._open(
+                lambda: writing.begin_new(
+                    screen.backend.home, screen.queries, account, beginning.asked, beginning.attach
+                )
+            )
+
+    def write_to(self, asked: Mailto) -> None:
+        """A mailto: link of the message that is shown."""
+        from termmail.ui import writing
+
+        account = self._account()
+        screen = self.screen
+        if account is not None:
+            self._open(lambda: writing.begin_new(screen.backend.home, screen.queries, account, asked))
+
     def reply(self, kind: ReplyKind) -> None:
         from termmail.ui import writing
 
@@ -96,7 +161,10 @@ class Composing:
         if row is None or account is None:
             return
         screen = self.screen
-        self._open(lambda: writing.begin_reply(screen.backend.home, screen.queries, account, row.id, kind))
+        self._when_here(
+            row,
+            lambda: self._open(lambda: writing.begin_reply(screen.backend.home, screen.queries, account, row.id, kind)),
+        )
 
     def forward(self, *, inline: bool) -> None:
         from termmail.ui import writing
@@ -106,7 +174,12 @@ class Composing:
         if row is None or account is None:
             return
         screen = self.screen
-        self._open(lambda: writing.begin_forward(screen.backend.home, screen.queries, account, row.id, inline=inline))
+        self._when_here(
+            row,
+            lambda: self._open(
+                lambda: writing.begin_forward(screen.backend.home, screen.queries, account, row.id, inline=inline)
+            ),
+        )
 
     def again(self, *, as_new: bool) -> None:
         """Write on at a draft, or begin a new message with what another one has."""
@@ -117,7 +190,12 @@ class Composing:
         if row is None or account is None:
             return
         screen = self.screen
-        self._open(lambda: writing.begin_again(screen.backend.home, screen.queries, account, row.id, as_new=as_new))
+        self._when_here(
+            row,
+            lambda: self._open(
+                lambda: writing.begin_again(screen.backend.home, screen.queries, account, row.id, as_new=as_new)
+            ),
+        )
 
     def reopen(self, draft_id: str) -> None:
         """A draft that was taken back."""
@@ -159,12 +237,24 @@ class Composing:
                 done,
             )
 
-        screen.app.push_screen(Prompt("Redirect to", note="It goes on unchanged, in your name as its sender."), typed)
+        prompt = Prompt("Redirect to", note="It goes on unchanged, in your name as its sender.")
+
+        def ask() -> None:
+            screen.app.push_screen(prompt, typed)
+
+        self._when_here(row, ask)
 
     # what became of it
 
     def _composed(self, composed: Composed | None) -> None:
         if composed is None:
+            return
+        app = self.screen.mail_app
+        if app.begin is not None:
+            item = composed.result.outbox_id
+            takes_back = f" `termmail outbox cancel {item}` takes it back." if item is not None else ""
+            app.farewell = composed.result.sentence + takes_back
+            app.exit("")
             return
         if composed.result.outbox_id is not None:
             self._follow(composed.result, composed.at)

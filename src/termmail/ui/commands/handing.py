@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from termmail.mime.links import host_of
-from termmail.mime.safe_text import safe_text
+from termmail.mime.mailto import parse_mailto
 from termmail.model.errors import TermmailError
 from termmail.model.message import BodyState
 from termmail.ui import pipes
@@ -77,9 +77,7 @@ class Handing:
             return
         url = rendered.links[place]
         if url.lower().startswith("mailto:"):
-            address = host_of(url)
-            screen.app.copy_to_clipboard(safe_text(address, one_line=True))
-            screen.say(f"Writing mail is not there yet; {address} is in the clipboard.")
+            screen.composing.write_to(parse_mailto(url))
             return
 
         def answered(yes: bool | None) -> None:

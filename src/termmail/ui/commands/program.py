@@ -106,6 +106,7 @@ class Program:
         """A pass or a body that was asked for here has ended."""
         screen = self.screen
         if request.kind is RequestKind.BODY:
+            screen.composing.request_ended(request)
             if request.state is RequestState.FAILED and request.placement_id is not None:
                 screen.reading.request_failed(request.placement_id, request.sentence)
             return

@@ -12,6 +12,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import TextArea
 
 from termmail.mime.safe_text import safe_text
@@ -24,9 +25,9 @@ from termmail.model.outgoing import Draft, DraftAttachment
 from termmail.model.view import IntentResult
 from termmail.ui import writing
 from termmail.ui.editor import edit_text, editor_command
-from termmail.ui.screens.keyed import Keyed, key_name
+from termmail.ui.screens.keyed import Keyed, hand_key, key_name
 from termmail.ui.text import name_and_address, one_line
-from termmail.ui.widgets.address_field import AddressField, Field, Label, People, Shown, Suggestions
+from termmail.ui.widgets.address_field import STEPS, AddressField, Field, Label, People, Shown, Suggestions
 from termmail.ui.widgets.bars import KeyHints
 from termmail.ui.widgets.pane import PaneTitle
 from termmail.ui.words import size
@@ -114,8 +115,6 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
                 row = Horizontal(Label(label), self.fields[name], classes="row", id=f"row-{name}")
                 row.display = name != "reply_to" or bool(self._draft.reply_to)
                 yield row
-                if name != "subject":
-                    continue
             yield Horizontal(Label("Attached"), self.attached, classes="row", id="row-attached")
             yield self.suggestions
         yield self.body
@@ -204,18 +203,34 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
     # keys
 
     def take_key(self, event: events.Key) -> bool:
-        """At the bar keys act; in the text they go their way, and what follows Esc waits until that has come through (see Keyed)."""
+        """At the bar keys act. In the text they go their way; what moves the focus waits for what was typed before, and what
+        was typed after it waits for that (see Keyed)."""
+        if not self._ready:
+            return super().take_key(event)
         if self._held is not None:
             self._held.append(event)
             return True
-        if self._ready and self._at_bar:
+        if self._at_bar:
             return self.key_pressed(event)
-        if self._ready and event.key == "escape" and not (self.suggestions.people and self.focused is not self.body):
-            self._held = []
-            # In the field's own queue, behind what was typed before.
-            (self.focused or self).call_later(self._to_bar)
-            return True
-        return not self._ready and super().take_key(event)
+        focused = self.focused
+        moves = focused is not None and (event.key == "escape" or (isinstance(focused, Field) and event.key in STEPS))
+        if not moves or focused is None:
+            return False
+        self._held = []
+        # In the field's own queue, behind what was typed before.
+        focused.call_later(self._move, focused, event.key)
+        return True
+
+    def _move(self, focused: Widget, key: str) -> None:
+        if isinstance(focused, AddressField) and focused.choose(key):
+            pass
+        elif key == "escape":
+            self._to_bar()
+        else:
+            self._step(STEPS[key])
+        held, self._held = self._held or [], None
+        for event in held:
+            hand_key(self.app.screen, event)
 
     def key_pressed(self, event: events.Key) -> bool:
         key = key_name(event)
@@ -242,9 +257,6 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         self._at_bar = True
         self.set_focus(None)
         self._show_hints()
-        held, self._held = self._held or [], None
-        for event in held:
-            self.take_key(event)
 
     def _act(self, key: str) -> None:
         actions: dict[str, Callable[[], None]] = {
@@ -274,11 +286,10 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
             return
         action()
 
-    def on_field_left(self, event: Field.Left) -> None:
-        event.stop()
+    def _step(self, step: int) -> None:
         order = [name for name in _ORDER if name == "body" or self.query_one(f"#row-{name}").display]
         current = next((name for name in order if name != "body" and self.fields[name] is self.focused), "body")
-        place = order.index(current) + event.step
+        place = order.index(current) + step
         self._to_field(order[max(0, min(place, len(order) - 1))])
         self.show()
 

@@ -6,11 +6,12 @@ what the first one opens would be commands of the screen below.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
     from textual.widgets import Input
 
 
@@ -38,9 +39,13 @@ class Keyed:
             early, self._early = self._early, ()
             for event in early:
                 # One of them may have opened another screen, or closed this one.
-                top = self.app.screen  # type: ignore[attr-defined]
-                if isinstance(top, Keyed):
-                    top.take_key(event)
+                hand_key(self.app.screen, event)  # type: ignore[attr-defined]
+
+
+def hand_key(screen: Screen[Any], event: events.Key) -> None:
+    """Give a key that waited to a screen, as the app does with one that comes now."""
+    if not (isinstance(screen, Keyed) and screen.take_key(event)):
+        (screen.focused or screen)._forward_event(event)
 
 
 def key_name(event: events.Key) -> str:

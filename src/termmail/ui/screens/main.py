@@ -119,6 +119,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             self.navigation, self.changes, self.reading, self.handing, self.folders, self.program, self.composing,
         ):  # fmt: skip
             self._commands.update(part.commands())
+        self._held: list[events.Key] | None = None
         self._generation = 0
         self._sequence_timer: Timer | None = None
         self._sentence_timer: Timer | None = None
@@ -178,6 +179,8 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             self.backend.writer.wish(lambda intents: intents.register_accounts(names), for_engine=False)
         self.backend.writer.wish(lambda intents: intents.recover_drafts(), self._recovered, for_engine=True)
         self.set_interval(1.0, self._every_second)
+        if self.mail_app.begin is not None:
+            self.composing.begin(self.mail_app.begin)
         self.reading.start()
 
     def _recovered(self, written: Written) -> None:
@@ -400,6 +403,21 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.show_titles()
 
     # keys
+
+    def hold(self) -> None:
+        """Keys that come now are for a screen that is about to open."""
+        self._held = []
+
+    def end_hold(self) -> list[events.Key]:
+        """The keys that came meanwhile."""
+        held, self._held = self._held or [], None
+        return held
+
+    def take_key(self, event: events.Key) -> bool:
+        if self._held is not None:
+            self._held.append(event)
+            return True
+        return super().take_key(event)
 
     def key_pressed(self, event: events.Key) -> bool:
         self.press(key_name(event))

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
-from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import Input
 
@@ -21,6 +20,8 @@ from termmail.ui.widgets.pane import Drawn, look_for
 
 _SHOWN = 6
 _DAY = 86400.0
+STEPS = {"tab": 1, "shift+tab": -1, "enter": 1, "down": 1, "up": -1}
+"""Keys that leave a field, and in which direction."""
 
 
 class People:
@@ -95,24 +96,8 @@ class Field(Input):
     """
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    class Left(Message):
-        """The next field, or the one before it (`step` -1), is wanted."""
-
-        def __init__(self, step: int) -> None:
-            super().__init__()
-            self.step = step
-
     def __init__(self, value: str, field_id: str) -> None:
         super().__init__(value=value, id=field_id, select_on_focus=False)
-
-    async def _on_key(self, event: events.Key) -> None:
-        steps = {"tab": 1, "shift+tab": -1, "enter": 1, "down": 1, "up": -1}
-        if event.key in steps:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Left(steps[event.key]))
-            return
-        await super()._on_key(event)
 
 
 class AddressField(Field):
@@ -128,26 +113,24 @@ class AddressField(Field):
         super()._on_blur(event)
 
     async def _on_key(self, event: events.Key) -> None:
-        if self._suggestions.people:
-            if event.key in ("down", "up", "ctrl+n", "ctrl+p"):
-                event.stop()
-                event.prevent_default()
-                self._suggestions.move(1 if event.key in ("down", "ctrl+n") else -1)
-                return
-            if event.key in ("tab", "enter"):
-                event.stop()
-                event.prevent_default()
-                self._take(self._suggestions.people[self._suggestions.chosen])
-                return
-            if event.key == "escape":
-                event.stop()
-                event.prevent_default()
-                self._suggestions.show([])
-                return
         before = self.value
         await super()._on_key(event)
         if self.value != before:
             self._suggestions.show(self._people.matching(self._typed()) if event.is_printable else [])
+
+    def choose(self, key: str) -> bool:
+        """Let a key that would leave the field choose among the people who are offered; whether it did."""
+        if not self._suggestions.people:
+            return False
+        if key == "escape":
+            self._suggestions.show([])
+        elif key in ("down", "up"):
+            self._suggestions.move(STEPS[key])
+        elif key in ("tab", "enter"):
+            self._take(self._suggestions.people[self._suggestions.chosen])
+        else:
+            return False
+        return True
 
     def _start(self) -> int:
         """Where the address under the cursor begins."""

@@ -1,0 +1,431 @@
+"""Writing in the mail reader: the composer, its ways out, and the outbox (UX.md, Composer; O9)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from filled_store import FilledStore
+from termmail.mime.mailto import parse_mailto
+from termmail.model.errors import TermmailError
+from termmail.model.home import Home
+from termmail.model.operation import Upload
+from termmail.model.outgoing import OutboxItem, OutboxState
+from termmail.model.status import RequestState
+from termmail.store.correspondents import catch_up
+from termmail.ui.app import TermmailApp
+from termmail.ui.screens.composer import ComposerScreen
+from termmail.ui.screens.main import MainScreen
+from termmail.ui.words import Clock
+from termmail.ui.writing import Beginning
+from ui.support import NARROW, NOW, WIDE, Driven, filled, opened, screen_text
+
+ORIGINAL = (
+    b"From: Bob Marlow <bob@demo.example>\r\nTo: Lisa <lisa@demo.example>\r\nCc: Sam <sam@demo.example>\r\n"
+    b"Subject: Lunch\r\nMessage-ID: <lunch@demo.example>\r\nDate: Tue, 14 Nov 2023 22:00:00 +0000\r\n\r\n"
+    b"Half past twelve?\r\n"
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FilledStore]:
+    with filled(tmp_path / "home", accounts=("lisa", "work")) as store:
+        store.add_body(store.ids()[0], ORIGINAL)
+        yield store
+
+
+class Writing:
+    """The composer on top of an app."""
+
+    def __init__(self, ui: Driven) -> None:
+        self.ui = ui
+
+    @property
+    def screen(self) -> ComposerScreen:
+        screen = self.ui.app.screen
+        assert isinstance(screen, ComposerScreen), self.ui.everything()
+        return screen
+
+    async def here(self) -> None:
+        await self.ui.until(lambda: isinstance(self.ui.app.screen, ComposerScreen) and self.ui.app.screen._ready)
+        await self.ui.drawn()
+
+    async def gone(self) -> None:
+        await self.ui.until(lambda: self.ui.app.screen is self.ui.main)
+        await self.ui.settled()
+
+    async def write(self, text: str) -> None:
+        """Type, as fast as a terminal pastes."""
+        for character in text:
+            self.ui.send({" ": "space", "\n": "enter", "\t": "tab"}.get(character, character))
+        await self.ui.drawn()
+
+    async def says(self, words: str) -> None:
+        await self.ui.until(lambda: words in self.screen.words.words)
+
+    @property
+    def focus(self) -> str:
+        return (self.screen.focused.id or "") if self.screen.focused is not None else "bar"
+
+
+def sent_message(home: Home, item: OutboxItem) -> EmailMessage:
+    """The message of an item, as Python's own parser reads it."""
+    (folder,) = [one for one in home.outbox.iterdir() if (one / "message.eml").is_file()]
+    assert item.state is OutboxState.QUEUED
+    found = message_from_bytes((folder / "message.eml").read_bytes(), policy=policy.default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def drafts_waiting(store: FilledStore) -> list[Upload]:
+    """What is on its way into a Drafts mailbox."""
+    return [one.payload for one in store.queries.pending_operations() if isinstance(one.payload, Upload)]
+
+
+async def compose(ui: Driven, key: str = "m") -> Writing:
+    await ui.press(key)
+    writing = Writing(ui)
+    await writing.here()
+    return writing
+
+
+async def test_a_message_is_written_and_sent(store: FilledStore) -> None:
+    """m, the fields by Tab and Enter, Esc, y: it waits in the outbox for ten seconds, counted down, and is what was typed."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        assert writing.focus == "to"
+        await writing.write("bob@demo.example\t\t\tLunch é\nHalf past twelve,\nat the pier.")
+        assert writing.focus == "body"
+        await ui.press("escape", "y")
+        await writing.gone()
+        await ui.until(lambda: "takes it back" in ui.status)
+        assert "↑ Outbox" in ui.folders[0]
+        await ui.says("1 to be sent")
+        (item,) = store.queries.outbox()
+        assert 5 < item.not_before - time.time() <= 10
+        message = sent_message(store.home, item)
+        assert message["To"] == "bob@demo.example"
+        assert message["Subject"] == "Lunch é"
+        assert message.get_content().split() == ["Half", "past", "twelve,", "at", "the", "pier."]
+        assert message.get_content().count("\n") == 2
+
+
+async def test_a_reply_and_undo(store: FilledStore) -> None:
+    """r quotes and answers; what is typed ahead of the composer lands in it; z takes the mail back into the composer, whole."""
+    async with opened(store) as ui:
+        for key in ("r", *"Yes", "escape", "y"):
+            ui.send(key)
+        await ui.until(store.queries.outbox)
+        writing = Writing(ui)
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        message = sent_message(store.home, item)
+        assert message["To"] == "Bob Marlow <bob@demo.example>"
+        assert message["Subject"] == "Re: Lunch"
+        assert message["In-Reply-To"] == "<lunch@demo.example>"
+        text = message.get_content()
+        assert text.startswith("Yes")
+        assert "> Half past twelve?" in text
+        await ui.press("z")
+        await writing.here()
+        assert store.queries.outbox() == []
+        assert writing.screen.body.text.startswith("Yes")
+        assert writing.screen.fields["subject"].value == "Re: Lunch"
+
+
+async def test_reply_to_all_and_forward(store: FilledStore) -> None:
+    """a answers everybody but oneself; f takes the text along."""
+    async with opened(store) as ui:
+        writing = await compose(ui, "a")
+        assert "sam@demo.example" in writing.screen.fields["cc"].value
+        assert "lisa@" not in writing.screen.fields["to"].value + writing.screen.fields["cc"].value
+        await ui.press("escape", "q")
+        await writing.gone()
+        writing = await compose(ui, "f")
+        assert writing.focus == "to"
+        assert writing.screen.fields["subject"].value == "Fwd: Lunch"
+        assert "Half past twelve?" in writing.screen.body.text
+
+
+async def test_a_message_that_is_not_here_is_fetched_first(store: FilledStore) -> None:
+    """r on a message of which only the header is here asks the engine for it, and answers when it has come."""
+    async with opened(store) as ui:
+        await ui.press("j", "r")
+        await ui.settled()
+        assert "Fetching the message" in ui.status
+        store.add_body(ui.cursor_id, ORIGINAL)
+        for request in store.ingest.take_requests():
+            store.ingest.finish_request(request.id, RequestState.DONE)
+        writing = Writing(ui)
+        await writing.here()
+        assert writing.screen.fields["subject"].value == "Re: Lunch"
+
+
+async def test_second_thoughts(store: FilledStore) -> None:
+    """An empty subject and a missing attachment are said in one line; y again sends all the same; any other key forgets it."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\t\tsee the attached plan")
+        await ui.press("escape", "y")
+        assert "The subject is empty." in writing.screen.words.words
+        assert "nothing is attached" in writing.screen.words.words
+        assert store.queries.outbox() == []
+        await ui.press("i", "escape", "y")
+        assert store.queries.outbox() == []
+        await ui.press("y")
+        await writing.gone()
+        assert len(store.queries.outbox()) == 1
+
+
+async def test_an_address_that_is_none(store: FilledStore) -> None:
+    """The sentence says which, the cursor goes to its field, and nothing is lost."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@@demo\tsam@demo.example\t\tLunch\tHello")
+        await ui.press("escape", "y")
+        await ui.until(lambda: writing.focus == "to")
+        assert "bob@@demo" in writing.screen.words.words
+        assert writing.screen.body.text == "Hello"
+        assert store.queries.outbox() == []
+
+
+async def test_addresses_are_completed(store: FilledStore) -> None:
+    """A few letters of somebody one heard from; Enter takes the first, and the next one follows behind the comma."""
+    catch_up(store.ingest.database)
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("sender3")
+        await ui.until(lambda: writing.screen.suggestions.people)
+        await ui.press("enter")
+        assert writing.screen.fields["to"].value == "Sender 3 <sender3@demo.example>, "
+        assert writing.focus == "to"
+
+
+async def test_autosave_and_recovery(store: FilledStore) -> None:
+    """O9: what is typed is on the disk within five seconds; after a crash the next start brings it into Drafts and says so."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tI was typing th")
+        folder = writing.screen.folder.folder
+        await ui.until(lambda: b"typing th" in (folder / "draft.json").read_bytes())
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
+async def test_leaving_keeps_the_draft(store: FilledStore, key: str) -> None:
+    """q leaves: the draft is on its way to the account's Drafts, once; E and Enter write on there."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tLater")
+        await ui.press("escape", key)
+        await writing.gone()
+        assert len(drafts_waiting(store)) == 1
+        await ui.press("g", "d")
+        await ui.until(lambda: len(ui.rows) >= 1)
+        await ui.press("enter")
+        await writing.here()
+        assert writing.screen.body.text.rstrip() == "Later"
+        assert writing.screen.fields["to"].value == "bob@demo.example"
+        await writing.screen.app.workers.wait_for_complete()
+        await ui.press("escape", "y")
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        assert sent_message(store.home, item)["Subject"] == "Lunch"
+
+
+async def test_discarding_can_be_undone(store: FilledStore) -> None:
+    """d leaves nothing behind; z brings it back into the composer."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tNo")
+        await ui.press("escape", "d")
+        await writing.gone()
+        assert drafts_waiting(store) == []
+        await ui.press("z")
+        await writing.here()
+        assert writing.screen.body.text == "No"
+
+
+async def test_files_are_attached(store: FilledStore, tmp_path: Path) -> None:
+    """a, a path that completes itself, Enter: the file is copied, so that changing it later changes nothing; x takes it out."""
+    (tmp_path / "plans").mkdir()
+    plan = tmp_path / "plans" / "Der Plän.txt"
+    plan.write_text("the plan")
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tPlan\tHere")
+        for wanted in (1, 2):
+            await ui.press("escape", "a")
+            await ui.type(f"{tmp_path}/pl")
+            await ui.press("tab", "enter")
+            await ui.until(lambda wanted=wanted: len(writing.screen.draft.attachments) == wanted)  # type: ignore[misc]
+        plan.write_text("changed")
+        assert "Der Plän.txt" in ui.everything()
+        await ui.press("x", "enter")
+        assert len(writing.screen.draft.attachments) == 1
+        await ui.press("y")
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        (part,) = sent_message(store.home, item).iter_attachments()
+        assert part.get_filename() == "Der Plän.txt"
+        assert part.get_content() == "the plan"
+
+
+async def test_sending_later(store: FilledStore) -> None:
+    """t asks when, in words; words that are no time are said, and nothing is sent."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLater\tHello")
+        await ui.press("escape", "t")
+        await ui.type("when pigs fly")
+        await ui.press("enter")
+        await ui.until(lambda: writing.screen.words.words)
+        assert store.queries.outbox() == []
+        await ui.press("t")
+        await ui.type("in 2 hours")
+        await ui.press("enter")
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        assert abs(item.not_before - time.time() - 7200) < 120
+
+
+async def test_from_another_account(store: FilledStore) -> None:
+    """f chooses among the identities of all accounts; the message goes through that account."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tHello\tHello")
+        await ui.press("escape", "f")
+        await ui.type("work")
+        await ui.press("enter")
+        await ui.press("y")
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        assert item.account == "work"
+        assert sent_message(store.home, item)["From"].addresses[0].addr_spec == "work@demo.example"
+
+
+async def test_preview(store: FilledStore) -> None:
+    """p shows it as its recipient will, and any key leads back."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch é\tHello")
+        await ui.press("escape", "p")
+        await ui.shows("As it will be read")
+        await ui.shows("Subject: Lunch é")
+        await ui.press("q")
+        assert writing.screen
+
+
+async def test_the_outbox(store: FilledStore) -> None:
+    """g o: what waits, to whom and when; d takes it out of the queue and keeps it as a draft, e opens it."""
+    async with opened(store) as ui:
+        for subject in ("One", "Two"):
+            writing = await compose(ui)
+            await writing.write(f"bob@demo.example\t\t\t{subject}\tHello")
+            await ui.press("escape", "y")
+            await writing.gone()
+        await ui.press("g", "o")
+        await ui.shows("bob@demo.example")
+        await ui.shows("Two")
+        await ui.press("d")
+        await ui.shows("Not sent. The message is in Drafts.")
+        await ui.press("e")
+        await writing.here()
+        assert store.queries.outbox() == []
+
+
+async def test_a_failure_stays_in_sight(store: FilledStore) -> None:
+    """What a server refused is said at once, marked in the tree and the status line, and shown with the server's words."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tHello")
+        await ui.press("escape", "y")
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        with store.ingest.database.write() as connection:
+            connection.execute(
+                "UPDATE outbox SET state = 'failed', sentence = ? WHERE id = ?",
+                ("The server refused it: “550 \x1b[31mNo such user”.", item.id),
+            )
+        await ui.says("1 not sent")
+        assert "! Outbox" in ui.folders[0]
+        await ui.press("g", "o")
+        await ui.shows("could not be sent")
+        await ui.shows("No such user")
+        assert "\x1b" not in ui.everything()
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_hostile_subjects_are_answered(store: FilledStore, size: tuple[int, int]) -> None:
+    """D1: escape sequences of a mail reach neither the composer's screen nor the message that is sent."""
+    raw = ORIGINAL.replace(b"Subject: Lunch", b"Subject: =?utf-8?q?Lu=1B]0;x=07nch=0D=0ABcc:_eve@example.org?=")
+    store.add_body(store.ids()[1], raw.replace(b"Half", b"\x1b[2JHalf"))
+    async with opened(store, size) as ui:
+        await ui.press("j")
+        writing = await compose(ui, "r")
+        assert "\x1b" not in ui.everything()
+        await ui.press("escape", "y")
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        message = sent_message(store.home, item)
+        assert message["Bcc"] is None
+        assert [one.address for one in item.recipients] == ["bob@demo.example"]
+        assert b"\x1b" not in bytes(message)
+
+
+async def test_the_editor(store: FilledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """e hands the text to $EDITOR and takes back what it made of it; an editor that fails changes nothing."""
+    from termmail.ui import editor
+
+    script = tmp_path / "editor"
+    script.write_text('#!/bin/sh\nprintf "%s, edited" "$(cat "$1")" > "$1.new" && mv "$1.new" "$1"\n')
+    script.chmod(0o755)
+    assert await asyncio.to_thread(lambda: script.is_file())
+    assert editor.editor_command(f"{script}") == [str(script)]
+    monkeypatch.setenv("VISUAL", "emacs -nw")
+    assert editor.editor_command("") == ["emacs", "-nw"]
+    assert editor.edit_text([str(script)], "Grüße") == "Grüße, edited"
+    with pytest.raises(TermmailError, match="ended with 1"):
+        editor.edit_text(["false"], "text")
+    with pytest.raises(TermmailError, match="could not be started"):
+        editor.edit_text([str(tmp_path / "none")], "text")
+
+
+async def test_started_to_write(store: FilledStore, tmp_path: Path) -> None:
+    """`termmail compose`: the composer on what a link asks for, and the app ends with it, saying what came of it."""
+    (tmp_path / "note.txt").write_text("note")
+    asked = parse_mailto("mailto:bob@demo.example?subject=Hello%20Bob&attach=/etc/passwd")
+    app = TermmailApp(
+        store.home, store.accounts, clock=Clock(NOW), begin=Beginning(asked, "work", (tmp_path / "note.txt",))
+    )
+    try:
+        async with app.run_test(size=WIDE) as pilot:
+            ui = Driven(app, pilot, store)
+            writing = Writing(ui)
+            await writing.here()
+            assert isinstance(app.screen_stack[0], MainScreen)
+            assert "Hello Bob" in screen_text(app.screen)
+            assert [one.name for one in writing.screen.draft.attachments] == ["note.txt"]
+            ui.send("escape")
+            ui.send("y")
+            await ui.until(lambda: app._exit)
+    finally:
+        app.close_backend()
+    (item,) = store.queries.outbox()
+    assert item.account == "work"
+    assert f"termmail outbox cancel {item.id}" in app.farewell
+
+
+async def test_the_program_ends_while_somebody_writes(store: FilledStore) -> None:
+    """O9: quitting, a signal or a fault with the composer open keeps the draft."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tHalf a sen")
+    (upload,) = drafts_waiting(store)
+    assert b"Half a sen" in (store.home.uploads / upload.file).read_bytes()
+    assert not any(folder.is_dir() for folder in store.home.drafts.iterdir())
