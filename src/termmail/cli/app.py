@@ -28,16 +28,21 @@ _ENGINE_SECONDS = 10.0
 
 def open_app(session: Session) -> int:
     """Open the mail reader on the session's home; returns its exit code when the user quits."""
+    home, config = make_ready(session)
+    return _run(home, config, config.accounts, lambda: start_engine(home), demo_factory=run_demo)
+
+
+def make_ready(session: Session) -> tuple[Home, Config]:
+    """What a screen needs: this process hardened, the config file checked, its accounts known to the store. Raises ConfigError."""
     from termmail.engine.hardening import harden
 
     harden()
     home, config = session.home, session.config
     if config.keys.bind or config.keys.preset != "gmail":
         _check_keys(home)
-    if [status.account for status in session.queries.accounts()] != [account.name for account in config.accounts]:
-        session.intents.register_accounts(config.accounts)
+    session.register_accounts()
     session.close()
-    return _run(home, config, config.accounts, lambda: _start_engine(home), demo_factory=run_demo)
+    return home, config
 
 
 @click.command(short_help="Try the mail reader on sample mail.")
@@ -60,7 +65,7 @@ def run_demo() -> int:
         home = Home.under(Path(folder) / "home")
         prepare_home(home)
         # The engine first, so that it has the passwords before it hears of the accounts.
-        engine = _start_engine(home)
+        engine = start_engine(home)
         # Its home goes with it.
         stack.callback(engine.close, 8.0, kill=True)
         try:
@@ -109,7 +114,7 @@ def _check_keys(home: Home) -> None:
     check_keys(home, PRESETS, BY_NAME)
 
 
-def _start_engine(home: Home) -> EngineChild:
+def start_engine(home: Home) -> EngineChild:
     """The engine as a child."""
     from termmail.engine.child import EngineChild
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "account": "accounts:account",
     "archive": "edits:archive",
     "completion": "completion:completion",
+    "compose": "compose:compose",
     "copy": "edits:copy",
     "delete": "edits:delete",
     "demo": "app:demo",

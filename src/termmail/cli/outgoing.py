@@ -39,8 +39,7 @@ def sender_of(session: Session, account_name: str | None, addresses: Iterable[st
         raise ConfigError(
             f'"{account.name}" has no server for sending. Give it one with: termmail account edit {account.name} --smtp HOST'
         )
-    if [status.account for status in session.queries.accounts()] != [known.name for known in accounts]:
-        session.intents.register_accounts(accounts)
+    session.register_accounts()
     return chosen
 
 

@@ -71,6 +71,12 @@ class Session:
 
         return config.load(self.home)
 
+    def register_accounts(self) -> None:
+        """Let the store know the accounts of the config file, which may have been edited by hand. Raises ConfigError, StorageFailed."""
+        accounts = self.config.accounts
+        if [status.account for status in self.queries.accounts()] != [account.name for account in accounts]:
+            self.intents.register_accounts(accounts)
+
     def configured(self, name: str) -> Account:
         """The account as configured. Raises CommandError (66) where there is none of this name."""
         account = self.config.account(name)
