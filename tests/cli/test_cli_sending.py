@@ -15,8 +15,10 @@ import pytest
 
 from cli_runner import Cli
 from engine.sending import BOB, CAROL, NOBODY, sending_account, sending_home
+from engine.support import running_engine, until
 from servers.smtp_sink import SmtpSink
 from termmail.cli.sending import _login_name
+from termmail.engine.lock import engine_runs
 from termmail.model.account import Account, Credential, CredentialKind, Identity
 from termmail.model.home import Home
 
@@ -301,6 +303,34 @@ def test_a_password_that_nobody_can_type_now(cli: Cli) -> None:
     home(cli, msgspec.structs.replace(account, credential=Credential(CredentialKind.SESSION)))
     assert cli("send", stdin=BOATS) == 75
     assert "asked for each time" in cli.error
+
+
+def test_an_engine_that_runs_sends_it(cli: Cli) -> None:
+    with SmtpSink() as sink:
+        made = home(cli, sending_account(sink.port))
+        with running_engine(made):
+            until(lambda: engine_runs(made), "the engine to run")
+            cli.ok("sendmail", "-F", "Lisa\nBcc: eve@evil.example", BOB, stdin=b"Subject: One\n\n")
+            assert cli.ok("send", stdin=BOATS) == "Sent to bob@else.example.\n"
+    assert mails(sink) == [("lisa@example.org", (BOB,))] * 2
+    assert b'From: "Lisa Bcc: eve@evil.example" <lisa@example.org>\r\n' in sink.taken[0].data
+
+
+def test_a_large_message_takes_little_memory(tmp_path: Path) -> None:
+    """O11: 40 MB stream into the outbox and out of it."""
+    letter = tmp_path / "letter.eml"
+    with letter.open("wb") as file:
+        file.write(BOATS)
+        for _ in range(540):
+            file.write((b"x" * 76 + b"\n") * 1000)
+    assert letter.stat().st_size > 40_000_000
+    with SmtpSink(keep=False) as sink:
+        sending_home(tmp_path / "home", sending_account(sink.port))
+        command = [sys.executable, "-m", "termmail", "--home", str(tmp_path / "home"), "send", str(letter)]
+        _, status, used = os.wait4(os.posix_spawn(sys.executable, command, os.environ), 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(sink.taken) == 1
+    assert used.ru_maxrss * 1024 < 3 * 40_000_000
 
 
 def test_a_full_disk_accepts_nothing(tmp_path: Path) -> None:
