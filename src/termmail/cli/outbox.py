@@ -27,7 +27,7 @@ def outbox(context: click.Context) -> None:
         context.invoke(list_)
 
 
-@outbox.command("list")
+@outbox.command("list", short_help="List what waits, or was not sent.")
 @json_option
 @pass_session
 def list_(session: Session) -> None:
@@ -57,7 +57,7 @@ def list_(session: Session) -> None:
         )
 
 
-@outbox.command()
+@outbox.command(short_help="Try now to send what waits.")
 @click.argument("ids", metavar="[ID]...", type=MessageId(), nargs=-1, callback=once)
 @json_option
 @pass_session
