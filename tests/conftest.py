@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from servers.courier import find_courier
-from servers.dovecot import PLAIN_CAPABILITY, Dovecot, find_dovecot, find_dovecot_pop3
+from servers.dovecot import PLAIN_CAPABILITY, Dovecot, find_dovecot, find_dovecot_pop3, find_dovecot_submission
 from servers.mbsync import find_mbsync
+from servers.postfix import find_postfix
 from servers.pymap_server import PymapServer
 from servers.tls import Authority, make_authority
 
@@ -23,10 +24,20 @@ _SERVER_MARKERS = {
     "courier": (find_courier, "courier-pop is not there (Debian: courier-pop, or unpacked in TERMMAIL_COURIER)"),
     "mpop": (lambda: shutil.which("mpop"), "mpop is not installed (Debian: apt install mpop)"),
     "getmail": (lambda: shutil.which("getmail"), "getmail is not installed (Debian: apt install getmail6)"),
+    "submissiond": (
+        find_dovecot_submission,
+        "Dovecot's submission service is not installed (Debian: apt install dovecot-submissiond)",
+    ),
+    "postfix": (
+        lambda: find_postfix() if os.geteuid() == 0 else None,
+        "Postfix is not installed (Debian: apt install postfix), or this is not root, as which alone it runs",
+    ),
+    "swaks": (lambda: shutil.which("swaks"), "swaks is not installed (Debian: apt install swaks)"),
+    "msmtp": (lambda: shutil.which("msmtp"), "msmtp is not installed (Debian: apt install msmtp)"),
     "neomutt": (lambda: shutil.which("neomutt"), "neomutt is not installed (Debian: apt install neomutt)"),
 }
-_NEVER_REQUIRED = {"courier"}
-"""Debian does not let it be installed beside Dovecot's POP3."""
+_NEVER_REQUIRED = {"courier"} if os.geteuid() == 0 else {"courier", "postfix"}
+"""Debian does not let Courier be installed beside Dovecot's POP3, and Postfix runs as root only."""
 
 _MARKER_OF_FIXTURE = {
     "dovecot_server": "dovecot",

@@ -40,6 +40,15 @@ def find_dovecot() -> str | None:
 
 def find_dovecot_pop3() -> str | None:
     """The path of Dovecot's POP3 login program, or None."""
+    return _find_service("pop3-login")
+
+
+def find_dovecot_submission() -> str | None:
+    """The path of the login program of Dovecot's submission service, or None."""
+    return _find_service("submission-login")
+
+
+def _find_service(name: str) -> str | None:
     program = find_dovecot()
     if program is None:
         return None
@@ -50,8 +59,8 @@ def find_dovecot_pop3() -> str | None:
         Path("/usr/lib/dovecot"),
         Path("/usr/libexec/dovecot"),
     ):
-        if (folder / "pop3-login").exists():
-            return str(folder / "pop3-login")
+        if (folder / name).exists():
+            return str(folder / name)
     return None
 
 
