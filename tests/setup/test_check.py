@@ -7,6 +7,7 @@ import pytest
 
 from servers.dovecot import Dovecot
 from servers.ports import free_ports
+from servers.smtp_sink import SmtpSink
 from termmail.model.account import Account, Credential, CredentialKind, Protocol, Security, Server
 from termmail.model.errors import (
     ConnectionLost,
@@ -122,3 +123,21 @@ def test_no_password() -> None:
     account = Account("a", "a@b", Protocol.IMAP, Server("localhost", 1), None, "a")
     (only,) = check_account(account, none)
     assert only == CheckResult("password", False, "There is no keyring.", only.error)
+
+
+def test_sending_is_checked_too(dovecot_server: Dovecot, dovecot_user: str) -> None:
+    """A server for sending is signed in to, and no message is sent."""
+    with SmtpSink() as sink:
+        sending = Server("127.0.0.1", sink.port, Security.NONE)
+        results = check(account_on(dovecot_server, dovecot_user, smtp=sending))
+        assert results[-1].name == "sending"
+        assert results[-1].ok
+        assert "60 MB" in results[-1].sentence
+        assert sink.taken == []
+    dead = Server("127.0.0.1", free_ports(1)[0], Security.NONE)
+    error = error_of(check(account_on(dovecot_server, dovecot_user, smtp=dead)))
+    assert isinstance(error, ConnectionLost)
+    with SmtpSink(answers=lambda command: "535 5.7.8 no" if command == "AUTH" else None) as sink:
+        refusing = Server("127.0.0.1", sink.port, Security.NONE)
+        error = error_of(check(account_on(dovecot_server, dovecot_user, smtp=refusing)))
+        assert isinstance(error, SignInRefused)

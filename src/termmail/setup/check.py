@@ -1,4 +1,4 @@
-"""Does an account work: its password, its server's name, connection and TLS, sign-in, mailboxes."""
+"""Does an account work: its password, its server's name, connection and TLS, sign-in, mailboxes, and sending."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from termmail.accounts.credentials import advice_when_refused
-from termmail.model.account import Account, Protocol, Security
+from termmail.model.account import Account, Protocol, Security, Server
 from termmail.model.errors import (
     ConnectionLost,
     InsecureConnection,
@@ -72,6 +72,25 @@ def check_account(account: Account, password: Callable[[], Secret]) -> Iterator[
         yield from _connected(account)
         yield _signed_in(account)
         yield found_there
+        if account.smtp is not None:
+            yield _sending(account, account.smtp, secret)
+
+
+def _sending(account: Account, server: Server, secret: Secret) -> CheckResult:
+    from termmail.protocols import smtp
+
+    try:
+        session = smtp.connect(server, account.user, secret, ca_file=account.ca_file)
+    except PasswordRefused as error:
+        return _failed(
+            "sending", PasswordRefused(f"{error.sentence} {advice_when_refused(account)}", detail=error.detail)
+        )
+    except TermmailError as error:
+        return _failed("sending", error)
+    limit = session.size_limit
+    session.close()
+    largest = f" up to {limit / 1e6:.0f} MB each" if limit else ""
+    return CheckResult("sending", True, f"{server.host} takes mail from {account.user}{largest}. Nothing was sent.")
 
 
 class _Unlisted(Exception):
