@@ -258,12 +258,14 @@ async def test_files_are_attached(store: FilledStore, tmp_path: Path) -> None:
     plan.write_text("the plan")
     async with opened(store) as ui:
         writing = await compose(ui)
+        composer = writing.screen
         await writing.write("bob@demo.example\t\t\tPlan\tHere")
         for wanted in (1, 2):
             await ui.press("escape", "a")
-            await ui.type(f"{tmp_path}/pl")
-            await ui.press("tab", "enter")
-            await ui.until(lambda wanted=wanted: len(writing.screen.draft.attachments) == wanted)  # type: ignore[misc]
+            for key in (*f"{tmp_path}/pl", *(("tab", "enter") if wanted == 1 else ("enter", "D", "enter"))):
+                ui.send(key)
+            await ui.until(lambda wanted=wanted: len(composer.draft.attachments) == wanted)  # type: ignore[misc]
+            await writing.here()
         plan.write_text("changed")
         assert "Der Plän.txt" in ui.everything()
         await ui.press("x", "enter")

@@ -120,7 +120,10 @@ class TermmailApp(App[str], inherit_bindings=False):
         self.watch(self, "theme", self._theme_changed, init=False)
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not event.is_forwarded and self._screen_stack:
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if not self._screen_stack:
+                # The app is ending: there is nobody to press it for.
+                return
             screen = self.screen
             if isinstance(screen, Keyed) and screen.take_key(event):
                 return

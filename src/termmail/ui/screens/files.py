@@ -55,14 +55,14 @@ class FilesScreen(Keyed, ModalScreen[tuple[Path, ...] | None], inherit_bindings=
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        # A path typed behind the one that is there begins anew.
-        for start in ("//", "/~/"):
-            if start in event.value:
-                self._input.value = event.value[event.value.rindex(start) + 1 :]
-                self._input.cursor_position = len(self._input.value)
         self._show()
 
     def _show(self) -> None:
+        # A path typed behind the one that is there begins anew.
+        for start in ("//", "/~/"):
+            if start in self._input.value:
+                self._input.value = self._input.value[self._input.value.rindex(start) + 1 :]
+                self._input.cursor_position = len(self._input.value)
         typed = self._input.value
         folder = Path(os.path.expanduser(typed if typed.endswith("/") else os.path.dirname(typed) or "."))  # noqa: PTH111, PTH120
         if folder != self._folder:
