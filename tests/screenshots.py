@@ -35,6 +35,11 @@ PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "narrow": ((60, 24), ()),
     "move": ((140, 38), ("j", "j", "M", "l", "i", "g")),
     "keys": ((110, 36), ("question_mark",)),
+    "writing": (
+        (110, 34),
+        ("r", *"Half past twelve it is; the mustard is in the attached file.", "enter", "escape", "y"),
+    ),
+    "outbox": ((110, 34), ("r", *"Mustard.", "escape", "y", "g", "o")),
 }
 """For each picture the size in columns and rows, and the keys that lead to it."""
 

@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 
 AUTOSAVE_SECONDS = 2.0
 _BAR = (
-    ("y", "send", "y"), ("i", "write on", "i"), ("e", "editor", "e"), ("a", "attach", "a"), ("x", "detach", "x"),
-    ("p", "preview", "p"), ("t", "send later", "t"), ("f", "from", "f"), ("s", "save", "s"), ("q", "keep and leave", "q"),
-    ("d", "discard", "d"),
+    ("y", "send", "y"), ("i", "write on", "i"), ("a", "attach", "a"), ("q", "keep and leave", "q"), ("d", "discard", "d"),
+    ("e", "editor", "e"), ("p", "preview", "p"), ("t", "send later", "t"), ("f", "from", "f"), ("x", "detach", "x"), ("s", "save", "s"),
 )  # fmt: skip
 _TEXT_HINTS = (("Esc", "send, attach, …", "escape"), ("Tab", "next field", "tab"), ("Ctrl+S", "save", "ctrl+s"))
 _ORDER = ("to", "cc", "bcc", "reply_to", "subject", "body")
@@ -161,7 +160,7 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
 
     def say(self, sentence: str, tone: str = "text") -> None:
         """Answer in the line above the keys."""
-        self.words.show(one_line(sentence), tone)
+        self.words.show(f" {one_line(sentence)}", tone)
 
     # the draft
 
