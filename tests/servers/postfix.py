@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -40,23 +42,23 @@ class Postfix:
         self._certificate = certificate
         self._auth_port = auth_port
         self._relay_port = relay_port
-        self._folder = Path(tempfile.mkdtemp(prefix="tm-postfix-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="tm-postfix-"))
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Postfix:
         program = find_postfix()
         assert program is not None
-        self._folder.chmod(0o755)
-        config = self._folder / "config"
+        self.folder.chmod(0o755)
+        config = self.folder / "config"
         for name in ("config", "queue", "data"):
-            (self._folder / name).mkdir(mode=0o755)
-        shutil.chown(self._folder / "data", "postfix")
+            (self.folder / name).mkdir(mode=0o755)
+        shutil.chown(self.folder / "data", "postfix")
         # Its own user reads them, from a folder that is not pytest's.
         for name, source in (("cert.pem", self._certificate.certificate), ("key.pem", self._certificate.key)):
             (config / name).write_bytes(source.read_bytes())
         (config / "main.cf").write_text(self._main(config))
         (config / "master.cf").write_text(self._master())
-        with (self._folder / "log").open("wb") as log:
+        with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [program, "-c", str(config), "start-fg"],
                 stdin=subprocess.DEVNULL,
@@ -77,25 +79,37 @@ class Postfix:
 
     def log_text(self) -> str:
         """Everything it said."""
-        return (self._folder / "log").read_text(errors="replace")
+        return (self.folder / "log").read_text(errors="replace")
 
     def close(self) -> None:
         """End it and remove its folder."""
         process, self._process = self._process, None
         if process is not None:
+            self._end(process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        # Its master leads a session of its own: a signal to the program that was started would end only the shell around it.
+        try:
+            master = int((self.folder / "queue/pid/master.pid").read_text())
+        except (OSError, ValueError):
             process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
-        shutil.rmtree(self._folder, ignore_errors=True)
+            process.wait(10)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(master, signal.SIGTERM)
+        try:
+            process.wait(10)
+        finally:
+            # Its logger does not end on SIGTERM.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(master, signal.SIGKILL)
 
     def _main(self, config: Path) -> str:
         return f"""\
 compatibility_level = 3.6
-queue_directory = {self._folder}/queue
-data_directory = {self._folder}/data
+queue_directory = {self.folder}/queue
+data_directory = {self.folder}/data
 maillog_file = /dev/stdout
 myhostname = mx.demo.example
 mydestination =
