@@ -153,6 +153,20 @@ def test_when_the_server_is_back_it_goes_by_itself(tmp_path: Path) -> None:
     assert len(sink.taken) == 2
 
 
+def test_it_waits_across_a_restart_and_goes_once(tmp_path: Path) -> None:
+    """O1: the reason stays to be read while no engine runs."""
+    (port,) = free_ports(1)
+    home = sending_home(tmp_path / "home", sending_account(port))
+    waiting = queue(home)
+    with running_engine(home):
+        until_told(home, waiting, "127.0.0.1")
+    assert item(home, waiting).state is OutboxState.QUEUED
+    assert "127.0.0.1" in item(home, waiting).sentence
+    with SmtpSink(port=port) as sink, running_engine(home):
+        until_item(home, waiting, OutboxState.FILED, 40)
+    assert len(sink.taken) == 1
+
+
 def test_asked_to_end_it_sends_what_is_due_within_a_minute(tmp_path: Path) -> None:
     """What was sent just before quitting, with the time for undo still running."""
     with SmtpSink() as sink:
