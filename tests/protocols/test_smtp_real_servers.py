@@ -1,8 +1,8 @@
-"""Submission to Postfix and to Dovecot's submission service, with swaks and msmtp as referees for the same message."""
+"""Submission to Postfix, to Dovecot's submission service and to aiosmtpd, with swaks and msmtp as referees for the same message."""
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import subprocess
 import time
@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from servers.dovecot import Dovecot
-from servers.ports import free_ports, wait_for_greeting
-from servers.postfix import REFUSED, SIZE_LIMIT, Postfix
+from servers.aiosmtpd_server import AiosmtpdServer
+from servers.postfix import MECHANISMS, REFUSED, SIZE_LIMIT, Postfix
 from servers.smtp_sink import SmtpSink, Taken
+from servers.submissiond import Submissiond
+from servers.tls import Authority, make_authority
 from termmail.model.account import Security, Server
-from termmail.model.errors import InsecureConnection, PasswordRefused, SubmissionRefused, TermmailError
+from termmail.model.errors import InsecureConnection, PasswordRefused, Retry, SubmissionRefused
 from termmail.model.outgoing import Submission
 from termmail.model.secret import Secret
 from termmail.protocols import smtp
 
+USERS = {"lisa": "secret", "anna@example.org": 'pass "wörd" \\ ☃' + "long" * 60}
 BOB, CAROL, ZOE = "bob@else.example", "carol@else.example", "zoë@else.example"
 TIMEOUTS = smtp.Timeouts(connect=10, command=20, message=20)
 HEADER = (
@@ -46,90 +48,103 @@ def sink() -> Iterator[SmtpSink]:
 class Provider:
     """A server that takes mail for others: where, and whose authority signed its certificate."""
 
-    def __init__(self, name: str, port: int, tls_port: int, ca: Path, sink: SmtpSink) -> None:
+    def __init__(self, name: str, port: int, tls_port: int, ca: Path, sink: SmtpSink, only: dict[str, int]) -> None:
         self.name = name
         self.port = port
         self.tls_port = tls_port
         self.ca = ca
         self.sink = sink
+        self.only = only
+        """Ports with STARTTLS where one mechanism alone is offered."""
+        self.heard: list[str] = []
 
     def connect(
-        self, security: Security = Security.TLS, password: str = "secret", ca: Path | None = None
+        self,
+        security: Security = Security.TLS,
+        user: str = "lisa",
+        password: str = "",
+        ca: Path | None = None,
+        port: int = 0,
     ) -> smtp.SmtpSession:
-        port = self.port if security is Security.STARTTLS else self.tls_port
-        server = Server("127.0.0.1", port, security)
-        return smtp.connect(server, "lisa", Secret(password), ca_file=str(ca or self.ca), timeouts=TIMEOUTS)
+        usual = self.port if security is Security.STARTTLS else self.tls_port
+        return smtp.connect(
+            Server("127.0.0.1", port or usual, security),
+            user,
+            Secret(password or USERS[user]),
+            ca_file=str(ca or self.ca),
+            timeouts=TIMEOUTS,
+            trace=self.heard.append,
+        )
+
+    def commands(self) -> list[str]:
+        """The verbs that were sent."""
+        return [line.split()[1] for line in self.heard if line.startswith("C: ")]
 
     def arrived(self) -> Taken:
-        """The one message that came to the sink, without the trace fields on top."""
+        """The one message that came, without the trace fields on top."""
         deadline = time.monotonic() + 20
         while not self.sink.taken:
             assert time.monotonic() < deadline, "Nothing arrived."
             time.sleep(0.02)
         (taken,) = self.sink.taken
-        return Taken(taken.sender, taken.recipients, taken.data[taken.data.index(b"From: Lisa") :])
+        start = taken.data.index(b"From: Lisa")
+        trace = re.sub(rb"\r\n[ \t]+", b" ", taken.data[:start])
+        assert all(line.startswith((b"Received: ", b"Return-Path: ")) for line in trace.splitlines())
+        return Taken(taken.sender, taken.recipients, taken.data[start:])
 
 
 @pytest.fixture(scope="module")
-def dovecot(tmp_path_factory: pytest.TempPathFactory, sink: SmtpSink) -> Iterator[tuple[Dovecot, int, int, int]]:
-    submission, submissions, auth = free_ports(3)
-    root = os.geteuid() == 0
-    anybody = "" if root else "chroot =\n"
-    extra = f"""
-protocols = imap submission
-hostname = mx.demo.example
-submission_relay_host = 127.0.0.1
-submission_relay_port = {sink.port}
-service submission-login {{
-  {anybody}inet_listener submission {{
-    port = {submission}
-  }}
-  inet_listener submissions {{
-    port = {submissions}
-    ssl = yes
-  }}
-}}
-service auth {{
-  inet_listener {{
-    port = {auth}
-  }}
-}}
-"""
-    with Dovecot(tmp_path_factory.mktemp("dovecot"), extra=extra) as running:
-        assert wait_for_greeting(submission, 20), running.log_text()
-        yield running, submission, submissions, auth
+def dovecot(tmp_path_factory: pytest.TempPathFactory, authority: Authority, sink: SmtpSink) -> Iterator[Submissiond]:
+    folder = tmp_path_factory.mktemp("submissiond")
+    with Submissiond(folder, relay_port=sink.port, authority=authority, users=USERS) as server:
+        yield server
+
+
+def _refuse(command: str) -> str | None:
+    return "550 5.1.1 there is nobody" if command == f"RCPT {REFUSED}" else None
 
 
 @pytest.fixture(
     scope="module",
     params=[
+        "aiosmtpd",
         pytest.param("dovecot", marks=pytest.mark.submissiond),
-        pytest.param("postfix", marks=pytest.mark.postfix),
+        pytest.param("postfix", marks=[pytest.mark.postfix, pytest.mark.submissiond]),
     ],
 )
-def running(
-    request: pytest.FixtureRequest, sink: SmtpSink, dovecot: tuple[Dovecot, int, int, int]
-) -> Iterator[Provider]:
-    server, submission, submissions, auth = dovecot
-    if request.param == "dovecot":
-        yield Provider("dovecot", submission, submissions, server.tls.ca, sink)
+def running(request: pytest.FixtureRequest, authority: Authority, sink: SmtpSink) -> Iterator[Provider]:
+    if request.param == "aiosmtpd":
+        with AiosmtpdServer(certificate=authority.good, taken=sink.taken, users=USERS, answers=_refuse) as odd:
+            yield Provider("aiosmtpd", odd.port, odd.tls_port, authority.ca, sink, {})
         return
-    with Postfix(certificate=server.tls.good, auth_port=auth, relay_port=sink.port) as postfix:
-        yield Provider("postfix", postfix.port, postfix.tls_port, server.tls.ca, sink)
+    server: Submissiond = request.getfixturevalue("dovecot")
+    if request.param == "dovecot":
+        sink.answers = _refuse
+        yield Provider("dovecot", server.submission_port, server.submissions_port, authority.ca, sink, {})
+        sink.answers = lambda command: None
+        return
+    with Postfix(certificate=authority.good, auth_port=server.auth_port, relay_port=sink.port) as postfix:
+        yield Provider("postfix", postfix.port, postfix.tls_port, authority.ca, sink, postfix.only)
 
 
 @pytest.fixture
 def provider(running: Provider) -> Provider:
     running.sink.taken.clear()
+    running.heard.clear()
     return running
 
 
+def send(session: smtp.SmtpSession, raw: bytes, *recipients: str, utf8: bool = False) -> Submission:
+    return session.submit(
+        "lisa@demo.example", recipients, BytesIO(raw), len(raw), eight_bit=not raw.isascii(), utf8=utf8,
+        before_data=lambda refusals: None,
+    )  # fmt: skip
+
+
 def submit(session: smtp.SmtpSession, raw: bytes, *recipients: str, utf8: bool = False) -> Submission:
+    """`send`, and the end of the session."""
     try:
-        return session.submit(
-            "lisa@demo.example", recipients, BytesIO(raw), len(raw), eight_bit=not raw.isascii(), utf8=utf8,
-            before_data=lambda refusals: None,
-        )  # fmt: skip
+        return send(session, raw, *recipients, utf8=utf8)
     finally:
         session.close()
 
@@ -143,54 +158,95 @@ def test_a_message_arrives_byte_for_byte(provider: Provider, security: Security,
     assert provider.arrived() == Taken("lisa@demo.example", (BOB, CAROL), raw)
 
 
-def test_wrong_password(provider: Provider) -> None:
-    with pytest.raises(PasswordRefused):
-        provider.connect(password="wrong")
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_signs_in_to_postfix_with_each_mechanism(running: Provider, mechanism: str, user: str) -> None:
+    """T12: also with a password that does not fit on the line of the command."""
+    if not running.only:
+        pytest.skip("Postfix alone offers one mechanism a port.")
+    running.heard.clear()
+    running.connect(Security.STARTTLS, user, port=running.only[mechanism]).close()
+    assert f"C: AUTH {mechanism} …" in running.heard
+
+
+@pytest.mark.submissiond
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_signs_in_to_dovecot_with_each_mechanism(
+    tmp_path: Path, authority: Authority, sink: SmtpSink, mechanism: str
+) -> None:
+    """T12, T13: the wrong password is refused with a sentence by each."""
+    settings = {"authority": authority, "users": USERS, "mechanisms": mechanism.lower()}
+    with Submissiond(tmp_path / "dovecot", relay_port=sink.port, **settings) as server:
+        provider = Provider("dovecot", server.submission_port, server.submissions_port, authority.ca, sink, {})
+        for user in USERS:
+            provider.connect(user=user).close()
+        with pytest.raises(PasswordRefused, match="refused the password for lisa; server says"):
+            provider.connect(password="wrong")
+    assert provider.heard.count(f"C: AUTH {mechanism} …") == len(USERS) + 1
+
+
+@pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
+def test_wrong_password(provider: Provider, security: Security) -> None:
+    """T13: tried once, with no weaker mechanism after it, and said in a sentence."""
+    with pytest.raises(
+        PasswordRefused, match=r"^127\.0\.0\.1 refused the password for lisa; server says: “.+”\.$"
+    ) as caught:
+        provider.connect(security, password="hunter2")
+    assert caught.value.retry is Retry.NEVER
+    assert "hunter2" not in caught.value.sentence + caught.value.detail + "".join(provider.heard)
+    assert provider.commands().count("AUTH") == 1
 
 
 def test_unknown_authority(provider: Provider, tmp_path: Path) -> None:
     """T2: nothing is signed in to where the certificate is nobody's."""
-    from servers.tls import make_authority
-
-    with pytest.raises(InsecureConnection):
-        provider.connect(ca=make_authority(tmp_path).ca)
+    stranger = make_authority(tmp_path).ca
+    for security in (Security.TLS, Security.STARTTLS):
+        with pytest.raises(InsecureConnection):
+            provider.connect(security, ca=stranger)
+    assert "AUTH" not in provider.commands()
 
 
 def test_one_recipient_is_refused(provider: Provider) -> None:
-    """O5: the others get it, and the server's words about this one are kept."""
-    if provider.name != "postfix":
-        provider.sink.answers = lambda command: "550 5.1.1 there is nobody" if REFUSED in command else None
-    try:
-        outcome = submit(provider.connect(), HEADER + b"Hello\r\n", BOB, REFUSED)
-    finally:
-        provider.sink.answers = lambda command: None
+    """O4: the others get it, and the server's words about this one are kept."""
+    outcome = submit(provider.connect(), HEADER + b"Hello\r\n", BOB, REFUSED)
     assert outcome.accepted == (BOB,)
     (refusal,) = outcome.refused
-    assert refusal.address == REFUSED
+    assert (refusal.address, refusal.code) == (REFUSED, 550)
     assert "there is nobody" in refusal.text
     assert provider.arrived().recipients == (BOB,)
-    provider.sink.taken.clear()
+
+
+def test_all_recipients_are_refused(provider: Provider) -> None:
+    """O4, O5: nothing is uploaded, and the connection is good for the next message."""
+    session = provider.connect()
+    with pytest.raises(SubmissionRefused, match="there is nobody") as caught:
+        send(session, HEADER + b"Hello\r\n", REFUSED)
+    assert caught.value.retry is Retry.NEVER
+    assert "DATA" not in provider.commands()
+    assert submit(session, HEADER + b"Hello\r\n", BOB).accepted == (BOB,)
+    assert provider.arrived().recipients == (BOB,)
 
 
 def test_too_large(provider: Provider) -> None:
-    """SIZE is looked at before a byte of the message is sent."""
-    if provider.name != "postfix":
-        pytest.skip("Dovecot passes the sink's limit on, which test_smtp_submitting has.")
-    with pytest.raises(SubmissionRefused):
-        submit(provider.connect(), HEADER + b"a" * 70 + b"\r\n" * SIZE_LIMIT, BOB)
+    """O5: SIZE is looked at before a byte of the message is sent."""
+    with pytest.raises(SubmissionRefused, match=r"takes messages of at most 2\.0 MB, and this one has 4\.0 MB"):
+        submit(provider.connect(), HEADER + b"\r\n" * SIZE_LIMIT, BOB)
+    assert not {"MAIL", "RCPT", "DATA"} & set(provider.commands())
     assert provider.sink.taken == []
 
 
-def test_addresses_in_any_script(provider: Provider) -> None:
-    """SMTPUTF8 where it is offered; where not, it is said before the message is sent."""
+def test_addresses_and_fields_in_any_script(provider: Provider) -> None:
+    """O7: SMTPUTF8 where it is offered; where not, it is said before the message is sent."""
     session = provider.connect()
+    assert session.utf8 == (provider.name != "dovecot")
+    raw = HEADER.replace(b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße, 你好".encode()) + "Łódź\r\n".encode()
     if not session.utf8:
-        with pytest.raises(TermmailError):
-            submit(session, HEADER + b"Hello\r\n", ZOE, utf8=True)
-        assert provider.sink.taken == []
+        with pytest.raises(SubmissionRefused, match="SMTPUTF8"):
+            submit(session, raw, ZOE, utf8=True)
+        assert "MAIL" not in provider.commands()
         return
-    assert submit(session, HEADER + b"Hello\r\n", ZOE, utf8=True).accepted == (ZOE,)
-    assert provider.arrived().recipients == (ZOE,)
+    assert submit(session, raw, ZOE, utf8=True).accepted == (ZOE,)
+    assert provider.arrived() == Taken("lisa@demo.example", (ZOE,), raw)
 
 
 @pytest.mark.parametrize(

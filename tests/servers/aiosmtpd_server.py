@@ -9,6 +9,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from servers.ports import free_ports
 from servers.smtp_sink import Taken
 from servers.tls import Certificate
 
@@ -33,15 +34,16 @@ class AiosmtpdServer:
         self.taken = taken
         self.users = users
         self.answers = answers
+        self.port, self.tls_port = free_ports(2)
         context = certificate.server_context()
         common: dict[str, Any] = {
-            "hostname": "127.0.0.1", "port": 0, "server_hostname": "mx.demo.example", "data_size_limit": SIZE_LIMIT,
+            "hostname": "127.0.0.1", "server_hostname": "mx.demo.example", "data_size_limit": SIZE_LIMIT,
             "enable_SMTPUTF8": True, "authenticator": self._authenticate, "auth_required": True,
             "auth_exclude_mechanism": exclude,
         }  # fmt: skip
         self._controllers = (
-            Controller(self, tls_context=context, require_starttls=True, **common),
-            Controller(self, ssl_context=context, auth_require_tls=False, **common),
+            Controller(self, port=self.port, tls_context=context, require_starttls=True, **common),
+            Controller(self, port=self.tls_port, ssl_context=context, auth_require_tls=False, **common),
         )
 
     def __enter__(self) -> AiosmtpdServer:
@@ -54,19 +56,6 @@ class AiosmtpdServer:
     ) -> None:
         for controller in self._controllers:
             controller.stop()
-
-    @property
-    def port(self) -> int:
-        return self._port_of(0)
-
-    @property
-    def tls_port(self) -> int:
-        return self._port_of(1)
-
-    def _port_of(self, number: int) -> int:
-        server = self._controllers[number].server
-        assert server is not None
-        return int(server.sockets[0].getsockname()[1])
 
     def _authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: LoginPassword

@@ -17,6 +17,7 @@ from servers.tls import Certificate
 REFUSED = "nobody@else.example"
 """A recipient that it refuses."""
 SIZE_LIMIT = 2_000_000
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256")
 
 _SERVICES = (
     ("cleanup", "n", "0"), ("qmgr", "n", "1"), ("rewrite", "-", "-"), ("bounce", "-", "0"), ("defer", "-", "0"), ("trace", "-", "0"),
@@ -33,12 +34,14 @@ def find_postfix() -> str | None:
 
 class Postfix:
     """A context manager: STARTTLS at `port`, implicit TLS at `tls_port`, sign-in by a Dovecot's auth service, and everything on to a
-    relay. Raises RuntimeError with what it said where it does not start."""
+    relay. `only` has a port with STARTTLS for each of MECHANISMS, where no other is offered. Raises RuntimeError with what it said
+    where it does not start."""
 
     host = "127.0.0.1"
 
     def __init__(self, *, certificate: Certificate, auth_port: int, relay_port: int) -> None:
-        self.port, self.tls_port = free_ports(2)
+        self.port, self.tls_port, *ports = free_ports(2 + len(MECHANISMS))
+        self.only = dict(zip(MECHANISMS, ports, strict=True))
         self._certificate = certificate
         self._auth_port = auth_port
         self._relay_port = relay_port
@@ -140,6 +143,10 @@ smtpd_peername_lookup = no
         lines = [
             f"127.0.0.1:{self.port} inet n - n - - smtpd",
             f"127.0.0.1:{self.tls_port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes",
+            *(
+                f"127.0.0.1:{port} inet n - n - - smtpd -o smtpd_sasl_mechanism_filter={name}"
+                for name, port in self.only.items()
+            ),
             "postlog unix-dgram n - n - 1 postlogd",
         ]
         lines += [
