@@ -51,6 +51,10 @@ service auth {{
 """
         super().__init__(folder, authority=authority, users=users, mechanisms=mechanisms, extra=extra)
 
+    def __enter__(self) -> Submissiond:
+        self.start()
+        return self
+
     def start(self) -> None:
         super().start()
         if not wait_for_greeting(self.submission_port, 20):
