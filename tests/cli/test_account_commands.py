@@ -66,6 +66,7 @@ def test_add_by_pipe(cli: Cli) -> None:
         "ca_file": "",
         "offline": "all",
         "keep": None,
+        "enabled": True,
     }
     assert [found["name"] for found in cli.json("account", "list")] == ["lisa"]
 
@@ -267,6 +268,28 @@ def test_remove_forgets_the_password(cli: Cli, tmp_path: Path) -> None:
     cli.ok("account", "remove", "lisa", "--purge")
     assert (tmp_path / "keyring.json").read_text() == "{}"
     assert cli("account", "remove", "lisa") == 66
+
+
+def test_disabled_it_is_left_alone(tmp_path: Path, cli: Cli) -> None:
+    """Its settings and its mail stay; it is neither listed nor synced nor sent from."""
+    store = FilledStore(cli.folder, count=3)
+    try:
+        config.add_account(store.home, store.accounts[0])
+        cli.ok("account", "edit", "lisa", "--disable")
+        assert "enabled = false" in (cli.folder / "config.toml").read_text()
+        assert account(cli).incoming == store.accounts[0].incoming
+        assert cli.json("list") == cli.json("mailboxes") == []
+        assert cli("sync") == 66
+        assert "--enable" in cli.error
+        assert cli("sync", "lisa") == 69
+        assert "account edit lisa --enable" in cli.error
+        assert cli("send", stdin=b"To: bob@example.org\r\n\r\nx") == 66
+        assert "no" in cli.ok("account", "list").splitlines()[1].split()
+        cli.ok("account", "edit", "lisa", "--enable")
+        assert "enabled" not in (cli.folder / "config.toml").read_text()
+        assert len(cli.json("list")) == 3
+    finally:
+        store.close()
 
 
 def test_comments_of_the_user_stay(cli: Cli) -> None:

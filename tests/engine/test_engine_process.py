@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.support import (
@@ -252,6 +253,11 @@ def test_it_follows_the_config_file(tmp_path: Path, dovecot_server: Dovecot, dov
         home.config_file.write_text(text + "\n[nonsense\n")
         until(queries.problems, "the mistake is told")
         home.config_file.write_text(text)
+        account = config.load(home).accounts[0]
+        config.edit_account(home, msgspec.structs.replace(account, enabled=False))
+        until(lambda: not queries.accounts(), "the disabled account is hidden")
+        config.edit_account(home, account)
+        until_state(queries, ConnectionState.ONLINE)
         config.remove_account(home, "test")
         until(lambda: not queries.accounts(), "the account is hidden")
 

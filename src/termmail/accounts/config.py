@@ -78,6 +78,11 @@ class Config(msgspec.Struct, frozen=True):
     ui: Ui = Ui()
     compose: Compose = Compose()
 
+    @property
+    def enabled_accounts(self) -> tuple[Account, ...]:
+        """Those that are connected to and listed."""
+        return tuple(account for account in self.accounts if account.enabled)
+
     def account(self, name: str) -> Account | None:
         """The account of this name, exactly or, where that is unambiguous, without regard to case."""
         for account in self.accounts:
@@ -312,6 +317,7 @@ def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
         ),
         signature=table.signature,
         sent_copy=table.sent_copy,
+        enabled=table.enabled,
     )
 
 
@@ -374,6 +380,8 @@ def _account_values(account: Account) -> dict[str, Any]:
         values["signature"] = account.signature
     if account.sent_copy is not SentCopy.AUTO:
         values["sent_copy"] = account.sent_copy.value
+    if not account.enabled:
+        values["enabled"] = False
     return values
 
 

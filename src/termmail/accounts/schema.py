@@ -65,6 +65,7 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     identities: list[IdentityTable] = []
     signature: Annotated[str, _key("text in quotes", '"Lisa Example"')] = ""
     sent_copy: Annotated[SentCopy, _key('"auto", "termmail" or "server"', '"auto"')] = SentCopy.AUTO
+    enabled: Annotated[bool, _key("true, or false for an account that is left alone", "true")] = True
 
 
 class UiTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -154,7 +154,7 @@ def list_(session: Session) -> None:
         note(NO_ACCOUNT)
     else:
         columns(
-            [("ACCOUNT", "ADDRESS", "KIND", "SERVER", "SECURITY", "PASSWORD", "KEPT")]
+            [("ACCOUNT", "ADDRESS", "KIND", "SERVER", "SECURITY", "PASSWORD", "KEPT", "IN USE")]
             + [
                 (
                     known.name,
@@ -164,6 +164,7 @@ def list_(session: Session) -> None:
                     known.incoming.security.value,
                     PASSWORD_FROM[known.credential.kind],
                     _kept_text(known),
+                    "yes" if known.enabled else "no",
                 )
                 for known in accounts
             ]
@@ -197,7 +198,7 @@ def show(session: Session, account_name: str) -> None:
             ("password from", found.credential.command or PASSWORD_FROM[found.credential.kind]),
             ("authority", found.ca_file),
             ("kept on the server" if found.protocol is Protocol.POP3 else "kept here", _kept_text(found)),
-            ("state", _state(status)),
+            ("state", _state(status) if found.enabled else "disabled"),
             ("last sync", local_time(status.synced_at) if status and status.synced_at else ""),
             ("waiting changes", str(status.pending_operations) if status and status.pending_operations else ""),
         )
@@ -232,12 +233,18 @@ def test(session: Session, account_name: str, password_stdin: bool) -> int:
 @account.command(short_help="Change an account.")
 @click.argument("account_name", metavar="NAME", shell_complete=complete_account)
 @click.option("--email", metavar="ADDRESS", help="The account's address.")
+@click.option(
+    "--enable/--disable",
+    "enabled",
+    default=None,
+    help="Disabled it keeps its settings and its mail here, is not connected to and not listed.",
+)
 @_settings
 @json_option
 @pass_session
-def edit(session: Session, /, account_name: str, email: str | None, **options: Any) -> None:
+def edit(session: Session, /, account_name: str, email: str | None, enabled: bool | None, **options: Any) -> None:
     """Change an account; without an option the config file opens in $EDITOR."""
-    if email is None and not any(options.values()):
+    if email is None and enabled is None and not any(options.values()):
         from termmail.cli.config_editor import edit_config
 
         edit_config(session)
@@ -248,6 +255,8 @@ def edit(session: Session, /, account_name: str, email: str | None, **options: A
     after = before
     if email is not None:
         after = msgspec.structs.replace(after, email=email, user=email if before.user == before.email else before.user)
+    if enabled is not None:
+        after = msgspec.structs.replace(after, enabled=enabled)
     after = _with_options(after, options)
     secret = _given_password(after, options)
     _move_password(before, after, secret)

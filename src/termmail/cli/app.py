@@ -29,7 +29,7 @@ _ENGINE_SECONDS = 10.0
 def open_app(session: Session) -> int:
     """Open the mail reader on the session's home; returns its exit code when the user quits."""
     home, config = make_ready(session)
-    return _run(home, config, config.accounts, lambda: start_engine(home), demo_factory=run_demo)
+    return _run(home, config, config.enabled_accounts, lambda: start_engine(home), demo_factory=run_demo)
 
 
 def make_ready(session: Session) -> tuple[Home, Config]:

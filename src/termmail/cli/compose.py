@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from termmail.cli.completions import complete_account
-from termmail.cli.exit_codes import CommandError, ExitCode
+from termmail.cli.exit_codes import ExitCode
 from termmail.cli.outgoing import outcome, outcome_code, try_now
 from termmail.cli.output import note
-from termmail.cli.session import NO_ACCOUNT, Session, existing_file, pass_session
+from termmail.cli.session import Session, existing_file, pass_session
 from termmail.mime.mailto import Mailto, parse_mailto
 from termmail.mime.safe_text import safe_text
 
@@ -53,11 +53,10 @@ def compose(
             remove_handler()
         return ExitCode.OK
     asked = _asked(targets)
-    if not session.config.accounts:
-        raise CommandError(NO_ACCOUNT, ExitCode.NO_INPUT)
+    accounts = session.enabled_accounts()
     if asked.left_out:
         note(f"Left out, since a link may not ask for it: {', '.join(asked.left_out)}.")
-    account = None if account_name is None else session.configured(account_name).name
+    account = None if account_name is None else session.enabled(account_name).name
     attach = tuple(Path(existing_file(file)) for file in files)
     from termmail.cli.app import make_ready, start_engine
     from termmail.ui.compose_app import run_compose
@@ -66,7 +65,7 @@ def compose(
     home, config = make_ready(session)
     code = run_compose(
         home,
-        config.accounts,
+        accounts,
         asked=asked,
         account=account,
         settings=config.compose,

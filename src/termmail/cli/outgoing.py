@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from termmail.cli.exit_codes import CommandError, ExitCode
+from termmail.cli.exit_codes import ExitCode
 from termmail.cli.output import for_one_try, iso, local_time, note
 from termmail.cli.passwords import give_passwords
-from termmail.cli.session import NO_ACCOUNT, Session
+from termmail.cli.session import Session
 from termmail.cli.shapes import OutboxRecipientShape, OutboxShape
 from termmail.model.account import Account, Identity
 from termmail.model.errors import ConfigError, TermmailError
@@ -21,11 +21,9 @@ _LATER = "It waits in the outbox; `termmail outbox send` tries it again, and so 
 def sender_of(session: Session, account_name: str | None, addresses: Iterable[str]) -> tuple[Account, Identity]:
     """The account and identity to send from: of the account named, else of the one that has the first of `addresses` that is anybody's,
     else the first that can send. Raises CommandError (66) where there is none, ConfigError where it has no server for sending."""
-    accounts = session.config.accounts
-    if not accounts:
-        raise CommandError(NO_ACCOUNT, ExitCode.NO_INPUT)
+    accounts = session.enabled_accounts()
     if account_name is not None:
-        candidates: tuple[Account, ...] = (session.configured(account_name),)
+        candidates: tuple[Account, ...] = (session.enabled(account_name),)
     else:
         candidates = tuple(account for account in accounts if account.smtp is not None) or accounts
     chosen = candidates[0], candidates[0].all_identities[0]
@@ -64,7 +62,7 @@ def try_now(session: Session, outbox_ids: Sequence[int]) -> str:
 
     items = [item for one in outbox_ids if (item := session.queries.outbox_item(one)) is not None]
     names = {item.account for item in items}
-    accounts = tuple(account for account in session.config.accounts if account.name in names)
+    accounts = tuple(account for account in session.config.enabled_accounts if account.name in names)
     try:
         give_passwords(session, accounts, from_pipe=False)
         submit_once(session.home, accounts, outbox_ids=outbox_ids)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HOME_KEY = "termmail.home"
 """Where the context's `meta` has what --home says, also while a line is being completed and there is no session."""
 
+ALL_DISABLED = "Every account is disabled. `termmail account edit NAME --enable` enables one again."
 NO_ACCOUNT = "There is no account yet. `termmail account add --help` shows how to add one."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -73,7 +74,7 @@ class Session:
 
     def register_accounts(self) -> None:
         """Let the store know the accounts of the config file, which may have been edited by hand. Raises ConfigError, StorageFailed."""
-        accounts = self.config.accounts
+        accounts = self.config.enabled_accounts
         if [status.account for status in self.queries.accounts()] != [account.name for account in accounts]:
             self.intents.register_accounts(accounts)
 
@@ -83,6 +84,23 @@ class Session:
         if account is None:
             raise no_such_account(name, [known.name for known in self.config.accounts])
         return account
+
+    def enabled(self, name: str) -> Account:
+        """The same, of an account that is in use. Raises CommandError, also where it is disabled (69)."""
+        account = self.configured(name)
+        if not account.enabled:
+            raise CommandError(
+                f'"{account.name}" is disabled. `termmail account edit {account.name} --enable` enables it again.',
+                ExitCode.UNAVAILABLE,
+            )
+        return account
+
+    def enabled_accounts(self) -> tuple[Account, ...]:
+        """The accounts in use, in the order of the config file. Raises CommandError (66) where there is none."""
+        accounts = self.config.enabled_accounts
+        if not accounts:
+            raise CommandError(ALL_DISABLED if self.config.accounts else NO_ACCOUNT, ExitCode.NO_INPUT)
+        return accounts
 
     def known_account(self, name: str) -> str:
         """The name of an account in the store, for what was typed. Raises CommandError (66)."""

@@ -94,6 +94,7 @@ class AccountShape(msgspec.Struct, frozen=True):
     ca_file: str
     offline: str | int | None
     keep: str | int | None
+    enabled: bool
 
 
 class ResultShape(msgspec.Struct, frozen=True):
@@ -203,6 +204,7 @@ def account_shape(account: Account) -> AccountShape:
         ca_file=account.ca_file,
         offline=None if by_pop3 else offline,
         keep=keep if by_pop3 else None,
+        enabled=account.enabled,
     )
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from termmail.cli.completions import complete_account, complete_mailbox
-from termmail.cli.exit_codes import CommandError, ExitCode, exit_code
+from termmail.cli.exit_codes import ExitCode, exit_code
 from termmail.cli.output import for_one_try, note, say, say_json
 from termmail.cli.passwords import give_passwords
-from termmail.cli.session import NO_ACCOUNT, Session, json_option, pass_session
+from termmail.cli.session import Session, json_option, pass_session
 from termmail.cli.shapes import SyncShape
 from termmail.model.account import CredentialKind
 
@@ -32,10 +32,9 @@ def sync(session: Session, account_names: tuple[str, ...], mailbox_name: str | N
 
     Where the mail reader or an engine runs, that one does it.
     """
-    everyone = session.config.accounts
-    if not everyone:
-        raise CommandError(NO_ACCOUNT, ExitCode.NO_INPUT)
-    chosen = tuple(dict.fromkeys(session.configured(name) for name in account_names)) or everyone
+    named = tuple(dict.fromkeys(session.enabled(name) for name in account_names))
+    everyone = session.enabled_accounts()
+    chosen = named or everyone
     if password_stdin and (len(chosen) != 1 or chosen[0].credential.kind is not CredentialKind.SESSION):
         raise click.UsageError("--password-stdin is for one account, one that is asked for its password each time.")
     from termmail.cli.progress import Progress

@@ -223,7 +223,7 @@ class Engine:
         if seen == self._config_seen:
             return
         try:
-            accounts = config.load(self._home).accounts
+            accounts = config.load(self._home).enabled_accounts
         except ConfigError as error:
             _log.warning("%s", error.sentence)
             self._ingest.add_problem("", error.sentence)

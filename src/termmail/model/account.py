@@ -93,7 +93,8 @@ class Account(msgspec.Struct, frozen=True):
 
     `incoming` is the IMAP or POP3 server as `protocol` says. `user` signs in at both servers. `ca_file` is a PEM file
     with a private authority, or empty. `offline` is for IMAP, `keep` for POP3. `connections` caps the connections open at once (T15).
-    `colour` is one of Textual's colour names, or empty for one chosen by position.
+    `colour` is one of Textual's colour names, or empty for one chosen by position. One that is not `enabled` keeps its settings
+    and its mail here, is not connected to and not listed.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Account(msgspec.Struct, frozen=True):
     identities: tuple[Identity, ...] = ()
     signature: str = ""
     sent_copy: SentCopy = SentCopy.AUTO
+    enabled: bool = True
 
     @property
     def all_identities(self) -> tuple[Identity, ...]:

@@ -47,10 +47,10 @@ UNSET = _Unset()
 
 
 def register_accounts(connection: sqlite3.Connection, accounts: tuple[Account, ...]) -> None:
-    """Rows for the accounts of the config, in its order; others become hidden."""
+    """Rows for the enabled accounts of the config, in its order; others become hidden."""
     visible = {row[0] for row in connection.execute("SELECT id FROM account WHERE hidden = 0")}
     connection.execute("UPDATE account SET hidden = 1")
-    for position, account in enumerate(accounts):
+    for position, account in enumerate(account for account in accounts if account.enabled):
         connection.execute(
             "INSERT INTO account (name, email, protocol, position) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
             " email = excluded.email, protocol = excluded.protocol, position = excluded.position, hidden = 0",
@@ -135,7 +135,7 @@ class MailboxIngest:
     _database: Database
 
     def register_accounts(self, accounts: tuple[Account, ...]) -> None:
-        """Take over the names, order and protocols of the config; accounts no longer there are hidden, their mail stays."""
+        """Take over the names, order and protocols of the config; those disabled or no longer there are hidden, their mail stays."""
         with self._database.write() as connection:
             register_accounts(connection, accounts)
 

@@ -125,7 +125,7 @@ class RequestIntents:
             )
 
     def register_accounts(self, accounts: Sequence[Account]) -> None:
-        """Take over the names, order and protocols of the config; accounts no longer there are hidden, their mail stays."""
+        """Take over the names, order and protocols of the config; those disabled or no longer there are hidden, their mail stays."""
         with self._database.write() as connection:
             register_accounts(connection, tuple(accounts))
 
