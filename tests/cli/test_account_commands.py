@@ -270,6 +270,26 @@ def test_remove_forgets_the_password(cli: Cli, tmp_path: Path) -> None:
     assert cli("account", "remove", "lisa") == 66
 
 
+def test_a_password_that_another_account_uses_stays(cli: Cli, tmp_path: Path) -> None:
+    """The same mail by IMAP and by POP3: one name at one server, one password in the keyring."""
+    cli.ok(*ADD, "--password-stdin", stdin=b"hunter2\n")
+    cli.ok(
+        "account",
+        "add",
+        "twin",
+        "--email",
+        "lisa@example.org",
+        "--pop3",
+        "imap.example.org",
+        "--password-stdin",
+        stdin=b"hunter2\n",
+    )
+    cli.ok("account", "remove", "twin")
+    assert credentials.password(account(cli)).reveal() == "hunter2"
+    cli.ok("account", "remove", "lisa")
+    assert (tmp_path / "keyring.json").read_text() == "{}"
+
+
 def test_disabled_it_is_left_alone(tmp_path: Path, cli: Cli) -> None:
     """Its settings and its mail stay; it is neither listed nor synced nor sent from."""
     store = FilledStore(cli.folder, count=3)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from termmail.accounts import config, credentials
+from termmail.accounts import config, credentials, saving
 from termmail.cli.arguments import HostPort, Keep, Offline
 from termmail.cli.completions import complete_account
 from termmail.cli.exit_codes import ExitCode, exit_code
@@ -28,7 +27,7 @@ from termmail.model.account import (
     Security,
     Server,
 )
-from termmail.model.errors import StorageFailed, TermmailError
+from termmail.model.errors import StorageFailed
 from termmail.model.secret import Secret
 from termmail.model.status import AccountStatus, ConnectionState
 
@@ -123,15 +122,7 @@ def add(session: Session, /, account_name: str, email: str, **options: Any) -> N
             f'There is an account "{account_name}" already. Choose another name, or change it with `termmail account edit`.'
         )
     secret = _given_password(new, options)
-    if secret is not None:
-        credentials.store_password(new, secret)
-    try:
-        changed = config.add_account(session.home, new)
-    except TermmailError:
-        if secret is not None:
-            with contextlib.suppress(TermmailError):
-                credentials.forget(new)
-        raise
+    changed = saving.add_account(session.home, new, secret)
     session.intents.register_accounts(changed.accounts)
     _warn_plain(new)
     if session.as_json:
@@ -259,8 +250,9 @@ def edit(session: Session, /, account_name: str, email: str | None, enabled: boo
         after = msgspec.structs.replace(after, enabled=enabled)
     after = _with_options(after, options)
     secret = _given_password(after, options)
-    _move_password(before, after, secret)
-    changed = config.edit_account(session.home, after)
+    changed, left = saving.change_account(session.home, before, after, secret)
+    if left:
+        note(left)
     session.intents.register_accounts(changed.accounts)
     _warn_plain(after)
     if session.as_json:
@@ -285,15 +277,12 @@ def remove(session: Session, account_name: str, purge: bool) -> None:
     name = account_name if found is None else found.name
     waiting = len(session.queries.pending_operations(name))
     if found is not None:
-        changed = config.remove_account(session.home, name)
+        changed, left = saving.remove_account(session.home, found)
         session.intents.register_accounts(changed.accounts)
+        if left:
+            note(left)
     if purge:
         session.intents.purge_account(name)
-    if found is not None:
-        try:
-            credentials.forget(found)
-        except TermmailError as error:
-            note(f"The password may still be in the keyring. {error.sentence}")
     if waiting:
         note(
             ("1 change had not reached the server" if waiting == 1 else f"{waiting} changes had not reached the server")
@@ -386,22 +375,6 @@ def _server(before: Server | None, address: Address | None, security: str | None
             f"{option}-security none would send the password in the clear; it is accepted for this computer only (localhost)."
         )
     return Server(host, port or config.default_port(service, wanted), wanted)
-
-
-def _move_password(before: Account, after: Account, secret: Secret | None) -> None:
-    """Keep the keyring in step with the account: under the new name, or no longer there."""
-    was = before.credential.kind is CredentialKind.KEYRING
-    is_ = after.credential.kind is CredentialKind.KEYRING
-    same = credentials.keyring_name(before) == credentials.keyring_name(after)
-    if is_ and secret is None and was and not same:
-        secret = credentials.password(before)
-    if is_ and secret is not None:
-        credentials.store_password(after, secret)
-    if was and not (is_ and same):
-        try:
-            credentials.forget(before)
-        except TermmailError as error:
-            note(f"The old password may still be in the keyring. {error.sentence}")
 
 
 def _warn_plain(account: Account) -> None:
