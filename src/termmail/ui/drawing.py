@@ -1,13 +1,47 @@
-"""One line of a pane, built piece by piece."""
+"""One line of a pane, built piece by piece, as wide on every terminal (D11)."""
 
 from __future__ import annotations
 
 from rich.cells import cell_len
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from termmail.mime.width import cell_width
 from termmail.ui.text import clip
+
+_SAVE_CURSOR, _RESTORE_CURSOR = "\x1b7", "\x1b8"
+
+
+class SteadyStrip(Strip):
+    """A line in which text that terminals give different widths (Indic vowel signs, for one) never moves what follows it.
+
+    Such a segment ends in as many spaces as the widest terminal needs. Its cells are emptied, the text is put over them, and the
+    cursor is then placed where they end.
+    """
+
+    def render(self, console: Console) -> str:
+        if self._render_cache is None and any(map(_is_unsteady, self._segments)):
+            self._render_cache = "".join(
+                _placed(segment, console) if _is_unsteady(segment) else Strip([segment]).render(console)
+                for segment in self._segments
+            )
+        return super().render(console)
+
+
+def _is_unsteady(segment: Segment) -> bool:
+    if segment.text.isascii():
+        return False
+    text = segment.text.rstrip(" ")
+    return cell_width(text) != cell_len(text)
+
+
+def _placed(segment: Segment, console: Console) -> str:
+    cells = cell_len(segment.text)
+    empty = Strip([Segment(" " * cells, segment.style)]).render(console)
+    text = Strip([Segment(segment.text.rstrip(" "), segment.style)]).render(console)
+    return f"{_SAVE_CURSOR}{empty}{_RESTORE_CURSOR}{text}{_RESTORE_CURSOR}\x1b[{cells}C"
 
 
 class Pen:
@@ -24,10 +58,11 @@ class Pen:
         """Safe text, clipped to what is left of the line."""
         if not text or self.left <= 0:
             return
-        cells = len(text) if text.isascii() else cell_len(text)
+        cells = cell_width(text)
         if cells > self.left:
             text = clip(text, self.left)
-            cells = cell_len(text)
+            cells = cell_width(text)
+        text += " " * (cells - cell_len(text))
         self._segments.append(Segment(text, self._ground + style))
         self.left -= cells
 
@@ -52,4 +87,4 @@ class Pen:
 
     def strip(self) -> Strip:
         """The line as a strip."""
-        return Strip(self.segments(), self._width)
+        return SteadyStrip(self.segments(), self._width)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rich.cells import cell_len, set_cell_size
-
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.mime.width import cell_width, cut_cells
 from termmail.model.message import Address
@@ -41,9 +39,15 @@ def clip(text: str, cells: int) -> str:
         return ""
     if len(text) <= cells and text.isascii():
         return text
-    if cell_len(text) <= cells:
+    if cell_width(text) <= cells:
         return text
-    return set_cell_size(text, cells - 1).rstrip() + ELLIPSIS
+    return _cut(text, cells - 1).rstrip() + ELLIPSIS
+
+
+def _cut(text: str, cells: int) -> str:
+    """The start of a safe line, at most `cells` cells; nothing where not even its first character fits."""
+    start = text[: cut_cells(text, cells)]
+    return start if cell_width(start) <= cells else ""
 
 
 def fit(text: str, cells: int) -> str:
@@ -51,7 +55,7 @@ def fit(text: str, cells: int) -> str:
     if text.isascii() and len(text) <= cells:
         return text.ljust(cells)
     text = clip(text, cells)
-    return text + " " * (cells - cell_len(text))
+    return text + " " * (cells - cell_width(text))
 
 
 def wrapped(text: str, cells: int, most: int) -> list[str]:
@@ -76,16 +80,16 @@ def worded(words: Sequence[str], cells: int) -> list[tuple[str, bool]]:
 
 def clip_address(address: str, cells: int) -> str:
     """An address in at most `cells` cells; what is left out is never the end of its domain (D4)."""
-    if cell_len(address) <= cells:
+    if cell_width(address) <= cells:
         return address
     if cells <= 1:
         return ELLIPSIS[:cells]
     local, at, domain = address.rpartition("@")
-    room = cells - cell_len(domain) - 2
+    room = cells - cell_width(domain) - 2
     if at and room >= 1:
-        return f"{set_cell_size(local, room).rstrip()}{ELLIPSIS}@{domain}"
+        return f"{_cut(local, room).rstrip()}{ELLIPSIS}@{domain}"
     tail = address[-(cells - 1) :]
-    while cell_len(tail) > cells - 1:
+    while cell_width(tail) > cells - 1:
         tail = tail[1:]
     return ELLIPSIS + tail
 

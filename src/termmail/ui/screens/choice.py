@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -14,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Input
 
+from termmail.mime.width import cell_width
 from termmail.ui.fuzzy import score
 from termmail.ui.screens.keyed import Keyed, write
 from termmail.ui.text import one_line
@@ -98,7 +98,7 @@ class Choices(Pane, Generic[Value]):
         pen = self.pen(look.cursor if place == self.cursor else None)
         pen.space(2)
         detail = item.detail
-        room = pen.left - min(cell_len(detail), pen.left // 2) - 4
+        room = pen.left - min(cell_width(detail), pen.left // 2) - 4
         pen.field(item.words, look.muted if item.muted else look.text, room)
         pen.space(2)
         pen.put(detail, look.accent if not item.muted else look.faint)

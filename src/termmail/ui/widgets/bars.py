@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from termmail.mime.width import cell_width
 from termmail.ui.text import clip
 from termmail.ui.widgets.pane import Drawn, look_for
 
@@ -67,7 +67,9 @@ class StatusLine(Drawn, can_focus=False):
             if progress.total:
                 words += f" {progress.done:,} of {progress.total:,}"
         bar = _BAR_CELLS if progress is not None and progress.total and width >= 100 else 0
-        taken = (cell_len(words) + 2 if words else 0) + (bar + 1 if bar else 0) + (cell_len(right) + 2 if right else 0)
+        taken = (
+            (cell_width(words) + 2 if words else 0) + (bar + 1 if bar else 0) + (cell_width(right) + 2 if right else 0)
+        )
         room = max(pen.left - taken - 1, min(pen.left, 12))
         if self.sentence:
             pen.field(self.sentence, getattr(look, self.sentence_tone), room)
@@ -116,8 +118,8 @@ class KeyHints(Drawn, can_focus=False):
 
     def _placed(self) -> list[tuple[int, str, str, str]]:
         """Where each hint that fits begins. The last one has its place before the others between have theirs."""
-        left = 1 + (cell_len(self._prefix) + 3 if self._prefix else 0)
-        cells = [cell_len(shown) + 1 + cell_len(words) + 3 for shown, words, _ in self._hints]
+        left = 1 + (cell_width(self._prefix) + 3 if self._prefix else 0)
+        cells = [cell_width(shown) + 1 + cell_width(words) + 3 for shown, words, _ in self._hints]
         room = self.width + 2 - left
         placed: list[tuple[int, str, str, str]] = []
         for number, (shown, words, key) in enumerate(self._hints):
@@ -145,6 +147,6 @@ class KeyHints(Drawn, can_focus=False):
 
     def on_click(self, event: events.Click) -> None:
         for left, shown, words, key in reversed(self._placed()):
-            if left <= event.x < left + cell_len(shown) + 1 + cell_len(words):
+            if left <= event.x < left + cell_width(shown) + 1 + cell_width(words):
                 self.post_message(self.Clicked(key))
                 return

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from termmail.model.flags import Flag
 from termmail.model.mailbox import Role
 from termmail.model.message import BodyState, MessageRow
-from termmail.ui.drawing import Pen
+from termmail.ui.drawing import Pen, SteadyStrip
 from termmail.ui.list_model import Change, ListModel
 from termmail.ui.look import Look
 from termmail.ui.text import clip_address, fit, is_deceptive, one_line, person, shown_address, worded
@@ -173,7 +173,7 @@ class MessageList(Pane):
                 self._rows_drawn.clear()
             drawn = (state, self._draw(row, self.line_width, is_cursor=bool(state[1]), marked=state[2]))
             self._rows_drawn[placement_id] = drawn
-        return Strip([*drawn[1][part], self.bar_cell(y)], self.width)
+        return SteadyStrip([*drawn[1][part], self.bar_cell(y)], self.width)
 
     def _beyond(self, y: int) -> Strip:
         """Below the last row; in an empty list, the words that say why."""

@@ -7,6 +7,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from termmail.mime.width import cell_width
 from termmail.model.body import Line, Rendered
 from termmail.model.body import Style as TextStyle
 from termmail.model.message import Address, Envelope, MessageRow
@@ -273,11 +274,9 @@ class MessagePane(Pane):
         place = y + self.top - len(self._head)
         lines = self.rendered.lines
         if 0 <= place < len(lines):
-            from rich.cells import cell_len
-
             left = self._margin
             for span in lines[place].spans:
-                left += cell_len(steady(span.text))
+                left += cell_width(steady(span.text))
                 if x < left:
                     return span.link if span.link >= 0 else None
             return None

@@ -15,7 +15,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from termmail.ui.drawing import Pen
+from termmail.ui.drawing import Pen, SteadyStrip
 from termmail.ui.look import Look
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Pane(Drawn, can_focus=False):
 
     def ended(self, pen: Pen, y: int) -> Strip:
         """The line that was written, with its cell of the scroll bar."""
-        return Strip([*pen.segments(), self.bar_cell(y)], self.outer_size.width)
+        return SteadyStrip([*pen.segments(), self.bar_cell(y)], self.outer_size.width)
 
     def bar_cell(self, y: int) -> Segment:
         """Line `y` of the scroll bar."""
