@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -9,15 +11,10 @@ from servers.dovecot import Dovecot
 from servers.ports import free_ports
 from servers.smtp_sink import SmtpSink
 from termmail.model.account import Account, Credential, CredentialKind, Protocol, Security, Server
-from termmail.model.errors import (
-    ConnectionLost,
-    CredentialUnavailable,
-    InsecureConnection,
-    SignInRefused,
-    TermmailError,
-)
+from termmail.model.errors import CredentialUnavailable
 from termmail.model.secret import Secret
-from termmail.setup.check import CheckResult, check_account
+from termmail.model.setup import Check, CheckCause, CheckPart, CheckState
+from termmail.setup.check import check_account
 
 
 def account_on(server: Dovecot, user: str, **changes: object) -> Account:
@@ -33,18 +30,21 @@ def account_on(server: Dovecot, user: str, **changes: object) -> Account:
     return msgspec.structs.replace(found, **changes)
 
 
-def check(account: Account, password: str = Dovecot.test_password) -> list[CheckResult]:
-    return list(check_account(account, lambda: Secret(password)))
+def check(account: Account, password: str = Dovecot.test_password) -> list[Check]:
+    """The steps as they went."""
+    checks = list(check_account(account, lambda: Secret(password)))
+    for before, after in itertools.pairwise(checks):
+        if before.state is CheckState.RUNNING:
+            assert after.part is before.part
+    return [done for done in checks if done.state is not CheckState.RUNNING]
 
 
-def error_of(results: list[CheckResult]) -> TermmailError:
-    """The error of the last step, the only one that failed."""
+def failure_of(results: list[Check]) -> Check:
+    """The last step, the only one that failed."""
     assert all(result.ok for result in results[:-1])
-    error = results[-1].error
-    assert error is not None
     assert not results[-1].ok
-    assert results[-1].sentence == error.sentence
-    return error
+    assert results[-1].sentence
+    return results[-1]
 
 
 def test_all_is_well(dovecot_server: Dovecot, dovecot_user: str) -> None:
@@ -72,10 +72,10 @@ def test_plain_connection_says_so(dovecot_server: Dovecot, dovecot_user: str) ->
 def test_wrong_password(dovecot_server: Dovecot, dovecot_user: str) -> None:
     """T13: the connection was fine, and the password is not repeated."""
     results = check(account_on(dovecot_server, dovecot_user), "hunter2")
-    error = error_of(results)
-    assert isinstance(error, SignInRefused)
+    failure = failure_of(results)
+    assert failure.cause is CheckCause.PASSWORD
     assert [result.name for result in results][-2:] == ["encryption", "sign-in"]
-    assert "hunter2" not in error.sentence + error.detail
+    assert "hunter2" not in failure.sentence + failure.fix
 
 
 @pytest.mark.parametrize(
@@ -90,21 +90,21 @@ def test_wrong_password_says_what_to_do(
     dovecot_server: Dovecot, dovecot_user: str, credential: Credential, advice: str
 ) -> None:
     """It depends on where the password comes from."""
-    error = error_of(check(account_on(dovecot_server, dovecot_user, credential=credential), "wrong"))
-    assert advice in error.sentence
+    failure = failure_of(check(account_on(dovecot_server, dovecot_user, credential=credential), "wrong"))
+    assert advice in failure.fix
 
 
 def test_unknown_authority(dovecot_server: Dovecot, dovecot_user: str) -> None:
     """T2."""
     results = check(account_on(dovecot_server, dovecot_user, ca_file=""))
-    assert isinstance(error_of(results), InsecureConnection)
+    assert failure_of(results).cause is CheckCause.ENCRYPTION
     assert results[-1].name == "encryption"
 
 
 def test_nothing_listens(dovecot_server: Dovecot) -> None:
     (port,) = free_ports(1)
     results = check(account_on(dovecot_server, "x", incoming=Server("127.0.0.1", port, Security.NONE)))
-    assert isinstance(error_of(results), ConnectionLost)
+    assert failure_of(results).cause is CheckCause.UNREACHABLE
     assert results[-1].name == "connection"
 
 
@@ -112,7 +112,7 @@ def test_nothing_listens(dovecot_server: Dovecot) -> None:
 def test_name_that_is_not_found(host: str) -> None:
     account = Account("a", "a@b", Protocol.IMAP, Server(host, 993), None, "a")
     results = check(account)
-    assert isinstance(error_of(results), ConnectionLost)
+    assert failure_of(results).cause is CheckCause.NAME
     assert results[-1].name == "server name"
 
 
@@ -121,8 +121,8 @@ def test_no_password() -> None:
         raise CredentialUnavailable("There is no keyring.")
 
     account = Account("a", "a@b", Protocol.IMAP, Server("localhost", 1), None, "a")
-    (only,) = check_account(account, none)
-    assert only == CheckResult("password", False, "There is no keyring.", only.error)
+    _, only = check_account(account, none)
+    assert only == Check("password", CheckState.FAILED, "There is no keyring.", cause=CheckCause.NO_PASSWORD)
 
 
 def test_sending_is_checked_too(dovecot_server: Dovecot, dovecot_user: str) -> None:
@@ -135,9 +135,9 @@ def test_sending_is_checked_too(dovecot_server: Dovecot, dovecot_user: str) -> N
         assert "60 MB" in results[-1].sentence
         assert sink.taken == []
     dead = Server("127.0.0.1", free_ports(1)[0], Security.NONE)
-    error = error_of(check(account_on(dovecot_server, dovecot_user, smtp=dead)))
-    assert isinstance(error, ConnectionLost)
+    failure = failure_of(check(account_on(dovecot_server, dovecot_user, smtp=dead)))
+    assert (failure.cause, failure.part) == (CheckCause.UNREACHABLE, CheckPart.SENDING)
     with SmtpSink(answers=lambda command: "535 5.7.8 no" if command == "AUTH" else None) as sink:
         refusing = Server("127.0.0.1", sink.port, Security.NONE)
-        error = error_of(check(account_on(dovecot_server, dovecot_user, smtp=refusing)))
-        assert isinstance(error, SignInRefused)
+        failure = failure_of(check(account_on(dovecot_server, dovecot_user, smtp=refusing)))
+        assert failure.cause is CheckCause.PASSWORD

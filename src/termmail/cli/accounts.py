@@ -10,9 +10,9 @@ import msgspec
 
 from termmail.accounts import config, credentials, saving
 from termmail.cli.arguments import HostPort, Keep, Offline
+from termmail.cli.checks import say_checks
 from termmail.cli.completions import complete_account
-from termmail.cli.exit_codes import ExitCode, exit_code
-from termmail.cli.output import columns, for_one_try, local_time, note, say, say_json
+from termmail.cli.output import columns, local_time, note, say, say_json
 from termmail.cli.passwords import ask_password, read_password
 from termmail.cli.session import NO_ACCOUNT, Session, existing_file, json_option, no_such_account, pass_session
 from termmail.cli.shapes import PASSWORD_FROM, account_shape
@@ -207,18 +207,9 @@ def test(session: Session, account_name: str, password_stdin: bool) -> int:
     """Connect, sign in and look what is there, and say how each step went."""
     found = session.configured(account_name)
     ask_password(found, from_stdin=password_stdin)
-    from termmail.setup.check import CheckResult, check_account
+    from termmail.setup.check import check_account
 
-    results: list[CheckResult] = []
-    for result in check_account(found, lambda: credentials.password(found)):
-        result = msgspec.structs.replace(result, sentence=for_one_try(result.sentence))
-        results.append(result)
-        if not session.as_json:
-            say(f"{'ok    ' if result.ok else 'failed'}  {result.name}: {result.sentence}")
-    if session.as_json:
-        say_json([{"name": result.name, "ok": result.ok, "sentence": result.sentence} for result in results])
-    failed = next((result.error for result in results if result.error is not None), None)
-    return ExitCode.OK if failed is None else exit_code(failed)
+    return say_checks(session, check_account(found, lambda: credentials.password(found)))
 
 
 @account.command(short_help="Change an account.")

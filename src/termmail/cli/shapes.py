@@ -8,6 +8,7 @@ from termmail.cli.output import iso
 from termmail.model.account import Account, CredentialKind, KeepKind, OfflineKind, Protocol, Server
 from termmail.model.mailbox import Mailbox
 from termmail.model.message import Address, MessageRow
+from termmail.model.setup import Check
 from termmail.model.status import Problem
 from termmail.model.view import IntentResult
 
@@ -125,6 +126,17 @@ class ProblemShape(msgspec.Struct, frozen=True):
     detail: str
 
 
+class CheckShape(msgspec.Struct, frozen=True):
+    """One step of a check. `state` is ok, warning, skipped or failed; `part` account, receiving or sending; `fix` may be empty."""
+
+    name: str
+    ok: bool
+    sentence: str
+    fix: str
+    part: str
+    state: str
+
+
 class OutboxRecipientShape(msgspec.Struct, frozen=True):
     """One recipient of a message that goes out; `state` is waiting, accepted or refused, `reply` what the server said."""
 
@@ -206,6 +218,10 @@ def account_shape(account: Account) -> AccountShape:
         keep=keep if by_pop3 else None,
         enabled=account.enabled,
     )
+
+
+def check_shape(check: Check) -> CheckShape:
+    return CheckShape(check.name, check.ok, check.sentence, check.fix, check.part.value, check.state.value)
 
 
 def result_shape(result: IntentResult) -> ResultShape:

@@ -1,0 +1,72 @@
+"""Discovery and checks in a process of their own: reports arrive as they come, and a job can be ended at any time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from servers.dovecot import Dovecot
+from servers.scripted import Conversation, ScriptedServer
+from termmail.model.account import Account, Protocol, Security, Server
+from termmail.model.errors import Cancelled, TermmailError
+from termmail.model.secret import Secret
+from termmail.model.setup import Check, CheckState, Discovery, SourceReport
+from termmail.setup.child import CheckRequest, DiscoverRequest, SetupJob
+
+
+def test_large_provider() -> None:
+    """The report comes first, then what was found."""
+    report, found = SetupJob(DiscoverRequest("lisa@gmail.com"))
+    assert isinstance(report, SourceReport)
+    assert isinstance(found, Discovery)
+    assert found.imap[0].server == Server("imap.gmail.com", 993)
+
+
+def test_no_address() -> None:
+    with pytest.raises(TermmailError, match="no address"):
+        list(SetupJob(DiscoverRequest("lisa")))
+
+
+def test_check(dovecot_server: Dovecot, dovecot_user: str) -> None:
+    """C2: the password goes by pipe, and is in neither arguments nor environment of the child."""
+    account = Account(
+        "lisa",
+        "lisa@demo.example",
+        Protocol.IMAP,
+        Server("localhost", dovecot_server.tls_port),
+        None,
+        dovecot_user,
+        ca_file=str(dovecot_server.tls.ca),
+    )
+    job = SetupJob(CheckRequest(account, Secret(Dovecot.test_password)))
+    process = Path("/proc") / str(job._process.pid)
+    if process.exists():
+        for name in ("cmdline", "environ"):
+            assert Dovecot.test_password.encode() not in (process / name).read_bytes()
+    checks = [check for check in job if isinstance(check, Check) and check.state is not CheckState.RUNNING]
+    assert checks[-1].name == "mailboxes"
+    assert all(check.ok for check in checks)
+
+
+def test_cancelled_while_a_server_is_silent() -> None:
+    """The server never says anything; whoever waits is free at once, and the process is gone."""
+
+    def say_nothing(talk: Conversation) -> None:
+        talk.wait_closed(60)
+
+    with ScriptedServer(say_nothing) as server:
+        account = Account("a", "a@b", Protocol.IMAP, Server("127.0.0.1", server.port, Security.NONE), None, "a")
+        job = SetupJob(CheckRequest(account, Secret("x")))
+        reports = iter(job)
+        while True:
+            report = next(reports)
+            if isinstance(report, Check) and report.name == "connection":
+                break
+        threading.Timer(0.1, job.cancel).start()
+        with pytest.raises(Cancelled):
+            list(reports)
+        with pytest.raises(ProcessLookupError):
+            os.kill(job._process.pid, 0)
