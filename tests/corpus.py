@@ -1,7 +1,8 @@
-"""The corpus of real mail, where there is one in a folder `shared/corpus` beside the checkout."""
+"""The corpus of real mail, where there is one: in the folder TERMMAIL_CORPUS names, or in `shared/corpus` beside the checkout."""
 
 from __future__ import annotations
 
+import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+CORPUS = Path(os.environ.get("TERMMAIL_CORPUS") or Path(__file__).resolve().parents[2] / "shared" / "corpus")
 _FROM_LINE = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\n")
 
 

@@ -317,6 +317,7 @@ def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
         ),
         signature=table.signature,
         sent_copy=table.sent_copy,
+        authserv_id=table.authserv_id,
         enabled=table.enabled,
     )
 
@@ -380,6 +381,8 @@ def _account_values(account: Account) -> dict[str, Any]:
         values["signature"] = account.signature
     if account.sent_copy is not SentCopy.AUTO:
         values["sent_copy"] = account.sent_copy.value
+    if account.authserv_id:
+        values["authserv_id"] = account.authserv_id
     if not account.enabled:
         values["enabled"] = False
     return values

@@ -65,6 +65,9 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     identities: list[IdentityTable] = []
     signature: Annotated[str, _key("text in quotes", '"Lisa Example"')] = ""
     sent_copy: Annotated[SentCopy, _key('"auto", "termmail" or "server"', '"auto"')] = SentCopy.AUTO
+    authserv_id: Annotated[
+        str, _key("the name at the start of your provider's Authentication-Results", '"mx.example.org"')
+    ] = ""
     enabled: Annotated[bool, _key("true, or false for an account that is left alone", "true")] = True
 
 

@@ -92,6 +92,7 @@ class DemoProvider:
             user=address,
             full_name=full_name,
             credential=Credential(CredentialKind.SESSION),
+            authserv_id="mx.demo.example",
         )
 
     def start(self) -> None:

@@ -55,6 +55,12 @@ def parse_addresses(text: str, limit: int = MAX_ADDRESSES) -> tuple[Address, ...
     return tuple(found)
 
 
+def is_deceptive(address: Address) -> bool:
+    """Whether a sender's name could be taken for an address that it is not (D4)."""
+    name = address.name
+    return "@" in name and name.strip().strip("<>\"'").casefold() != address.address.casefold()
+
+
 class _OddParser:
     """Reads what the usual form does not cover, one token after the other.
 

@@ -13,6 +13,7 @@ from termmail.mime.layout import LogicalLine, Run, lay_out, with_links
 from termmail.mime.links import Links
 from termmail.mime.parts import part_of
 from termmail.mime.plain import plain_lines
+from termmail.mime.protection import protection
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.mime.structure import Node, Tree
 from termmail.model.body import Part, Rendered, Style
@@ -84,6 +85,7 @@ class _Renderer:
             notes=tuple(safe_text(note, one_line=True) for note in self.notes),
             attachments=attachments,
             source=source,
+            protection=protection(self.tree.root),
         )
 
     def attachments(self, root: Node) -> Iterator[Part]:

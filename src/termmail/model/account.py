@@ -94,7 +94,8 @@ class Account(msgspec.Struct, frozen=True):
     `incoming` is the IMAP or POP3 server as `protocol` says. `user` signs in at both servers. `ca_file` is a PEM file
     with a private authority, or empty. `offline` is for IMAP, `keep` for POP3. `connections` caps the connections open at once (T15).
     `colour` is one of Textual's colour names, or empty for one chosen by position. One that is not `enabled` keeps its settings
-    and its mail here, is not connected to and not listed.
+    and its mail here, is not connected to and not listed. `authserv_id` is the name under which its provider writes
+    Authentication-Results (RFC 8601), empty where it is to be known by the incoming server's domain.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Account(msgspec.Struct, frozen=True):
     signature: str = ""
     sent_copy: SentCopy = SentCopy.AUTO
     enabled: bool = True
+    authserv_id: str = ""
 
     @property
     def all_identities(self) -> tuple[Identity, ...]:

@@ -89,7 +89,8 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
     """A message's text, ready to show: every string in it has passed `safe_text` (D1) or `safe_address` (D2).
 
     `links` are whole URLs (http, https, mailto only, D8) in the order of the text. `notes` are sentences on what is not shown.
-    `source` is "text", "html", or "none" where the message has no text.
+    `source` is "text", "html", or "none" where the message has no text. `protection` says how it is signed or encrypted, empty
+    where it is not; nothing of that was checked.
     """
 
     lines: tuple[Line, ...]
@@ -97,6 +98,7 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
     notes: tuple[str, ...] = ()
     attachments: tuple[Part, ...] = ()
     source: str = "none"
+    protection: str = ""
 
 
 class RenderFailed(msgspec.Struct, frozen=True, tag="failed"):

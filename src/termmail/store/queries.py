@@ -274,6 +274,14 @@ class Queries(OutgoingQueries):
         )
         return data if local is None else as_sent(data)
 
+    def raw_start(self, placement_id: int, size: int) -> bytes | None:
+        """The first `size` bytes of a message's file, such as hold its header; None where the message is not here."""
+        path = self.body_path(placement_id)
+        if path is None:
+            return None
+        with storage_errors("read a message from disk"), path.open("rb") as file:
+            return file.read(size)
+
     def rendered(self, message_id: int, key: str) -> bytes | None:
         """What `Intents.store_rendered` kept."""
         row = self._one("SELECT data FROM rendered WHERE message_id = ? AND key = ?", (message_id, key))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from termmail.model.account import Account
 from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.store.queries import Queries
 from termmail.ui.bodies import Bodies
+from termmail.ui.origins import Origins
 from termmail.ui.watcher import News, Watcher
 from termmail.ui.writer import Done, Writer, Written
 
@@ -51,7 +53,9 @@ class Failed(NamedTuple):
 class Backend:
     """Opened before the first frame with the connection for reading only; the threads and the engine follow by `start`."""
 
-    def __init__(self, home: Home, start_engine: Callable[[], EngineHandle] | None) -> None:
+    def __init__(
+        self, home: Home, accounts: Sequence[Account], start_engine: Callable[[], EngineHandle] | None
+    ) -> None:
         """Open the store. Raises StorageFailed, StoreTooNew."""
         self.home = home
         self.queries = Queries(home)
@@ -62,7 +66,8 @@ class Backend:
         self._stopping = False
         self.watcher = Watcher(self.queries, self._told)
         self.writer = Writer(home, self.queries, self._written, self.wake_engine)
-        self.bodies = Bodies(self.queries, self._told, self._keep_rendering)
+        self.origins = Origins(self.queries, accounts)
+        self.bodies = Bodies(self.queries, self._told, self._keep_rendering, self.origins.of)
 
     def start(self, tell: Callable[[News], None], changed: int) -> None:
         """Start the threads; `tell` is called in them. `changed` is the store's number from before the mailboxes were read."""

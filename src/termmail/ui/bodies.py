@@ -14,6 +14,7 @@ from termmail.mime.safe_text import safe_text
 from termmail.mime.width import cell_width, cut_cells
 from termmail.model.body import Line, Rendered, RenderFailed, Span, Style
 from termmail.model.errors import TermmailError
+from termmail.model.origin import Origin
 from termmail.store.queries import Queries
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["text", "html", "source", "headers"]
 
-_RENDERING = 1
+_RENDERING = 2
 """Part of the cache's key: renderings of another kind are not found."""
 _KEPT = 24
 _LARGEST_KEPT = 256 * 1024
@@ -40,18 +41,30 @@ class BodyJob(msgspec.Struct, frozen=True):
 
 
 class Body(msgspec.Struct, frozen=True):
-    """The answer: `rendered`, or a `sentence` why it can't be shown, or neither where the message's bytes are not here."""
+    """The answer: `rendered`, or a `sentence` why it can't be shown, or neither where the message's bytes are not here.
+
+    `origin` is where the message comes from, None where it is gone.
+    """
 
     job: BodyJob
     rendered: Rendered | None = None
     sentence: str = ""
+    origin: Origin | None = None
 
 
 class Bodies:
     """A thread that prepares what is wanted, then what may be wanted next. `tell` is called in that thread."""
 
-    def __init__(self, queries: Queries, tell: Callable[[Body], None], keep: Callable[[int, str, bytes], None]) -> None:
+    def __init__(
+        self,
+        queries: Queries,
+        tell: Callable[[Body], None],
+        keep: Callable[[int, str, bytes], None],
+        origin_of: Callable[[int], Origin | None],
+    ) -> None:
+        """`origin_of` is called in the thread, with a placement's id."""
         self._queries = queries
+        self._origin_of = origin_of
         self._tell = tell
         self._keep = keep
         self._wake = threading.Condition()
@@ -110,7 +123,7 @@ class Bodies:
         while (taken := self._take()) is not None:
             job, wanted = taken
             try:
-                body = self._prepare(job)
+                body = msgspec.structs.replace(self._prepare(job), origin=self._origin_of(job.placement_id))
             except TermmailError as error:
                 body = Body(job, sentence=error.sentence)
             with self._wake:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from termmail.mime.addresses import is_deceptive
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.mime.width import cell_width, cut_cells
 from termmail.model.message import Address
@@ -92,12 +93,6 @@ def clip_address(address: str, cells: int) -> str:
     while cell_width(tail) > cells - 1:
         tail = tail[1:]
     return ELLIPSIS + tail
-
-
-def is_deceptive(address: Address) -> bool:
-    """Whether a sender's name could be taken for an address that it is not (D4)."""
-    name = address.name
-    return "@" in name and name.strip().strip("<>\"'").casefold() != address.address.casefold()
 
 
 def person(address: Address) -> str:

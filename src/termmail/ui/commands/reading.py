@@ -86,7 +86,7 @@ class Reading:
         if self._in_hand != row.id:
             self._in_hand = None
         screen.message_pane.mode = self.mode
-        screen.message_pane.show_message(row, None)
+        screen.message_pane.show_message(row)
         self._bring(row)
         self._expect(model.cursor + model.direction)
         screen.show_titles()
@@ -133,6 +133,8 @@ class Reading:
             screen.backend.bodies.want(job)
         else:
             self._say_missing(row)
+            # Only its origin can be told.
+            screen.backend.bodies.want(job)
 
     def body_ready(self, body: Body) -> None:
         """An answer from the thread that prepares texts."""
@@ -140,6 +142,7 @@ class Reading:
         row = self.pane_row
         if body.job != self._job or row is None:
             return
+        screen.message_pane.show_origin(body.origin)
         if body.rendered is not None:
             screen.message_pane.show_text(body.rendered, body.job.mode)
             self._begin_reading(row)
@@ -236,7 +239,7 @@ class Reading:
         if row is None or row is shown:
             return
         arrived = row.body_state is not shown.body_state
-        screen.message_pane.show_message(row, None)
+        screen.message_pane.show_message(row)
         if arrived:
             self._requested.discard(row.id)
             self._bring(row)
@@ -268,7 +271,7 @@ class Reading:
                 self.show_cursor(by_user=False)
             return
         if self._job.width != self._text_width():
-            screen.message_pane.show_message(row, None)
+            screen.message_pane.show_message(row)
             self._bring(row)
 
     def title(self) -> str:

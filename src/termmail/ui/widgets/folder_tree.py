@@ -190,11 +190,7 @@ class FolderTree(Pane):
             ):
                 anew = True
             else:
-                counted |= (before.unread, before.total, before.pending) != (
-                    mailbox.unread,
-                    mailbox.total,
-                    mailbox.pending,
-                )
+                counted |= (before.unread, before.pending) != (mailbox.unread, mailbox.pending)
         if anew or (counted and self.collapsed):
             self.rebuild()
         elif counted:

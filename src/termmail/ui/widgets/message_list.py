@@ -10,13 +10,14 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from termmail.mime.addresses import is_deceptive
 from termmail.model.flags import Flag
 from termmail.model.mailbox import Role
 from termmail.model.message import BodyState, MessageRow
 from termmail.ui.drawing import Pen, SteadyStrip
 from termmail.ui.list_model import Change, ListModel
 from termmail.ui.look import Look
-from termmail.ui.text import clip_address, fit, is_deceptive, one_line, person, shown_address, worded
+from termmail.ui.text import clip_address, fit, one_line, person, shown_address, worded
 from termmail.ui.widgets.pane import Pane, look_for
 from termmail.ui.words import Clock
 

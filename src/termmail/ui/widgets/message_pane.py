@@ -10,31 +10,25 @@ from textual.strip import Strip
 from termmail.mime.width import cell_width
 from termmail.model.body import Line, Rendered
 from termmail.model.body import Style as TextStyle
-from termmail.model.message import Address, Envelope, MessageRow
+from termmail.model.message import MessageRow
+from termmail.model.origin import Origin
 from termmail.ui.bodies import Mode
 from termmail.ui.drawing import Pen
+from termmail.ui.heading import HeadingHints, Piece, heading
 from termmail.ui.look import Look
 from termmail.ui.text import (
     clip,
-    clip_address,
-    is_deceptive,
-    name_and_address,
-    one_line,
-    shown_address,
     steady,
     worded,
     wrapped,
 )
-from termmail.ui.widgets.message_list import ATTACHED, FLAGGED
 from termmail.ui.widgets.pane import Pane, look_for
-from termmail.ui.words import Clock, keywords, size
+from termmail.ui.words import Clock
 
 MARGIN = 2
 WIDEST_TEXT = 92
 _LINKS_LISTED = 60
 _ADDRESSES_SHOWN = 12
-
-_Piece = tuple[str, str]
 
 
 class MessagePane(Pane):
@@ -53,7 +47,8 @@ class MessagePane(Pane):
         super().__init__(id="message")
         self.clock = clock
         self.row: MessageRow | None = None
-        self.envelope: Envelope | None = None
+        self.origin: Origin | None = None
+        self.hints = HeadingHints()
         self.mode: Mode = "text"
         self.rendered: Rendered | None = None
         self.words: tuple[str, ...] = ()
@@ -73,19 +68,24 @@ class MessagePane(Pane):
 
     def show_nothing(self, *words: str) -> None:
         """No message: say why."""
-        self.row = self.envelope = self.rendered = None
+        self.row = self.origin = self.rendered = None
         self.words = words
         self._assemble(to_top=True)
 
-    def show_message(self, row: MessageRow, envelope: Envelope | None) -> None:
+    def show_message(self, row: MessageRow) -> None:
         """Another message, or another state of this one: its headers. The text follows by `show_text` or `show_words`."""
         same = self.row is not None and self.row.id == row.id
         self.row = row
-        self.envelope = envelope if envelope is not None else self.envelope if same else None
         if not same:
-            self.rendered = None
+            self.origin = self.rendered = None
             self.words = ()
         self._assemble(to_top=not same)
+
+    def show_origin(self, origin: Origin | None) -> None:
+        """Where the message comes from."""
+        if origin != self.origin:
+            self.origin = origin
+            self._assemble(to_top=False)
 
     def show_text(self, rendered: Rendered, mode: Mode) -> None:
         """The laid out text of the message."""
@@ -102,7 +102,7 @@ class MessagePane(Pane):
         self._assemble(to_top=False)
 
     def _assemble(self, *, to_top: bool) -> None:
-        self._head = self._heading() if self.row is not None else []
+        self._head = self._heading()
         self._tail = self._ending() if self.rendered is not None else []
         lines = len(self._head) + (len(self.rendered.lines) if self.rendered is not None else 0) + len(self._tail)
         if to_top:
@@ -111,102 +111,22 @@ class MessagePane(Pane):
         self.touch()
 
     def sized(self) -> None:
-        self._head = self._heading() if self.row is not None else []
+        self._head = self._heading()
         self._tail = self._ending() if self.rendered is not None else []
         super().sized()
 
     # headers and what follows the text
 
-    def _heading(self) -> list[tuple[_Piece, ...]]:
-        row = self.row
-        assert row is not None
-        width = self.text_width
-        lines: list[tuple[_Piece, ...]] = []
-        subject = one_line(row.subject) or "(no subject)"
-        lines += [((line, "bright"),) for line in wrapped(subject, width, 3)]
-        lines.append(())
-        envelope = self.envelope
-        lines += self._addresses("From", row.from_ or (), width, is_sender=True)
-        if (
-            envelope is not None
-            and envelope.reply_to
-            and {a.address for a in envelope.reply_to} != {a.address for a in row.from_}
-        ):
-            lines += self._addresses("Reply", envelope.reply_to, width)
-        if row.to:
-            lines += self._addresses("To", row.to, width)
-        if row.cc:
-            lines += self._addresses("Cc", row.cc, width)
-        when = self.clock.full(row.sent_at if row.sent_at is not None else row.received_at)
-        details = [size(row.size)]
-        if row.flags.system & 4:
-            details.append(f"{FLAGGED} flagged")
-        if row.pending:
-            details.append("a change waits for the network")
-        lines.append((("Date  ", "muted"), (when, "text"), ("  ·  " + "  ·  ".join(details), "muted")))
-        if labels := keywords(row.flags):
-            words = ", ".join(one_line(label) for label in labels)
-            lines += [
-                (("Tags  " if not number else "      ", "muted"), (line, "accent"))
-                for number, line in enumerate(wrapped(words, width - 6, 2))
-            ]
-        if self.rendered is not None and self.rendered.attachments:
-            for number, part in enumerate(self.rendered.attachments, 1):
-                name = part.filename or part.content_type
-                label = "Files " if number == 1 else "      "
-                lines.append(
-                    (
-                        (label, "muted"),
-                        (f"{ATTACHED} ", "accent"),
-                        (steady(name), "text"),
-                        (f"  {size(part.size)}", "muted"),
-                    )
-                )
-        if row.problem:
-            lines.append(((one_line(row.problem), "error"),))
-        lines.append((("─" * width, "line"),))
-        return lines
+    def _heading(self) -> list[tuple[Piece, ...]]:
+        if self.row is None:
+            return []
+        return heading(self.row, self.origin, self.rendered, self.clock, self.text_width, self.hints)
 
-    @staticmethod
-    def _addresses(
-        label: str, addresses: tuple[Address, ...], width: int, *, is_sender: bool = False
-    ) -> list[tuple[_Piece, ...]]:
-        head = f"{label:<6}"
-        if not addresses:
-            return [((head, "muted"), ("! The message names no sender.", "warning"))] if is_sender else []
-        lines: list[tuple[_Piece, ...]] = []
-        if is_sender:
-            for number, address in enumerate(addresses[:_ADDRESSES_SHOWN]):
-                name, mail = one_line(address.name), shown_address(address.address)
-                pieces: list[_Piece] = [(head if number == 0 else " " * 6, "muted")]
-                room = width - 6
-                if is_deceptive(address):
-                    pieces.append((clip_address(mail, room), "bright"))
-                    lines.append(tuple(pieces))
-                    lines.append(((" " * 6, "muted"), (f"! calls itself “{name}”", "warning")))
-                    continue
-                if name and name != mail:
-                    mail = clip_address(mail, max(12, room - min(len(name), room // 2) - 3))
-                    pieces.append((clip(name, room - len(mail) - 3), "bright"))
-                    pieces.append((f" <{mail}>", "text"))
-                else:
-                    pieces.append((clip_address(mail or "(no address)", room), "bright"))
-                lines.append(tuple(pieces))
-            if len(addresses) > 1:
-                lines.append(((" " * 6, "muted"), ("! The message names several senders.", "warning")))
-            return lines
-        shown = [name_and_address(address) for address in addresses[:_ADDRESSES_SHOWN]]
-        if len(addresses) > _ADDRESSES_SHOWN:
-            shown.append(f"and {len(addresses) - _ADDRESSES_SHOWN:,} more")
-        for number, line in enumerate(wrapped(", ".join(shown), width - 6, 4)):
-            lines.append(((head if number == 0 else " " * 6, "muted"), (line, "text")))
-        return lines
-
-    def _ending(self) -> list[tuple[_Piece, ...]]:
+    def _ending(self) -> list[tuple[Piece, ...]]:
         rendered = self.rendered
         assert rendered is not None
         width = self.text_width
-        lines: list[tuple[_Piece, ...]] = []
+        lines: list[tuple[Piece, ...]] = []
         if not rendered.lines and not rendered.notes and rendered.source not in ("source", "headers"):
             lines.append((("This message has no text.", "muted"),))
         for note in rendered.notes:
@@ -256,7 +176,7 @@ class MessagePane(Pane):
         return self.ended(pen, y)
 
     @staticmethod
-    def _pieces(pen: Pen, pieces: tuple[_Piece, ...], look: Look) -> None:
+    def _pieces(pen: Pen, pieces: tuple[Piece, ...], look: Look) -> None:
         for text, style in pieces:
             pen.put(text, getattr(look, style))
 

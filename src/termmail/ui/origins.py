@@ -1,0 +1,62 @@
+"""Where the messages that are opened come from, judged by whom the reader knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from termmail.model.account import Account
+from termmail.model.message import Address
+from termmail.model.origin import MailOwner, Origin
+from termmail.store.queries import Queries
+
+if TYPE_CHECKING:
+    from termmail.mime.known_senders import KnownSenders
+
+_KNOWN_FOR = 120.0
+_HEADER = 256 * 1024
+
+
+class Origins:
+    """Used in one thread. Whom the reader knows is read again after two minutes."""
+
+    def __init__(self, queries: Queries, accounts: Sequence[Account]) -> None:
+        self._queries = queries
+        self._owners = {account.name: mail_owner(account) for account in accounts}
+        self._known: KnownSenders | None = None
+        self._known_until = 0.0
+
+    def of(self, placement_id: int) -> Origin | None:
+        """Where a message comes from; None where it is gone. Raises StorageFailed."""
+        # Not needed for the first frame.
+        from termmail.mime.origin import origin
+
+        row = self._queries.row(placement_id)
+        envelope = self._queries.envelope(placement_id)
+        if row is None or envelope is None:
+            return None
+        owner = self._owners.get(row.account, MailOwner())
+        return origin(envelope, self._queries.raw_start(placement_id, _HEADER), known=self._senders(), owner=owner)
+
+    def owner_of(self, account: str) -> MailOwner:
+        """Whose mail an account's is."""
+        return self._owners.get(account, MailOwner())
+
+    def _senders(self) -> KnownSenders:
+        from termmail.mime.known_senders import KnownSenders
+
+        if self._known is None or time.monotonic() > self._known_until:
+            own = [address for owner in self._owners.values() for address in owner.addresses]
+            self._known = KnownSenders(self._queries.correspondents(), own)
+            self._known_until = time.monotonic() + _KNOWN_FOR
+        return self._known
+
+
+def mail_owner(account: Account) -> MailOwner:
+    """What there is to know of an account to judge its mail."""
+    return MailOwner(
+        tuple(Address(identity.name, identity.address) for identity in account.all_identities),
+        (account.incoming.host,),
+        account.authserv_id,
+    )
