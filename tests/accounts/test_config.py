@@ -30,6 +30,7 @@ from termmail.model.account import (
 )
 from termmail.model.errors import ConfigError, StorageFailed
 from termmail.model.home import Home
+from termmail.model.hosts import is_loopback
 
 LISA = Account(
     name="lisa",
@@ -167,7 +168,7 @@ def test_unknown_account(home: Home) -> None:
 def test_plain_connection_is_for_this_computer_only(home: Home) -> None:
     """T1: security = "none" is refused for any other host, before it is written."""
     for host in ("localhost", "127.0.0.1", "127.8.9.10", "::1"):
-        assert config.is_loopback(host)
+        assert is_loopback(host)
     for host in ("imap.example.org", "10.0.0.1", "localhost.example.org", "::2", "0.0.0.0"):
         plain = msgspec.structs.replace(LISA, incoming=Server(host, 143, Security.NONE))
         with pytest.raises(ConfigError, match=r'in the clear.*security = "tls"'):
@@ -183,7 +184,7 @@ IMAP = 'imap = { host = "imap.example.org" }\n'
     ("text", "line", "words"),
     [
         ("[accounts\n", 1, ["TOML"]),
-        ('teme = "x"\n', 1, ["teme", "accounts, ui, compose, keys"]),
+        ('teme = "x"\n', 1, ["teme", "accounts, oauth, ui, compose, keys"]),
         ("[ui]\n\nmark_raed_after = 1\n", 3, ["ui.mark_raed_after", 'Did you mean "mark_read_after"?']),
         ('[ui]\nmark_read_after = "soon"\n', 2, ["ui.mark_read_after", "seconds", '"soon"', "mark_read_after = 1.0"]),
         ("[ui]\nmark_read_after = -7\n", 2, ["-7"]),
@@ -203,7 +204,7 @@ IMAP = 'imap = { host = "imap.example.org" }\n'
         (ACCOUNT + IMAP + "offline = 0\n", 4, ["offline"]),
         (ACCOUNT + IMAP + 'password_from = "command"\n', 1, ["password_command"]),
         (ACCOUNT + IMAP + 'password_command = "pass"\n', 4, ["password_from"]),
-        (ACCOUNT + IMAP + 'password_from = "file"\n', 4, ["password_from", '"keyring", "command" or "ask"']),
+        (ACCOUNT + IMAP + 'password_from = "file"\n', 4, ["password_from", '"keyring", "command", "ask"']),
         (ACCOUNT + IMAP + "connections = 50\n", 4, ["connections", "1 to 20"]),
         (ACCOUNT + IMAP + 'identities = [{ name = "x", adress = "y" }]\n', 4, ["identities", '"address"']),
         (ACCOUNT + IMAP + "identities = 3\n", 4, ["identities", "list"]),

@@ -17,7 +17,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends import chainer, fail, null
 
 from keyrings import FileKeyring, HangingKeyring, LockedKeyring, OddKeyring, PlainKeyring
-from termmail.accounts import credentials
+from termmail.accounts import credentials, keyring_entries, session_secrets
 from termmail.accounts.home import find_home, prepare_home
 from termmail.model.account import Account, Credential, CredentialKind, Protocol, Server
 from termmail.model.errors import ConfigError, CredentialUnavailable, StorageFailed
@@ -34,8 +34,7 @@ def own_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     keyring.set_keyring(FileKeyring())
     yield
     keyring.set_keyring(before)
-    with credentials._session_lock:
-        credentials._session.clear()
+    session_secrets.forget_remembered(LISA.name)
 
 
 def by_command(command: str) -> Account:
@@ -67,7 +66,7 @@ def test_keyring_that_fails_is_told_with_other_ways(
     backend: KeyringBackend, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """C1: missing, keeping nothing, locked, silent, broken, or a plain file that is never used."""
-    monkeypatch.setattr(credentials, "KEYRING_SECONDS", 0.3)
+    monkeypatch.setattr(keyring_entries, "KEYRING_SECONDS", 0.3)
     keyring.set_keyring(backend)
     for attempt in (
         lambda: credentials.password(LISA),
@@ -83,7 +82,7 @@ def test_keyring_that_fails_is_told_with_other_ways(
 
 def test_deadline_of_the_keyring_is_five_seconds() -> None:
     """C1."""
-    assert credentials.KEYRING_SECONDS <= 5
+    assert keyring_entries.KEYRING_SECONDS <= 5
 
 
 def test_plain_file_in_a_chain_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +139,7 @@ def test_session_password_is_in_memory_only() -> None:
     asked = msgspec.structs.replace(LISA, credential=Credential(CredentialKind.SESSION))
     with pytest.raises(CredentialUnavailable, match="asked for each time"):
         credentials.password(asked)
-    credentials.remember("lisa", HUNTER)
+    session_secrets.remember("lisa", HUNTER)
     assert credentials.password(asked) == HUNTER
     assert credentials.known_secrets() == [HUNTER]
     credentials.forget(asked)
@@ -150,7 +149,7 @@ def test_session_password_is_in_memory_only() -> None:
 
 def test_environment_of_a_command_has_no_password() -> None:
     """C2: what is remembered is not handed on to children."""
-    credentials.remember("other", HUNTER)
+    session_secrets.remember("other", HUNTER)
     seen = credentials.password(by_command("env | grep -c hunter2; true")).reveal()
     assert seen == "0"
 

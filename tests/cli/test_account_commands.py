@@ -63,6 +63,8 @@ def test_add_by_pipe(cli: Cli) -> None:
         "smtp": {"host": "smtp.example.org", "port": 465, "security": "tls"},
         "password_from": "keyring",
         "password_command": "",
+        "token_command": "",
+        "oauth": "",
         "ca_file": "",
         "offline": "all",
         "keep": None,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import ipaddress
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from termmail.accounts.key_names import key_sequence
+from termmail.accounts.oauth.providers import BUILT_IN
+from termmail.accounts.oauth.settings import read_providers, written_values
 from termmail.accounts.private_file import replace_file
 from termmail.accounts.reading import ConfigText
 from termmail.accounts.schema import DEFAULT_CONNECTIONS, AccountTable, PasswordFrom, ServerTable
@@ -33,6 +34,8 @@ from termmail.model.account import (
 )
 from termmail.model.errors import ConfigError, StorageFailed
 from termmail.model.home import Home
+from termmail.model.hosts import is_loopback
+from termmail.model.oauth import OAuthProvider
 
 ACCOUNT_NAME = re.compile(r"\w[\w.@+-]{0,63}")
 """What an account may be called: it is a key in the file, a folder's name and a word on the command line."""
@@ -41,6 +44,8 @@ _CREDENTIAL_KINDS = {
     PasswordFrom.KEYRING: CredentialKind.KEYRING,
     PasswordFrom.COMMAND: CredentialKind.COMMAND,
     PasswordFrom.ASK: CredentialKind.SESSION,
+    PasswordFrom.OAUTH2: CredentialKind.OAUTH2,
+    PasswordFrom.TOKEN_COMMAND: CredentialKind.TOKEN_COMMAND,
 }
 _PASSWORD_FROM = {kind: word for word, kind in _CREDENTIAL_KINDS.items()}
 _HEADER = """\
@@ -71,17 +76,22 @@ class Compose(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """All of config.toml; accounts in the order of the file."""
+    """All of config.toml; accounts in the order of the file. `providers` are those of OAuth 2."""
 
     accounts: tuple[Account, ...] = ()
     keys: Keys = Keys()
     ui: Ui = Ui()
     compose: Compose = Compose()
+    providers: tuple[OAuthProvider, ...] = tuple(BUILT_IN.values())
 
     @property
     def enabled_accounts(self) -> tuple[Account, ...]:
         """Those that are connected to and listed."""
         return tuple(account for account in self.accounts if account.enabled)
+
+    def provider(self, name: str) -> OAuthProvider | None:
+        """Who `oauth = "…"` means, with the client id that the file has: a large provider or an [oauth] table."""
+        return next((provider for provider in self.providers if provider.name == name), None)
 
     def account(self, name: str) -> Account | None:
         """The account of this name, exactly or, where that is unambiguous, without regard to case."""
@@ -99,16 +109,6 @@ def default_port(service: str, security: Security) -> int:
     """The port of "imap", "pop3", or "smtp" (message submission) for a kind of security (RFC 8314)."""
     with_tls, without = _PORTS[service]
     return with_tls if security is Security.TLS else without
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host as configured is this computer; only there `security = "none"` is accepted (T1)."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def load(home: Home) -> Config:
@@ -148,6 +148,27 @@ def edit_account(home: Home, account: Account) -> Config:
         _merge(document["accounts"][account.name], _account_values(before), _account_values(account))
 
     return _change(home, change, lambda config: config.account(account.name) == account)
+
+
+def edit_provider(home: Home, provider: OAuthProvider) -> Config:
+    """Write what there is to say of an OAuth 2 provider, such as its client id, to its [oauth] table.
+
+    Raises ConfigError, StorageFailed.
+    """
+
+    def change(document: Any, config: Config) -> None:
+        import tomlkit
+
+        before = config.provider(provider.name)
+        tables = document.setdefault("oauth", tomlkit.table(is_super_table=True))
+        table = tables.setdefault(provider.name, tomlkit.table())
+        _merge(table, {} if before is None else written_values(before), written_values(provider))
+
+    def as_wished(config: Config) -> bool:
+        found = config.provider(provider.name)
+        return found is not None and written_values(found) == written_values(provider)
+
+    return _change(home, change, as_wished)
 
 
 def remove_account(home: Home, name: str) -> Config:
@@ -245,7 +266,8 @@ def _parse(path: Path, text: str) -> Config:
     keys = Keys(
         table.keys.preset, {command: _bound(source, command, keys) for command, keys in table.keys.bind.items()}
     )
-    accounts = tuple(_account(source, name, account) for name, account in table.accounts.items())
+    providers = read_providers(source, table.oauth)
+    accounts = tuple(_account(source, name, account, providers) for name, account in table.accounts.items())
     for account in accounts:
         twin = next(
             (other.name for other in accounts if other.name.casefold() == account.name.casefold()), account.name
@@ -255,7 +277,7 @@ def _parse(path: Path, text: str) -> Config:
                 ("accounts", account.name), f'differs from "{twin}" in nothing but case. Call it something else'
             )
     compose = Compose(table.compose.undo_seconds, table.compose.editor)
-    return Config(accounts, keys, Ui(table.ui.mark_read_after), compose)
+    return Config(accounts, keys, Ui(table.ui.mark_read_after), compose, providers)
 
 
 def _bound(source: ConfigText, command: str, written: str | list[str]) -> tuple[str, ...]:
@@ -273,7 +295,7 @@ def _bound(source: ConfigText, command: str, written: str | list[str]) -> tuple[
     return tuple(found)
 
 
-def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
+def _account(source: ConfigText, name: str, table: AccountTable, providers: Sequence[OAuthProvider]) -> Account:
     path = ("accounts", name)
     if not ACCOUNT_NAME.fullmatch(name):
         raise source.mistake(
@@ -286,12 +308,6 @@ def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
     for key, value in (("user", table.user), ("full_name", table.full_name)):
         if re.search(r"[\x00-\x1f\x7f]", value):
             raise source.mistake((*path, key), "holds a control character. Remove it")
-    if (table.password_from is PasswordFrom.COMMAND) != bool(table.password_command):
-        raise source.mistake(
-            (*path, "password_command"),
-            'belongs together with password_from = "command"; one is there without the other',
-            'password_from = "command" and password_command = "pass show mail/lisa"',
-        )
     if table.imap is not None and table.pop3 is not None:
         raise source.mistake((*path, "pop3"), "stands beside imap; an account has one of the two. Remove one")
     incoming = table.imap if table.pop3 is None else table.pop3
@@ -306,7 +322,7 @@ def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
         smtp=None if table.smtp is None else _server(source, table.smtp, (*path, "smtp")),
         user=table.user or table.email,
         full_name=table.full_name,
-        credential=Credential(_CREDENTIAL_KINDS[table.password_from], table.password_command),
+        credential=_credential(source, path, table, providers),
         ca_file=table.ca_file,
         offline=_policy(table.offline),
         keep=_keep(table.keep),
@@ -320,6 +336,30 @@ def _account(source: ConfigText, name: str, table: AccountTable) -> Account:
         authserv_id=table.authserv_id,
         enabled=table.enabled,
     )
+
+
+def _credential(
+    source: ConfigText, path: tuple[str, ...], table: AccountTable, providers: Sequence[OAuthProvider]
+) -> Credential:
+    for kind, key, example in (
+        (PasswordFrom.COMMAND, "password_command", "pass show mail/lisa"),
+        (PasswordFrom.TOKEN_COMMAND, "token_command", "oama access lisa@example.org"),
+        (PasswordFrom.OAUTH2, "oauth", "google"),
+    ):
+        if (table.password_from is kind) != bool(getattr(table, key)):
+            raise source.mistake(
+                (*path, key),
+                f'belongs together with password_from = "{kind.value}"; one is there without the other',
+                f'password_from = "{kind.value}" and {key} = "{example}"',
+            )
+    provider = next((provider for provider in providers if provider.name == table.oauth), None)
+    if table.oauth and provider is None:
+        names = ", ".join(f'"{provider.name}"' for provider in providers)
+        raise source.mistake(
+            (*path, "oauth"), f"must be one of {names}, or the name of a table such as [oauth.work]", 'oauth = "google"'
+        )
+    command = table.password_command or table.token_command
+    return Credential(_CREDENTIAL_KINDS[table.password_from], command, provider)
 
 
 def _policy(offline: str | int) -> OfflinePolicy:
@@ -354,8 +394,13 @@ def _account_values(account: Account) -> dict[str, Any]:
     if account.user != account.email:
         values["user"] = account.user
     values["password_from"] = _PASSWORD_FROM[account.credential.kind].value
-    if account.credential.command:
-        values["password_command"] = account.credential.command
+    match account.credential.kind:
+        case CredentialKind.COMMAND:
+            values["password_command"] = account.credential.command
+        case CredentialKind.TOKEN_COMMAND:
+            values["token_command"] = account.credential.command
+        case CredentialKind.OAUTH2:
+            values["oauth"] = "" if account.credential.provider is None else account.credential.provider.name
     if account.ca_file:
         values["ca_file"] = account.ca_file
     if account.protocol is Protocol.POP3:

@@ -23,6 +23,8 @@ class PasswordFrom(enum.Enum):
     KEYRING = "keyring"
     COMMAND = "command"
     ASK = "ask"
+    OAUTH2 = "oauth2"
+    TOKEN_COMMAND = "token-command"
 
 
 Port = Annotated[int, _key("a whole number from 1 to 65535", "993"), msgspec.Meta(ge=1, le=65535)]
@@ -47,8 +49,14 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     imap: ServerTable | None = None
     pop3: ServerTable | None = None
     smtp: ServerTable | None = None
-    password_from: Annotated[PasswordFrom, _key('"keyring", "command" or "ask"', '"keyring"')] = PasswordFrom.KEYRING
+    password_from: Annotated[
+        PasswordFrom, _key('"keyring", "command", "ask", "oauth2" or "token-command"', '"keyring"')
+    ] = PasswordFrom.KEYRING
     password_command: Annotated[str, _key("a command line that prints the password", '"pass show mail/lisa"')] = ""
+    token_command: Annotated[
+        str, _key("a command line that prints an OAuth 2 access token", '"oama access lisa@example.org"')
+    ] = ""
+    oauth: Annotated[str, _key('"google", "microsoft", "yahoo" or the name of an [oauth] table', '"google"')] = ""
     ca_file: Annotated[str, _key("the path of a PEM file", '"/etc/ssl/private-ca.pem"')] = ""
     offline: Annotated[
         Literal["all", "on-demand"] | Annotated[int, msgspec.Meta(ge=1, le=36500)],
@@ -69,6 +77,18 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
         str, _key("the name at the start of your provider's Authentication-Results", '"mx.example.org"')
     ] = ""
     enabled: Annotated[bool, _key("true, or false for an account that is left alone", "true")] = True
+
+
+class OAuthTable(msgspec.Struct, frozen=True, kw_only=True):
+    client_id: Annotated[
+        str, _key("the id that the provider gave to termmail", '"123-abc.apps.googleusercontent.com"')
+    ] = ""
+    client_secret: Annotated[str, _key("the secret that the provider gave with it", '"GOCSPX-…"')] = ""
+    issuer: Annotated[str, _key("the URL of the sign-in server", '"https://login.example.org"')] = ""
+    authorization_url: Annotated[str, _key("a URL", '"https://login.example.org/authorize"')] = ""
+    token_url: Annotated[str, _key("a URL", '"https://login.example.org/token"')] = ""
+    device_url: Annotated[str, _key("a URL", '"https://login.example.org/device"')] = ""
+    scopes: Annotated[list[str], _key("a list of words", '["openid", "offline_access"]')] = []
 
 
 class UiTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +118,7 @@ class KeysTable(msgspec.Struct, frozen=True, kw_only=True):
 
 class FileTable(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, AccountTable] = {}
+    oauth: dict[str, OAuthTable] = {}
     ui: UiTable = UiTable()
     compose: ComposeTable = ComposeTable()
     keys: KeysTable = KeysTable()
@@ -107,6 +128,7 @@ TABLE_EXAMPLES = {
     ServerTable: '{ host = "imap.example.org", port = 993, security = "tls" }',
     IdentityTable: '{ name = "Lisa Example", address = "lisa@example.org" }',
     AccountTable: '{ email = "lisa@example.org", imap = { host = "imap.example.org" } }',
+    OAuthTable: '{ client_id = "123-abc.apps.googleusercontent.com" }',
     UiTable: "{ mark_read_after = 1.0 }",
     ComposeTable: "{ undo_seconds = 10 }",
     KeysTable: '{ preset = "gmail" }',

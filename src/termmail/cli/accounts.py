@@ -28,6 +28,7 @@ from termmail.model.account import (
     Server,
 )
 from termmail.model.errors import StorageFailed
+from termmail.model.hosts import is_loopback
 from termmail.model.secret import Secret
 from termmail.model.status import AccountStatus, ConnectionState
 
@@ -186,7 +187,7 @@ def show(session: Session, account_name: str) -> None:
             (_PROTOCOL_NAMES[found.protocol], f"{_server_text(found.incoming)} ({found.incoming.security.value})"),
             ("SMTP", "" if found.smtp is None else f"{_server_text(found.smtp)} ({found.smtp.security.value})"),
             ("user", found.user),
-            ("password from", found.credential.command or PASSWORD_FROM[found.credential.kind]),
+            ("password from", _password_from_text(found.credential)),
             ("authority", found.ca_file),
             ("kept on the server" if found.protocol is Protocol.POP3 else "kept here", _kept_text(found)),
             ("state", _state(status) if found.enabled else "disabled"),
@@ -361,7 +362,7 @@ def _server(before: Server | None, address: Address | None, security: str | None
         assert before is not None
         standard = before.port == config.default_port(service, before.security)
         host, port = before.host, None if standard else before.port
-    if wanted is Security.NONE and not config.is_loopback(host):
+    if wanted is Security.NONE and not is_loopback(host):
         raise click.UsageError(
             f"{option}-security none would send the password in the clear; it is accepted for this computer only (localhost)."
         )
@@ -376,6 +377,12 @@ def _warn_plain(account: Account) -> None:
 
 def _server_text(server: Server) -> str:
     return f"[{server.host}]:{server.port}" if ":" in server.host else f"{server.host}:{server.port}"
+
+
+def _password_from_text(credential: Credential) -> str:
+    if credential.provider is not None:
+        return f"OAuth 2 with {credential.provider.label}"
+    return credential.command or PASSWORD_FROM[credential.kind]
 
 
 def _kept_text(account: Account) -> str:

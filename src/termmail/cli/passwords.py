@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from termmail.accounts import credentials
+from termmail.accounts.session_secrets import remember
 from termmail.cli.session import Session
 from termmail.model.account import Account, CredentialKind
 from termmail.model.secret import Secret
@@ -36,7 +36,7 @@ def ask_password(account: Account, *, from_stdin: bool) -> None:
     With `from_stdin` standard input has the password, whatever kind of account it is.
     """
     if from_stdin or (account.credential.kind is CredentialKind.SESSION and sys.stdin.isatty()):
-        credentials.remember(account.name, read_password(f"Password of {account.user} at {account.incoming.host}"))
+        remember(account.name, read_password(f"Password of {account.user} at {account.incoming.host}"))
 
 
 def give_passwords(session: Session, accounts: Sequence[Account], *, from_pipe: bool) -> None:
@@ -55,6 +55,6 @@ def give_passwords(session: Session, accounts: Sequence[Account], *, from_pipe: 
         if running and not from_pipe and status is not None and status.state is ConnectionState.ONLINE:
             continue
         secret = read_password(f"Password of {account.user} at {account.incoming.host}")
-        credentials.remember(account.name, secret)
+        remember(account.name, secret)
         if running:
             send_password(session.home, account.name, secret)

@@ -12,7 +12,13 @@ from termmail.model.setup import Check
 from termmail.model.status import Problem
 from termmail.model.view import IntentResult
 
-PASSWORD_FROM = {CredentialKind.KEYRING: "keyring", CredentialKind.COMMAND: "command", CredentialKind.SESSION: "ask"}
+PASSWORD_FROM = {
+    CredentialKind.KEYRING: "keyring",
+    CredentialKind.COMMAND: "command",
+    CredentialKind.SESSION: "ask",
+    CredentialKind.OAUTH2: "oauth2",
+    CredentialKind.TOKEN_COMMAND: "token-command",
+}
 
 
 class AddressShape(msgspec.Struct, frozen=True):
@@ -92,6 +98,8 @@ class AccountShape(msgspec.Struct, frozen=True):
     smtp: ServerShape | None
     password_from: str
     password_command: str
+    token_command: str
+    oauth: str
     ca_file: str
     offline: str | int | None
     keep: str | int | None
@@ -200,6 +208,7 @@ def server_shape(server: Server) -> ServerShape:
 
 def account_shape(account: Account) -> AccountShape:
     by_pop3 = account.protocol is Protocol.POP3
+    credential = account.credential
     offline = account.offline.days if account.offline.kind is OfflineKind.DAYS else account.offline.kind.value
     keep = account.keep.days if account.keep.kind is KeepKind.DAYS else account.keep.kind.value
     return AccountShape(
@@ -212,7 +221,9 @@ def account_shape(account: Account) -> AccountShape:
         pop3=server_shape(account.incoming) if by_pop3 else None,
         smtp=None if account.smtp is None else server_shape(account.smtp),
         password_from=PASSWORD_FROM[account.credential.kind],
-        password_command=account.credential.command,
+        password_command=credential.command if credential.kind is CredentialKind.COMMAND else "",
+        token_command=credential.command if credential.kind is CredentialKind.TOKEN_COMMAND else "",
+        oauth="" if credential.provider is None else credential.provider.name,
         ca_file=account.ca_file,
         offline=None if by_pop3 else offline,
         keep=keep if by_pop3 else None,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from termmail.accounts import config, credentials
+from termmail.accounts.session_secrets import remember
 from termmail.engine.chores import Chores
 from termmail.engine.hardening import harden
 from termmail.engine.imap_worker import ImapWorker
@@ -284,7 +285,7 @@ class Engine:
 
     def _take_password(self, account: str, secret: Secret) -> None:
         self._redactor.add(secret)
-        credentials.remember(account, secret)
+        remember(account, secret)
         for worker in (self._workers.get(account), self._submissions.get(account)):
             if worker is not None:
                 worker.try_again()

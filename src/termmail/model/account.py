@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+from termmail.model.oauth import OAuthProvider
+
 
 class Security(enum.Enum):
     """How a connection is protected (RFC 8314). NONE is accepted for loopback only."""
@@ -23,11 +25,17 @@ class Protocol(enum.Enum):
 
 
 class CredentialKind(enum.Enum):
-    """Where an account's password comes from. SESSION: asked for each time, kept in memory only."""
+    """Where an account's password comes from. SESSION: asked for each time, kept in memory only.
+
+    Two give an OAuth 2 access token in its place: OAUTH2 by a sign-in in the browser, whose refresh token is kept in the keyring,
+    and TOKEN_COMMAND by a command that prints one.
+    """
 
     KEYRING = "keyring"
     COMMAND = "command"
     SESSION = "session"
+    OAUTH2 = "oauth2"
+    TOKEN_COMMAND = "token-command"
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -39,10 +47,12 @@ class Server(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """How to get the password; never the password itself (C2). `command` is a shell command line for COMMAND."""
+    """How to get the password; never the password itself (C2). `command` is a shell command line for COMMAND and TOKEN_COMMAND,
+    `provider` who is signed in with for OAUTH2."""
 
     kind: CredentialKind = CredentialKind.KEYRING
     command: str = ""
+    provider: OAuthProvider | None = None
 
 
 class Identity(msgspec.Struct, frozen=True):

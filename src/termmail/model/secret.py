@@ -29,3 +29,9 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is not pickled")
+
+
+class AccessToken(Secret):
+    """An OAuth 2 access token: signed in with by XOAUTH2 or OAUTHBEARER, never as a password."""
+
+    __slots__ = ()

@@ -11,6 +11,7 @@ import time
 
 from termmail.model.account import Security, Server
 from termmail.model.errors import Cancelled, ConfigError, ConnectionLost, InsecureConnection
+from termmail.model.hosts import is_loopback
 
 _EXPIRED = 10
 _NOT_YET_VALID = 9
@@ -38,7 +39,7 @@ def client_context(ca_file: str = "") -> ssl.SSLContext:
 
 def check_plain_allowed(server: Server) -> None:
     """Raises InsecureConnection where `server` is to be used without TLS and is not this machine (T1)."""
-    if server.security is Security.NONE and not _is_loopback_name(server.host):
+    if server.security is Security.NONE and not is_loopback(server.host):
         raise InsecureConnection(
             f"{server.host} is set up without encryption, which is allowed for this computer only. Nothing was sent. "
             "Choose tls or starttls."
@@ -151,15 +152,6 @@ def secure_socket(
             ) from error
         raise ConnectionLost(f"{host} ended the connection while encryption was set up.", detail=detail) from error
     return secured
-
-
-def _is_loopback_name(host: str) -> bool:
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _unreachable(server: Server, error: Exception) -> str:
