@@ -9,18 +9,21 @@ from termmail.accounts.config import Config
 from termmail.model.account import Account, CredentialKind
 from termmail.model.errors import TermmailError
 from termmail.model.home import Home
+from termmail.model.oauth import Tokens
 from termmail.model.secret import Secret
 
+_IN_KEYRING = (CredentialKind.KEYRING, CredentialKind.OAUTH2)
 
-def add_account(home: Home, account: Account, secret: Secret | None) -> Config:
-    """Write a new account, and `secret` into the keyring where it is for that; returns the new configuration.
+
+def add_account(home: Home, account: Account, secret: Secret | Tokens | None) -> Config:
+    """Write a new account, and its password, or what its sign-in yielded, into the keyring where it is for that; returns the new
+    configuration.
 
     Raises ConfigError, StorageFailed, CredentialUnavailable; then nothing was written.
     """
-    keeps = secret is not None and account.credential.kind is CredentialKind.KEYRING
+    keeps = secret is not None and account.credential.kind in _IN_KEYRING
     if keeps:
-        assert secret is not None
-        credentials.store_password(account, secret)
+        _keep(account, secret)
     try:
         return config.add_account(home, account)
     except TermmailError:
@@ -30,19 +33,20 @@ def add_account(home: Home, account: Account, secret: Secret | None) -> Config:
         raise
 
 
-def change_account(home: Home, before: Account, after: Account, secret: Secret | None) -> tuple[Config, str]:
+def change_account(home: Home, before: Account, after: Account, secret: Secret | Tokens | None) -> tuple[Config, str]:
     """Write what is different; the keyring follows, whether to a new server, a new password or another way to get it.
 
     Returns the new configuration, and a sentence where the old password may still be in the keyring. Raises ConfigError, StorageFailed,
     CredentialUnavailable.
     """
-    was = before.credential.kind is CredentialKind.KEYRING
-    is_ = after.credential.kind is CredentialKind.KEYRING
+    was = before.credential.kind in _IN_KEYRING
+    is_ = after.credential.kind in _IN_KEYRING
     same = credentials.keyring_name(before) == credentials.keyring_name(after)
-    if is_ and secret is None and was and not same:
+    alike = before.credential.kind is after.credential.kind is CredentialKind.KEYRING
+    if alike and secret is None and not same:
         secret = credentials.password(before)
-    if is_ and secret is not None:
-        credentials.store_password(after, secret)
+    if is_:
+        _keep(after, secret)
     changed = config.edit_account(home, after)
     return changed, _forget(before, changed) if was and not (is_ and same) else ""
 
@@ -56,11 +60,17 @@ def remove_account(home: Home, account: Account) -> tuple[Config, str]:
     return changed, _forget(account, changed)
 
 
+def _keep(account: Account, secret: Secret | Tokens | None) -> None:
+    if isinstance(secret, Tokens):
+        credentials.store_sign_in(account, secret)
+    elif secret is not None and account.credential.kind is CredentialKind.KEYRING:
+        credentials.store_password(account, secret)
+
+
 def _forget(account: Account, changed: Config) -> str:
     """Drop a password that no account uses any more."""
-    if account.credential.kind is CredentialKind.KEYRING and any(
-        other.credential.kind is CredentialKind.KEYRING
-        and credentials.keyring_name(other) == credentials.keyring_name(account)
+    if account.credential.kind in _IN_KEYRING and any(
+        other.credential.kind in _IN_KEYRING and credentials.keyring_name(other) == credentials.keyring_name(account)
         for other in changed.accounts
     ):
         return ""

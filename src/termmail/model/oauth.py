@@ -44,7 +44,7 @@ class OAuthProvider(msgspec.Struct, frozen=True, kw_only=True):
     client_advice: str = ""
 
 
-class DeviceCode(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceCode(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What a person types on another device: `user_code` at `url`. `complete_url` holds the code already, or is empty.
 
     `expires_in` and `interval` are seconds. `device_code` is this program's half, which is asked with.
@@ -58,10 +58,22 @@ class DeviceCode(msgspec.Struct, frozen=True, kw_only=True):
     complete_url: str = ""
 
 
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What a sign-in or a refresh yields. `refresh` is None where the server gave none; `lifetime` is how many seconds `access` is
     good for, counted from the request."""
 
     access: AccessToken
     refresh: Secret | None
     lifetime: float
+
+
+class SignInPage(msgspec.Struct, frozen=True, tag=True):
+    """The page to open in the browser, whose end termmail waits for."""
+
+    url: str
+
+
+class AddressRefused(msgspec.Struct, frozen=True, tag=True):
+    """An address that was pasted is not that at which the sign-in ends; the wait goes on."""
+
+    sentence: str

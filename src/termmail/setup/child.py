@@ -1,4 +1,4 @@
-"""Discovery and checks in a process of their own, so that no screen waits for the network or imports what speaks to it.
+"""Discovery, checks and sign-ins in a process of their own, so that no screen waits for the network or imports what speaks to it.
 
 The front end makes a `SetupJob` and iterates over its reports in a thread; `cancel` ends it from any thread at once. The child
 reads one request from its stdin and writes reports to its stdout, each a four byte length and MessagePack.
@@ -18,9 +18,10 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
-from termmail.model.account import Account
+from termmail.model.account import Account, CredentialKind
 from termmail.model.errors import Cancelled, Retry, TermmailError
-from termmail.model.secret import Secret
+from termmail.model.oauth import AddressRefused, DeviceCode, OAuthProvider, SignInPage, Tokens
+from termmail.model.secret import AccessToken, Secret
 from termmail.model.setup import Check, Discovery, SourceReport
 from termmail.setup.network import Network
 
@@ -38,7 +39,8 @@ class DiscoverRequest(msgspec.Struct, frozen=True, tag=True):
 
 
 class CheckRequest(msgspec.Struct, frozen=True, tag=True):
-    """Check an account's servers: Checks. `secret` is the password to try, None for the one that the account's credential gives.
+    """Check an account's servers: Checks. `secret` is the password or access token to try, None for what the account's credential
+    gives.
 
     With `round_trip` a mail is sent to oneself and waited for; it and its copy are deleted again.
     """
@@ -49,15 +51,30 @@ class CheckRequest(msgspec.Struct, frozen=True, tag=True):
     round_trip: bool = False
 
 
+class SignInRequest(msgspec.Struct, frozen=True, tag=True):
+    """Let a person sign in by OAuth 2: a SignInPage, or with `by_code` a DeviceCode, and Tokens once they have agreed."""
+
+    provider: OAuthProvider
+    address: str
+    by_code: bool = False
+    ca_file: str = ""
+
+
+class PastedAddress(msgspec.Struct, frozen=True, tag=True):
+    """Where a browser on another computer ended, for a SignInRequest that waits; answered with AddressRefused where it is not that."""
+
+    url: str
+
+
 class JobFailed(msgspec.Struct, frozen=True, tag=True):
     """The job could not be done at all; the sentence is safe to show."""
 
     sentence: str
 
 
-Request = DiscoverRequest | CheckRequest
-Report = SourceReport | Discovery | Check
-_Answer = SourceReport | Discovery | Check | JobFailed
+Request = DiscoverRequest | CheckRequest | SignInRequest
+Report = SourceReport | Discovery | Check | SignInPage | DeviceCode | AddressRefused | Tokens
+_Answer = SourceReport | Discovery | Check | SignInPage | DeviceCode | AddressRefused | Tokens | JobFailed
 
 
 class SetupJob:
@@ -77,11 +94,18 @@ class SetupJob:
             )
         except OSError as error:
             raise TermmailError(f"A process for this could not be started: {error.strerror}.") from error
+        # The pipe, not the arguments or the environment, which others could read (C2).
+        self._send(request)
+
+    def paste(self, url: str) -> None:
+        """Where a browser on another computer ended, for a SignInRequest; from any thread."""
+        self._send(PastedAddress(url))
+
+    def _send(self, value: Request | PastedAddress) -> None:
         stdin = self._process.stdin
         assert stdin is not None
-        # The pipe, not the arguments or the environment, which others could read (C2).
-        with suppress(BrokenPipeError), stdin:
-            _write(stdin, request)
+        with suppress(BrokenPipeError, ValueError):
+            _write(stdin, value)
 
     def __iter__(self) -> Iterator[Report]:
         """Reports as they come, until the job is done. Raises Cancelled, and TermmailError where it can't be done."""
@@ -109,6 +133,9 @@ class SetupJob:
                 with suppress(OSError):
                     self._process.kill()
                 self._process.wait()
+            assert self._process.stdin is not None
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
 
 
 def _reveal(value: Any) -> Any:
@@ -118,12 +145,12 @@ def _reveal(value: Any) -> Any:
 
 
 def _hide(kind: type, value: Any) -> Any:
-    if kind is Secret:
-        return Secret(value)
+    if issubclass(kind, Secret):
+        return kind(value)
     raise NotImplementedError(kind)
 
 
-def _write(stream: BinaryIO | Any, value: Request | _Answer) -> None:
+def _write(stream: BinaryIO | Any, value: Request | PastedAddress | _Answer) -> None:
     data = msgspec.msgpack.encode(value, enc_hook=_reveal)
     stream.write(_LENGTH.pack(len(data)) + data)
     stream.flush()
@@ -154,6 +181,8 @@ def main() -> None:
             from termmail.setup.discovery import discover
 
             _write(out, discover(request.address, lambda report: _write(out, report), network=request.network))
+        elif isinstance(request, SignInRequest):
+            _sign_in(request, out)
         else:
             from termmail.setup.check import check_account
 
@@ -166,10 +195,35 @@ def main() -> None:
     os._exit(0)
 
 
+def _sign_in(request: SignInRequest, out: BinaryIO) -> None:
+    from termmail.setup.sign_in import BrowserSignIn, DeviceSignIn
+
+    if request.by_code:
+        by_code = DeviceSignIn(request.provider, ca_file=request.ca_file)
+        _write(out, by_code.begin())
+        _write(out, by_code.wait())
+        return
+    by_browser = BrowserSignIn(request.provider, request.address, ca_file=request.ca_file)
+    _write(out, SignInPage(by_browser.begin()))
+
+    def take_pasted() -> None:
+        while (pasted := _read(sys.stdin.buffer, PastedAddress)) is not None:
+            try:
+                by_browser.take_address(pasted.url)
+            except TermmailError as error:
+                _write(out, AddressRefused(error.sentence))
+
+    threading.Thread(target=take_pasted, daemon=True).start()
+    _write(out, by_browser.wait())
+
+
 def _password(request: CheckRequest) -> Callable[[], Secret]:
     secret = request.secret
     if secret is not None:
-        return lambda: secret
+        if request.account.credential.kind in (CredentialKind.OAUTH2, CredentialKind.TOKEN_COMMAND):
+            secret = AccessToken(secret.reveal())
+        given = secret
+        return lambda: given
     from termmail.accounts import credentials
 
     return lambda: credentials.password(request.account)

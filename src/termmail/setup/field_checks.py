@@ -12,9 +12,10 @@ from collections.abc import Collection
 
 import msgspec
 
-from termmail.accounts.config import ACCOUNT_NAME, default_port, is_loopback
+from termmail.accounts.config import ACCOUNT_NAME, default_port
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.model.account import Protocol, Security
+from termmail.model.hosts import is_loopback
 
 Service = str
 """imap, pop3 or smtp."""
