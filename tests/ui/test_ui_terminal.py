@@ -157,6 +157,83 @@ def test_what_is_typed_is_kept(home: Path, terminals: list[Terminal], how: signa
     assert [b"Half past twel" in raw for raw in kept if b"Subject: Lunch" in raw] == [True]
 
 
+def test_the_editor(home: Path, terminals: list[Terminal], tmp_path: Path) -> None:
+    """e hands the text to $EDITOR, which has the terminal for itself; what it made of it goes out."""
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho ed-runs\nread line\nprintf "%s %s" "$(cat "$1")" "$line" > "$1"\n')
+    editor.chmod(0o755)
+    terminal = Terminal(home, EDITOR=str(editor))
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    terminal.send(b"m")
+    terminal.wait_for(b"New message")
+    terminal.send(b"bob@demo.example\t\t\tLunch\tHalf past")
+    terminal.wait_for(b"past")
+    terminal.send(b"\x1b")
+    terminal.wait_for(b"keep and leave")
+    terminal.send(b"e")
+    terminal.wait_for(b"ed-runs")
+    terminal.send(b"twelve\n")
+    terminal.wait_for(b"Back from the editor")
+    terminal.send(b"q")
+    terminal.wait_for(b"Kept in Drafts")
+    terminal.send(b"q")
+    assert terminal.end() == 0
+    kept = [path.read_bytes() for path in Home.under(home).uploads.iterdir() if path.suffix != ".json"]
+    assert any(b"Half past twelve" in raw for raw in kept)
+    assert b"ext.txt" not in b"".join(kept)
+
+
+@pytest.mark.parametrize("editor", ["/no/such/editor", "false"])
+def test_an_editor_that_fails(home: Path, terminals: list[Terminal], editor: str) -> None:
+    """It is said, the screen is there again, and what was typed too."""
+    terminal = Terminal(home, EDITOR=editor)
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    terminal.send(b"m")
+    terminal.wait_for(b"New message")
+    terminal.send(b"bob@demo.example\t\t\tLunch\tHalf past")
+    terminal.wait_for(b"past")
+    terminal.send(b"\x1b")
+    terminal.wait_for(b"keep and leave")
+    terminal.send(b"e")
+    terminal.wait_for(b"could not be started" if "such" in editor else b"ended with 1")
+    assert terminal.output.rindex(b"\x1b[?1049h") > terminal.output.rindex(LEFT_ALTERNATE_SCREEN)
+    terminal.send(b"q")
+    terminal.wait_for(b"Kept in Drafts")
+    terminal.send(b"q")
+    assert terminal.end() == 0
+    terminal.check_restored()
+
+
+def test_killed_while_the_editor_runs(home: Path, terminals: list[Terminal], tmp_path: Path) -> None:
+    """O9: what the editor has saved by then comes into Drafts with the next start."""
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf "saved in the editor" > "$1"\necho ed-runs\nread line\n')
+    editor.chmod(0o755)
+    terminal = Terminal(home, EDITOR=str(editor))
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    terminal.send(b"m")
+    terminal.wait_for(b"New message")
+    terminal.send(b"bob@demo.example\t\t\tLunch\tHalf past")
+    terminal.wait_for(b"past")
+    terminal.send(b"\x1b")
+    terminal.wait_for(b"keep and leave")
+    terminal.send(b"e")
+    terminal.wait_for(b"ed-runs")
+    os.kill(terminal.pid, signal.SIGKILL)
+    terminal.end()
+    assert engine_ended(home)
+    terminal = Terminal(home)
+    terminals.append(terminal)
+    terminal.wait_for(b"Recovered")
+    terminal.send(b"q")
+    terminal.end()
+    kept = [path.read_bytes() for path in Home.under(home).uploads.iterdir() if path.is_file()]
+    assert any(b"saved in the editor" in raw for raw in kept)
+
+
 @pytest.mark.parametrize("how", ["key", signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_it_leaves_the_terminal_as_it_was(home: Path, terminals: list[Terminal], how: str | signal.Signals) -> None:
     """And its engine ends with it."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from filled_store import FilledStore
 from termmail.mime.mailto import parse_mailto
+from termmail.model.account import Identity
 from termmail.model.errors import TermmailError
 from termmail.model.home import Home
 from termmail.model.operation import Upload
-from termmail.model.outgoing import OutboxItem, OutboxState
+from termmail.model.outgoing import DraftAttachment, OutboxItem, OutboxState
 from termmail.model.status import RequestState
 from termmail.store.correspondents import catch_up
+from termmail.store.drafts import DraftFolder
+from termmail.store.outbox import Outbox
+from termmail.ui import editor
 from termmail.ui.app import TermmailApp
 from termmail.ui.screens.composer import ComposerScreen
 from termmail.ui.screens.main import MainScreen
@@ -136,20 +142,20 @@ async def test_a_reply_and_undo(store: FilledStore) -> None:
         await writing.here()
         assert store.queries.outbox() == []
         assert writing.screen.body.text.startswith("Yes")
-        assert writing.screen.fields["subject"].value == "Re: Lunch"
+        assert writing.screen.head.fields["subject"].value == "Re: Lunch"
 
 
 async def test_reply_to_all_and_forward(store: FilledStore) -> None:
     """a answers everybody but oneself; f takes the text along."""
     async with opened(store) as ui:
         writing = await compose(ui, "a")
-        assert "sam@demo.example" in writing.screen.fields["cc"].value
-        assert "lisa@" not in writing.screen.fields["to"].value + writing.screen.fields["cc"].value
+        assert "sam@demo.example" in writing.screen.head.fields["cc"].value
+        assert "lisa@" not in writing.screen.head.fields["to"].value + writing.screen.head.fields["cc"].value
         await ui.press("escape", "q")
         await writing.gone()
         writing = await compose(ui, "f")
         assert writing.focus == "to"
-        assert writing.screen.fields["subject"].value == "Fwd: Lunch"
+        assert writing.screen.head.fields["subject"].value == "Fwd: Lunch"
         assert "Half past twelve?" in writing.screen.body.text
 
 
@@ -164,7 +170,7 @@ async def test_a_message_that_is_not_here_is_fetched_first(store: FilledStore) -
             store.ingest.finish_request(request.id, RequestState.DONE)
         writing = Writing(ui)
         await writing.here()
-        assert writing.screen.fields["subject"].value == "Re: Lunch"
+        assert writing.screen.head.fields["subject"].value == "Re: Lunch"
 
 
 async def test_second_thoughts(store: FilledStore) -> None:
@@ -201,9 +207,9 @@ async def test_addresses_are_completed(store: FilledStore) -> None:
     async with opened(store) as ui:
         writing = await compose(ui)
         await writing.write("sender3")
-        await ui.until(lambda: writing.screen.suggestions.people)
+        await ui.until(lambda: writing.screen.head.suggestions.people)
         await ui.press("enter")
-        assert writing.screen.fields["to"].value == "Sender 3 <sender3@demo.example>, "
+        assert writing.screen.head.fields["to"].value == "Sender 3 <sender3@demo.example>, "
         assert writing.focus == "to"
 
 
@@ -225,12 +231,13 @@ async def test_leaving_keeps_the_draft(store: FilledStore, key: str) -> None:
         await ui.press("escape", key)
         await writing.gone()
         assert len(drafts_waiting(store)) == 1
+        await ui.until(lambda: any(line.split() == ["Drafts", "1"] for line in ui.folders))
         await ui.press("g", "d")
         await ui.until(lambda: len(ui.rows) >= 1)
         await ui.press("enter")
         await writing.here()
         assert writing.screen.body.text.rstrip() == "Later"
-        assert writing.screen.fields["to"].value == "bob@demo.example"
+        assert writing.screen.head.fields["to"].value == "bob@demo.example"
         await writing.screen.app.workers.wait_for_complete()
         await ui.press("escape", "y")
         await writing.gone()
@@ -276,6 +283,135 @@ async def test_files_are_attached(store: FilledStore, tmp_path: Path) -> None:
         (part,) = sent_message(store.home, item).iter_attachments()
         assert part.get_filename() == "Der Plän.txt"
         assert part.get_content() == "the plan"
+
+
+async def test_several_files_are_marked(store: FilledStore, tmp_path: Path) -> None:
+    """Ctrl+Space marks one of several, which is seen in the list; what is no file, such as a pipe, is not taken."""
+    for name in ("one.txt", "two.txt", "three.txt"):
+        (tmp_path / name).write_text(name)
+    os.mkfifo(tmp_path / "zpipe")
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        composer = writing.screen
+        await ui.press("escape", "a")
+        await ui.type(f"{tmp_path}/")
+        # A folder, which is not marked, comes first; the mark goes on to the next one.
+        await ui.press("ctrl+@", "down", "ctrl+@", "ctrl+@")
+        marked = [line.split()[1] for line in ui.choices if "✓" in line]
+        assert marked == ["one.txt", "three.txt"]
+        await ui.press("enter")
+        await ui.until(lambda: composer.draft.attachments)
+        assert [one.name for one in composer.draft.attachments] == marked
+        await ui.press("a")
+        await ui.type(f"{tmp_path}/zpipe")
+        await ui.press("enter", "enter")
+        assert not isinstance(ui.app.screen, ComposerScreen)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A disk that copies no file before this is set, and tells the first megabyte."""
+    goes_on = threading.Event()
+    attach = DraftFolder.attach
+
+    def attach_slowly(
+        folder: DraftFolder,
+        source: Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> DraftAttachment | None:
+        assert progress is not None
+        progress(1_000_000)
+        while not goes_on.wait(0.01) and not should_stop():
+            pass
+        return attach(folder, source, progress=progress, should_stop=should_stop)
+
+    monkeypatch.setattr(DraftFolder, "attach", attach_slowly)
+    yield goes_on
+    goes_on.set()
+
+
+async def test_a_message_waits_for_its_attachment(store: FilledStore, tmp_path: Path, slow: threading.Event) -> None:
+    """O11: one can write on, and what is saved is saved, while a long file is copied; y sends the message when it is there."""
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        composer = writing.screen
+        await writing.write("bob@demo.example\t\t\tFilm\tHere")
+        await ui.press("escape", "a")
+        await ui.type(f"{tmp_path}/film.mp4")
+        await ui.press("enter")
+        await writing.says("film.mp4: 1 MB")
+        await ui.press("i")
+        await writing.write(" it is")
+        await ui.until(lambda: b"it is" in (composer.folder.folder / "draft.json").read_bytes())
+        await ui.press("escape", "y")
+        assert store.queries.outbox() == []
+        slow.set()
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        (part,) = sent_message(store.home, item).iter_attachments()
+        assert part.get_filename() == "film.mp4"
+
+
+async def test_copying_can_be_stopped(store: FilledStore, tmp_path: Path, slow: threading.Event) -> None:
+    """O11: Esc at the bar; nothing of the file stays."""
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tFilm\tHere")
+        await ui.press("escape", "a")
+        await ui.type(f"{tmp_path}/film.mp4")
+        await ui.press("enter", "y", "escape")
+        await writing.says("Not attached.")
+        assert writing.screen.draft.attachments == ()
+        assert store.queries.outbox() == []
+        names = {path.name for path in writing.screen.folder.folder.iterdir()}
+        assert names <= {"draft.json", "lock"}
+        await ui.press("q")
+        await writing.gone()
+
+
+async def test_the_bars_keys_are_listed(store: FilledStore) -> None:
+    """? at the bar, and Ctrl+P from the text, list all that can be done with its keys; the one that is chosen is done."""
+    async with opened(store, NARROW) as ui:
+        writing = await compose(ui)
+        await ui.press("ctrl+p")
+        await ui.shows("Write in $EDITOR")
+        await ui.shows("Ctrl+Enter")
+        await ui.press("escape", "escape", "?")
+        await ui.type("reply-to")
+        await ui.press("enter")
+        await writing.here()
+        assert writing.focus == "reply_to"
+
+
+async def test_the_signature_follows_the_sender(store: FilledStore) -> None:
+    """Another identity signs with its own name; a signature that was changed by hand stays."""
+    account = msgspec.structs.replace(
+        store.accounts[0],
+        signature="Lisa",
+        identities=(Identity("Office", "office@demo.example", "Harbour Office"), Identity("L", "l@demo.example")),
+    )
+    store.accounts = (account, *store.accounts[1:])
+    async with opened(store) as ui:
+        writing = await compose(ui, "r")
+        before = writing.screen.body.text
+        assert before.endswith("\n-- \nLisa\n")
+        for sender, signature in (("Office", "Harbour Office"), ("l@demo", ""), ("lisa@demo", "Lisa")):
+            await ui.press("escape", "f")
+            await ui.type(sender)
+            await ui.press("enter")
+            await writing.here()
+            assert writing.screen.body.text.partition("-- \n")[2].strip() == signature
+        assert writing.screen.body.text == before
+        writing.screen.body.text = before.replace("\nLisa\n", "\nLisa, on the train\n")
+        await ui.press("escape", "f")
+        await ui.type("Office")
+        await ui.press("enter")
+        await writing.here()
+        assert writing.screen.body.text.endswith("-- \nLisa, on the train\n")
 
 
 async def test_sending_later(store: FilledStore) -> None:
@@ -362,6 +498,43 @@ async def test_a_failure_stays_in_sight(store: FilledStore) -> None:
         assert "\x1b" not in ui.everything()
 
 
+async def test_redirecting(store: FilledStore) -> None:
+    """A message goes on unchanged, in the name of the identity that it came to (RFC 5322 §3.6.6), and z takes it back."""
+    account = msgspec.structs.replace(
+        store.accounts[0], email="other@demo.example", identities=(Identity("Lisa", "lisa@demo.example"),)
+    )
+    store.accounts = (account, *store.accounts[1:])
+    async with opened(store) as ui:
+        await ui.run("redirect")
+        await ui.type("sam@demo.example")
+        await ui.press("enter")
+        await ui.until(store.queries.outbox)
+        (item,) = store.queries.outbox()
+        message = sent_message(store.home, item)
+        assert message["Resent-From"] == "Lisa <lisa@demo.example>"
+        assert message["Resent-To"] == "sam@demo.example"
+        assert message["From"] == "Bob Marlow <bob@demo.example>"
+        assert message["Message-ID"] == "<lunch@demo.example>"
+        assert [one.address for one in item.recipients] == ["sam@demo.example"]
+        await ui.press("z")
+        await ui.until(lambda: not store.queries.outbox())
+
+
+async def test_what_can_not_go_out_now_is_said(store: FilledStore) -> None:
+    """The reason for which a message waits is said once it is known, and stands in the outbox with the time of the next try."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tHello")
+        await ui.press("escape", "y")
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        Outbox(store.ingest.database).put_off(item.id, "The server is down.", time.time() + 60)
+        await ui.says("Not sent yet. The server is down.")
+        await ui.says("1 to be sent")
+        await ui.press("g", "o")
+        await ui.shows("is tried again in")
+
+
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_hostile_subjects_are_answered(store: FilledStore, size: tuple[int, int]) -> None:
     """D1: escape sequences of a mail reach neither the composer's screen nor the message that is sent."""
@@ -380,22 +553,25 @@ async def test_hostile_subjects_are_answered(store: FilledStore, size: tuple[int
         assert b"\x1b" not in bytes(message)
 
 
-async def test_the_editor(store: FilledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """e hands the text to $EDITOR and takes back what it made of it; an editor that fails changes nothing."""
-    from termmail.ui import editor
-
+def test_the_editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$VISUAL and $EDITOR; an editor that fails changes nothing; one that a signal ended has what it saved; no file is left."""
     script = tmp_path / "editor"
     script.write_text('#!/bin/sh\nprintf "%s, edited" "$(cat "$1")" > "$1.new" && mv "$1.new" "$1"\n')
     script.chmod(0o755)
-    assert await asyncio.to_thread(lambda: script.is_file())
     assert editor.editor_command(f"{script}") == [str(script)]
     monkeypatch.setenv("VISUAL", "emacs -nw")
     assert editor.editor_command("") == ["emacs", "-nw"]
-    assert editor.edit_text([str(script)], "Grüße") == "Grüße, edited"
+    path = tmp_path / "text.txt"
+    assert editor.edit_text([str(script)], path, "Grüße") == "Grüße, edited"
     with pytest.raises(TermmailError, match="ended with 1"):
-        editor.edit_text(["false"], "text")
+        editor.edit_text(["false"], path, "text")
     with pytest.raises(TermmailError, match="could not be started"):
-        editor.edit_text([str(tmp_path / "none")], "text")
+        editor.edit_text([str(tmp_path / "none")], path, "text")
+    with pytest.raises(TermmailError, match="could not be handed"):
+        editor.edit_text([str(script)], tmp_path / "gone" / "text.txt", "text")
+    script.write_text('#!/bin/sh\nprintf saved > "$1"\nkill -HUP $$\n')
+    assert editor.edit_text([str(script)], path, "text") == "saved"
+    assert not path.exists()
 
 
 async def test_started_to_write(store: FilledStore, tmp_path: Path) -> None:

@@ -306,6 +306,15 @@ def signature_block(identity: Identity) -> str:
     return _signed("\n", identity) if identity.signature.strip() else ""
 
 
+def resigned(body: str, before: Identity, after: Identity) -> str:
+    """A text that one identity signed, signed by another. Where it does not end with that signature it stays as it is."""
+    if not before.signature.strip():
+        return _signed(f"{body.rstrip()}\n" if body.strip() else "\n", after) if after.signature.strip() else body
+    block = f"\n{SIGNATURE_MARK}\n{before.signature.strip()}"
+    text = body.rstrip()
+    return _signed(text.removesuffix(block), after) if text.endswith(block) else body
+
+
 def _typed_text(raw: bytes) -> str:
     """The text part as it was typed."""
     parsed = parse_message(raw)

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from termmail.mime.safe_text import safe_text
 from termmail.model.crash import crash_point
 from termmail.model.errors import Retry, Scope, TermmailError
 from termmail.model.home import Home
@@ -23,6 +24,7 @@ from termmail.store.database import private_folder, storage_errors
 from termmail.store.durable import sync_files, sync_folder
 
 DRAFT_FILE = "draft.json"
+_EDITED_FILE = "text.txt"
 DISCARDED = ".discarded"
 _LOCK_FILE = "lock"
 _BLOCK = 1 << 20
@@ -81,6 +83,11 @@ class DraftFolder:
         except BaseException:
             os.close(lock)
             raise
+
+    @property
+    def edited(self) -> Path:
+        """Where the text lies while another program edits it: what was saved there is the text if this program dies meanwhile."""
+        return self.folder / _EDITED_FILE
 
     def save(self, draft: Draft) -> None:
         """Make the text as it is now durable, whole or not at all."""
@@ -181,6 +188,17 @@ def read_draft(folder: Path) -> Draft:
             return msgspec.json.decode((folder / DRAFT_FILE).read_bytes(), type=Draft)
     except msgspec.DecodeError as error:
         raise DraftTaken("That draft can't be read.", detail=f"{folder}: {error}") from error
+
+
+def read_abandoned(folder: Path) -> Draft:
+    """As `read_draft`, with the text that an editor had when the program that called it died."""
+    draft = read_draft(folder)
+    edited = folder / _EDITED_FILE
+    with storage_errors("read the draft"):
+        if not edited.is_file():
+            return draft
+        text = edited.read_text(encoding="utf-8", errors="replace")
+    return msgspec.structs.replace(draft, body=safe_text(text))
 
 
 def is_being_written(folder: Path) -> bool:

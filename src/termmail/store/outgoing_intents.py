@@ -35,6 +35,7 @@ from termmail.store.drafts import (
     abandoned,
     is_being_written,
     new_draft_id,
+    read_abandoned,
     read_draft,
     remove_folder,
     write_draft,
@@ -320,7 +321,7 @@ class OutgoingIntents(MailboxIntents):
                 remove_folder(folder)
                 continue
             try:
-                draft = read_draft(folder)
+                draft = read_abandoned(folder)
             except DraftTaken as error:
                 sentences.append(f"{folder} holds a draft that can't be read. {error.detail}")
                 continue

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Sequence
 
 from termmail.model.flags import FlagSet
 from termmail.model.mailbox import Mailbox, Role
+from termmail.model.outgoing import OutboxItem, OutboxState
 from termmail.model.status import AccountStatus, ConnectionState
 from termmail.ui.text import one_line
 
@@ -163,3 +165,12 @@ def connection(status: AccountStatus, clock: Clock, *, work_offline: bool = Fals
             return "no safe connection"
         case ConnectionState.UNKNOWN:
             return f"not connected yet{stale if status.synced_at else ''}"
+
+
+def outbox_words(items: Sequence[OutboxItem]) -> str:
+    """How much waits, and how much needs the user; empty where nothing does."""
+    stuck = sum(item.state in (OutboxState.FAILED, OutboxState.UNKNOWN) for item in items)
+    parts = [f"{len(items) - stuck} to be sent"] if len(items) > stuck else []
+    if stuck:
+        parts.append(f"{stuck} not sent")
+    return " · ".join(parts)

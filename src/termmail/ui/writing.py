@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,9 @@ from termmail.model.errors import Unsendable
 from termmail.model.home import Home
 from termmail.model.message import Address
 from termmail.model.outgoing import Correspondent, Draft, DraftAttachment
+from termmail.model.view import IntentResult
 from termmail.store.drafts import DraftFolder, guess_type, new_draft_id
+from termmail.store.intents import Intents
 from termmail.store.queries import Queries
 
 
@@ -58,7 +60,7 @@ def begin_new(
     folder = DraftFolder.create(home, draft)
     if files:
         try:
-            draft = msgspec.structs.replace(draft, attachments=attach(folder, files, lambda words: None))
+            draft = msgspec.structs.replace(draft, attachments=attach(folder, files))
             folder.save(draft)
         except BaseException:
             folder.release()
@@ -119,20 +121,24 @@ def begin_again(home: Home, queries: Queries, account: Account, placement_id: in
     return Writing(folder, draft, people=tuple(queries.correspondents()))
 
 
+def redirect(
+    intents: Intents, queries: Queries, account: Account, placement_id: int, *, to: str, at: float
+) -> IntentResult:
+    """Send a message on as it is, in the name of whom it came to. Raises Unsendable, StorageFailed."""
+    raw = _raw(queries, placement_id)
+    identity = replying.identity_for(replying.original(raw), account.all_identities)
+    return intents.redirect(account.name, raw, sender=Address(identity.name, identity.address), to=to, at=at)
+
+
 def reopen(home: Home, queries: Queries, draft_id: str) -> Writing:
     """A draft that was taken back or brought back. Raises DraftTaken, StorageFailed."""
     folder = DraftFolder.open(home, draft_id)
     return Writing(folder, folder.draft, people=tuple(queries.correspondents()))
 
 
-def attach(folder: DraftFolder, paths: Sequence[Path], progress: Callable[[str], None]) -> tuple[DraftAttachment, ...]:
+def attach(folder: DraftFolder, paths: Sequence[Path]) -> tuple[DraftAttachment, ...]:
     """Copy files into the draft's folder. Raises StorageFailed."""
-    found: list[DraftAttachment] = []
-    for path in paths:
-        copied = folder.attach(path, progress=lambda done, path=path: progress(f"{path.name}: {done / 1e6:.0f} MB"))  # type: ignore[misc]
-        if copied is not None:
-            found.append(copied)
-    return tuple(found)
+    return tuple(copied for path in paths if (copied := folder.attach(path)) is not None)
 
 
 def _raw(queries: Queries, placement_id: int) -> bytes:

@@ -14,7 +14,7 @@ from termmail.model.status import Request, RequestState
 from termmail.model.view import IntentResult
 from termmail.ui.screens.keyed import hand_key
 from termmail.ui.text import one_line
-from termmail.ui.words import size
+from termmail.ui.words import outbox_words, size
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Composing:
         self.outbox: list[OutboxItem] = []
         self._sent: dict[int, float] = {}
         self._failed: set[int] = set()
+        self._delayed: set[int] = set()
         self._counting = 0.0
         self._awaited: dict[int, Callable[[], None]] = {}
 
@@ -206,7 +207,7 @@ class Composing:
 
     def redirect(self) -> None:
         """Send the message on as it is."""
-        from termmail.model.message import Address
+        from termmail.ui import writing
         from termmail.ui.screens.ask import Prompt
 
         row = self._row()
@@ -214,7 +215,6 @@ class Composing:
         if row is None or account is None:
             return
         screen = self.screen
-        sender = account.all_identities[0]
         at = screen.mail_app.compose_settings.undo_seconds
 
         def done(written: Written) -> None:
@@ -226,14 +226,8 @@ class Composing:
         def typed(to: str | None) -> None:
             if not to:
                 return
-            raw = screen.queries.raw(row.id)
-            if raw is None:
-                screen.say("The message is not here yet. Open it first, then it comes down.")
-                return
             screen.backend.writer.wish(
-                lambda intents: intents.redirect(
-                    account.name, raw, sender=Address(sender.name, sender.address), to=to, at=time.time() + at
-                ),
+                lambda intents: writing.redirect(intents, screen.queries, account, row.id, to=to, at=time.time() + at),
                 done,
             )
 
@@ -301,6 +295,10 @@ class Composing:
                 if filed is not None:
                     self._counting = 0.0
                     screen.say(f"Sent to {_first(filed)}.")
+            elif item.state is OutboxState.QUEUED and item.sentence and outbox_id not in self._delayed:
+                self._delayed.add(outbox_id)
+                self._counting = 0.0
+                screen.say(f"Not sent yet. {one_line(item.sentence)}", "warning")
             elif now - since > _TELL_SECONDS and item.state is OutboxState.QUEUED:
                 del self._sent[outbox_id]
         for item in items:
@@ -309,6 +307,7 @@ class Composing:
                 key = screen.mail_app.keys.shown("go_outbox")
                 screen.say(f"{one_line(item.sentence)} {key} shows it.", "error")
         self._failed &= set(here)
+        self._delayed &= set(here)
         screen.folder_tree.set_outbox(
             len(items), failed=any(item.state in (OutboxState.FAILED, OutboxState.UNKNOWN) for item in items)
         )
@@ -316,12 +315,7 @@ class Composing:
 
     def words(self) -> str:
         """For the status line; empty where nothing waits."""
-        failed = sum(item.state in (OutboxState.FAILED, OutboxState.UNKNOWN) for item in self.outbox)
-        waiting = len(self.outbox) - failed
-        parts = [f"{waiting} to be sent"] if waiting else []
-        if failed:
-            parts.append(f"{failed} not sent")
-        return " · ".join(parts)
+        return outbox_words(self.outbox)
 
     def show_outbox(self) -> None:
         from termmail.ui.screens.outbox import OutboxScreen

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import msgspec
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import TextArea
 
+from termmail.mime.replying import resigned
 from termmail.mime.safe_text import safe_text
 from termmail.mime.second_thoughts import before_sending
 from termmail.mime.when import parse_when
 from termmail.model.account import Account, Identity
 from termmail.model.errors import TermmailError, Unsendable
 from termmail.model.message import Address
-from termmail.model.outgoing import Draft, DraftAttachment
+from termmail.model.outgoing import Draft
 from termmail.model.view import IntentResult
 from termmail.ui import writing
+from termmail.ui.attaching import Attaching
+from termmail.ui.composer_keys import ACTIONS, BAR, BY_KEY, FROM_THE_TEXT, TEXT_HINTS
 from termmail.ui.editor import edit_text, editor_command
 from termmail.ui.screens.keyed import Keyed, hand_key, key_name
 from termmail.ui.text import name_and_address, one_line
-from termmail.ui.widgets.address_field import STEPS, AddressField, Field, Label, People, Shown, Suggestions
+from termmail.ui.widgets.address_field import STEPS, AddressField, Field, People, Shown
 from termmail.ui.widgets.bars import KeyHints
+from termmail.ui.widgets.letter_head import ADDRESS_FIELDS, LetterHead
 from termmail.ui.widgets.pane import PaneTitle
-from termmail.ui.words import size
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
     from termmail.ui.app import TermmailApp
 
 AUTOSAVE_SECONDS = 2.0
-_BAR = (
-    ("y", "send", "y"), ("i", "write on", "i"), ("a", "attach", "a"), ("q", "keep and leave", "q"), ("d", "discard", "d"),
-    ("e", "editor", "e"), ("p", "preview", "p"), ("t", "send later", "t"), ("f", "from", "f"), ("x", "detach", "x"), ("s", "save", "s"),
-)  # fmt: skip
-_TEXT_HINTS = (("Esc", "send, attach, …", "escape"), ("Tab", "next field", "tab"), ("Ctrl+S", "save", "ctrl+s"))
-_ORDER = ("to", "cc", "bcc", "reply_to", "subject", "body")
 
 
 class Composed(msgspec.Struct, frozen=True):
@@ -59,7 +54,6 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
     AUTO_FOCUS = ""
     DEFAULT_CSS = """
     ComposerScreen { background: $background; }
-    ComposerScreen .row { height: 1; }
     ComposerScreen TextArea {
         border: none; padding: 0 1; margin-top: 1; height: 1fr; background: $background; color: $foreground;
     }
@@ -81,17 +75,11 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         self._leaving = False
         self._held: list[events.Key] | None = None
         self._people = People(open_.people)
-        self.suggestions = Suggestions()
+        self.attaching = Attaching(self)
         self._title = PaneTitle("composer")
-        self.from_line = Shown("from")
-        self.attached = Shown("attached")
+        self.head = LetterHead(draft, self._people)
         self.words = Shown("words")
         self.hints = KeyHints()
-        self.fields: dict[str, Field] = {
-            name: AddressField(getattr(draft, name), name, self._people, self.suggestions)
-            for name in ("to", "cc", "bcc", "reply_to")
-        }
-        self.fields["subject"] = Field(draft.subject, "subject")
         self.body = TextArea(draft.body, soft_wrap=True, show_line_numbers=False, id="body", tab_behavior="indent")
 
     # the beginning
@@ -102,20 +90,7 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         yield self._title
-        with Vertical(classes="rows"):
-            yield Horizontal(Label("From"), self.from_line, classes="row")
-            for name, label in (
-                ("to", "To"),
-                ("cc", "Cc"),
-                ("bcc", "Bcc"),
-                ("reply_to", "Reply-To"),
-                ("subject", "Subject"),
-            ):
-                row = Horizontal(Label(label), self.fields[name], classes="row", id=f"row-{name}")
-                row.display = name != "reply_to" or bool(self._draft.reply_to)
-                yield row
-            yield Horizontal(Label("Attached"), self.attached, classes="row", id="row-attached")
-            yield self.suggestions
+        yield self.head
         yield self.body
         yield self.words
         yield self.hints
@@ -123,40 +98,29 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
     def on_mount(self) -> None:
         # Kept: when the program ends there is no app any more to ask for it.
         self._writer = self.mail_app.backend.writer
-        self.query_one(".rows").styles.height = "auto"
         self.show()
-        self._focus_first()
+        self._to_field(self.head.first_empty)
         self.set_interval(AUTOSAVE_SECONDS, self.save)
         self.mail_app.composers.append(self)
 
-    def _focus_first(self) -> None:
-        if not self._draft.to.strip():
-            self._to_field("to")
-        elif not self._draft.subject.strip():
-            self._to_field("subject")
-        else:
-            self._to_field("body")
-
-    def _to_field(self, name: str) -> None:
+    def _to_field(self, name: str = "") -> None:
+        """Write in a field, or in the text."""
         self._at_bar = False
-        self.set_focus(self.body if name == "body" else self.fields[name])
+        self.set_focus(self.head.fields[name] if name else self.body)
         self._show_hints()
 
     def show(self) -> None:
         """Draw what is not typed: From, what is attached, the title."""
-        self.from_line.show(name_and_address(self._draft.from_), "text")
-        files = self._draft.attachments
-        self.attached.show("  ".join(f"{one_line(one.name)} ({size(one.size)})" for one in files))
-        self.query_one("#row-attached").display = bool(files)
-        subject = one_line(self.fields["subject"].value)
+        self.head.show(self._draft)
+        subject = one_line(self.head.fields["subject"].value)
         self._title.show(subject or "New message", one_line(self._draft.account), active=True)
         self._show_hints()
 
     def _show_hints(self) -> None:
         if self._at_bar:
-            self.hints.show(_BAR)
+            self.hints.show(BAR)
         else:
-            self.hints.show(_TEXT_HINTS)
+            self.hints.show(TEXT_HINTS)
 
     def say(self, sentence: str, tone: str = "text") -> None:
         """Answer in the line above the keys."""
@@ -167,8 +131,13 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
     @property
     def draft(self) -> Draft:
         """As it is typed now."""
-        typed = {name: field.value for name, field in self.fields.items()}
-        return msgspec.structs.replace(self._draft, body=self.body.text, **typed)
+        return msgspec.structs.replace(self._draft, body=self.body.text, **self.head.typed)
+
+    def change(self, **fields: object) -> None:
+        """Change what is not typed: who writes it, what is attached."""
+        self._draft = msgspec.structs.replace(self._draft, **fields)
+        self.show()
+        self.save()
 
     def save(self) -> None:
         """Make what is typed durable, if it is not."""
@@ -232,64 +201,80 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
             hand_key(self.app.screen, event)
 
     def key_pressed(self, event: events.Key) -> bool:
-        key = key_name(event)
-        self._act(key.removeprefix("alt+"))
+        self._act_by(key_name(event).removeprefix("alt+"))
         return True
 
     def on_key(self, event: events.Key) -> None:
         """What no field wanted."""
-        if event.key == "ctrl+s":
+        if event.key in FROM_THE_TEXT:
             event.stop()
-            self._act("s")
-        elif event.key in ("ctrl+enter", "ctrl+j"):
-            event.stop()
-            if event.key == "ctrl+enter":
-                self._act("y")
-        elif event.key == "ctrl+q":
-            event.stop()
-            self._act("q")
+            self.act(FROM_THE_TEXT[event.key])
         elif event.key.startswith("alt+") and len(event.key) == 5:
             event.stop()
-            self._act(event.key[-1])
+            self._act_by(event.key[-1])
 
     def _to_bar(self) -> None:
         self._at_bar = True
         self.set_focus(None)
         self._show_hints()
 
-    def _act(self, key: str) -> None:
+    def _act_by(self, key: str) -> None:
+        name = BY_KEY.get(key)
+        if name is not None:
+            self.act(name)
+        elif key == "escape":
+            self.attaching.stop()
+        else:
+            self.say(
+                "Letters act here: i goes back to the text, y sends, q keeps the draft and leaves, ? lists them all."
+            )
+
+    def act(self, name: str) -> None:
+        """Do one of `composer_keys.ACTIONS`."""
         actions: dict[str, Callable[[], None]] = {
-            "y": self.send,
-            "e": self.edit,
-            "a": self.attach,
-            "x": self.detach,
-            "p": self.preview,
-            "t": self.send_later,
-            "f": self.choose_from,
-            "s": self.save_now,
-            "d": self.discard,
-            "q": self.leave,
-            "ctrl+s": self.save_now,
-            "ctrl+q": self.leave,
-            "i": lambda: self._to_field("body"),
-            "enter": lambda: self._to_field("body"),
-            "tab": lambda: self._to_field("to"),
-            "escape": lambda: None,
-            "r": self.show_reply_to,
+            "send": self.send,
+            "write_on": self._to_field,
+            "attach": self.attaching.attach,
+            "leave": self.leave,
+            "discard": self.discard,
+            "edit": self.edit,
+            "preview": self.preview,
+            "send_later": self.send_later,
+            "choose_from": self.choose_from,
+            "detach": self.attaching.detach,
+            "save_now": self.save_now,
+            "show_reply_to": self.show_reply_to,
+            "to_fields": lambda: self._to_field("to"),
+            "help": self.help,
         }
-        if key != "y":
+        if name != "send":
             self._warned = None
-        action = actions.get(key)
-        if action is None:
-            self.say("Letters act here: i goes back to the text, y sends, q keeps the draft and leaves.")
-            return
-        action()
+        actions[name]()
+
+    def help(self) -> None:
+        """What can be done here, by which keys."""
+        from termmail.ui.screens.choice import Choice, Item
+
+        items = [
+            Item(
+                one.title,
+                one.name,
+                "  ".join(
+                    (one.letter.capitalize() if len(one.letter) > 1 else one.letter, *(read for _, read in one.keys))
+                ),
+            )
+            for one in ACTIONS
+            if one.name != "help"
+        ]
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.act(name)
+
+        self.app.push_screen(Choice("Keys below the text (Esc)", items, wide=True), chosen)
 
     def _step(self, step: int) -> None:
-        order = [name for name in _ORDER if name == "body" or self.query_one(f"#row-{name}").display]
-        current = next((name for name in order if name != "body" and self.fields[name] is self.focused), "body")
-        place = order.index(current) + step
-        self._to_field(order[max(0, min(place, len(order) - 1))])
+        self._to_field(self.head.beside(self.focused, step))
         self.show()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
@@ -302,15 +287,15 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         if event.key == "escape":
             self._to_bar()
         elif event.key == "tab":
-            self._to_field("body")
+            self._to_field()
         else:
-            self._act(event.key.removeprefix("ctrl+"))
+            self._act_by(event.key)
 
     # sending
 
     def send(self) -> None:
         """Send, after a look at what may have been forgotten."""
-        self._send(time.time() + self.mail_app.compose_settings.undo_seconds)
+        self.attaching.when_copied(lambda: self._send(time.time() + self.mail_app.compose_settings.undo_seconds))
 
     def _send(self, at: float) -> None:
         draft = self.draft
@@ -343,13 +328,13 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
             return
         from termmail.mime.addressing import check_recipients
 
-        for name in ("to", "cc", "bcc", "reply_to"):
+        for name in ADDRESS_FIELDS:
             try:
-                check_recipients(self.fields[name].value)
+                check_recipients(self.head.fields[name].value)
             except Unsendable:
                 self._to_field(name)
                 return
-        if not any(self.fields[name].value.strip() for name in ("to", "cc", "bcc")):
+        if not any(self.head.fields[name].value.strip() for name in ("to", "cc", "bcc")):
             self._to_field("to")
 
     def send_later(self) -> None:
@@ -365,7 +350,7 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
                 self.say(str(error), "error")
                 return
             self._warned = None
-            self._send(at)
+            self.attaching.when_copied(lambda: self._send(at))
 
         self.app.push_screen(Prompt("Send when?", note="tomorrow 8:00, Mon 9, in 2 hours, 24 Dec 18:00"), typed)
 
@@ -377,9 +362,11 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
 
     def leave(self) -> None:
         """Keep the draft, in the account's Drafts."""
-        self._end(lambda intents, draft: intents.keep_draft(draft))
+        self.attaching.when_copied(lambda: self._end(lambda intents, draft: intents.keep_draft(draft)))
 
     def discard(self) -> None:
+        """Throw it away, which can be undone."""
+        self.attaching.stop()
         self._end(lambda intents, draft: intents.discard_draft(draft))
 
     def _end(self, wish: Callable[..., IntentResult]) -> None:
@@ -405,11 +392,16 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
     def edit(self) -> None:
         """The text in $EDITOR."""
         command = editor_command(self.mail_app.compose_settings.editor)
-        try:
-            with self.app.suspend():
-                text = edit_text(command, self.body.text)
-        except TermmailError as error:
-            self.say(error.sentence, "error")
+        text = self.body.text
+        failed: TermmailError | None = None
+        with self.app.suspend():
+            # Caught here: an error that leaves `suspend` leaves the terminal to nobody.
+            try:
+                text = edit_text(command, self.folder.edited, text)
+            except TermmailError as error:
+                failed = error
+        if failed is not None:
+            self.say(failed.sentence, "error")
             return
         if text != self.body.text:
             self.body.text = safe_text(text)
@@ -427,11 +419,31 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
 
     def show_reply_to(self) -> None:
         """The field for answers to go elsewhere."""
-        self.query_one("#row-reply_to").display = True
+        self.head.show_reply_to()
         self._to_field("reply_to")
 
+    def _sign_as(self, identity: Identity) -> None:
+        """The signature of another identity, unless the one below the text is not as it was configured."""
+        address = self._draft.from_.address
+        before = next(
+            (
+                one
+                for account in self._accounts
+                if account.name == self._draft.account
+                for one in account.all_identities
+                if one.address == address
+            ),
+            None,
+        )
+        if before is not None:
+            signed = resigned(self.body.text, before, identity)
+            if signed != self.body.text:
+                place = self.body.cursor_location
+                self.body.text = signed
+                self.body.move_cursor(place)
+
     def choose_from(self) -> None:
-        """Another identity, of this or another account."""
+        """Another identity, of this or another account, with its signature."""
         from termmail.ui.screens.choice import Choice, Item
 
         items = [
@@ -444,60 +456,7 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
             if found is None:
                 return
             account, identity = found
-            self._draft = msgspec.structs.replace(
-                self._draft, account=account, from_=Address(identity.name, identity.address)
-            )
-            self.show()
+            self._sign_as(identity)
+            self.change(account=account, from_=Address(identity.name, identity.address))
 
         self.app.push_screen(Choice("Write as", items), chosen)
-
-    def attach(self) -> None:
-        """Choose files."""
-        from termmail.ui.screens.files import FilesScreen
-
-        def chosen(paths: tuple[Path, ...] | None) -> None:
-            if paths:
-                self._copy(paths)
-
-        self.app.push_screen(FilesScreen(), chosen)
-
-    def _copy(self, paths: tuple[Path, ...]) -> None:
-        folder, app = self.folder, self.app
-        self.say("Copying …")
-
-        def progress(words: str) -> None:
-            app.call_from_thread(self.say, f"Copying {one_line(words)}")
-
-        def done(written: Written) -> None:
-            if written.error is not None:
-                self.say(written.error.sentence, "error")
-                return
-            found = cast("tuple[DraftAttachment, ...]", written.result)
-            self._draft = msgspec.structs.replace(self._draft, attachments=(*self._draft.attachments, *found))
-            self.say(f"Attached {', '.join(one_line(one.name) for one in found)}.")
-            self.show()
-            self.save()
-
-        self._wish(lambda: writing.attach(folder, paths, progress), done)
-
-    def detach(self) -> None:
-        """Take an attachment out."""
-        from termmail.ui.screens.choice import Choice, Item
-
-        files = self._draft.attachments
-        if not files:
-            self.say("Nothing is attached.")
-            return
-
-        def chosen(place: int | None) -> None:
-            if place is None:
-                return
-            gone = files[place]
-            left = tuple(one for number, one in enumerate(files) if number != place)
-            self._draft = msgspec.structs.replace(self._draft, attachments=left)
-            self.say(f"{one_line(gone.name)} is not attached any more.")
-            self.show()
-            self.save()
-
-        items = [Item(one.name, place, size(one.size)) for place, one in enumerate(files)]
-        self.app.push_screen(Choice("Take out", items), chosen)

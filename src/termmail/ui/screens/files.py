@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from pathlib import Path
 from typing import ClassVar
 
@@ -67,7 +68,7 @@ class FilesScreen(Keyed, ModalScreen[tuple[Path, ...] | None], inherit_bindings=
         folder = Path(os.path.expanduser(typed if typed.endswith("/") else os.path.dirname(typed) or "."))  # noqa: PTH111, PTH120
         if folder != self._folder:
             self._folder = folder
-            self._choices.items = _items(folder)
+            self._choices.items = _items(folder, self._marked)
             self._choices.query_words = None
         self._choices.filter("" if typed.endswith("/") else Path(typed).name)
         self._choices.touch()
@@ -117,7 +118,10 @@ class FilesScreen(Keyed, ModalScreen[tuple[Path, ...] | None], inherit_bindings=
                 del self._marked[found]
             else:
                 self._marked[found] = None
+            place = self._choices.cursor
+            self._folder = None
             self._show()
+            self._choices.move(place + 1)
 
     def _enter(self) -> None:
         found = self._current()
@@ -125,12 +129,12 @@ class FilesScreen(Keyed, ModalScreen[tuple[Path, ...] | None], inherit_bindings=
             self._complete()
         elif self._marked:
             self.dismiss(tuple(self._marked))
-        elif found is not None:
+        elif found is not None and found.is_file():
             self.dismiss((found,))
 
 
-def _items(folder: Path) -> list[Item[Path]]:
-    """What a folder holds, folders first; hidden files last. Nothing where it can't be read."""
+def _items(folder: Path, marked: Container[Path]) -> list[Item[Path]]:
+    """What a folder holds by name, hidden files last. Nothing where it can't be read."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: (entry.name.startswith("."), entry.name.casefold()))[
             :_MOST
@@ -144,7 +148,7 @@ def _items(folder: Path) -> list[Item[Path]]:
             detail = "folder" if is_folder else size(entry.stat().st_size)
         except OSError:
             continue
-        items.append(
-            Item(one_line(entry.name) + ("/" if is_folder else ""), folder / entry.name, detail, muted=is_folder)
-        )
+        path = folder / entry.name
+        words = ("✓ " if path in marked else "") + one_line(entry.name) + ("/" if is_folder else "")
+        items.append(Item(words, path, detail, muted=is_folder))
     return items

@@ -20,7 +20,7 @@ from termmail.ui.screens.problems import Entry, ProblemsPane
 from termmail.ui.text import one_line
 from termmail.ui.widgets.bars import KeyHints
 from termmail.ui.widgets.pane import PaneTitle
-from termmail.ui.words import Clock, size
+from termmail.ui.words import Clock, outbox_words, size
 from termmail.ui.writer import Written
 
 _REFRESH_SECONDS = 1.0
@@ -67,7 +67,7 @@ class OutboxScreen(Keyed, ModalScreen[IntentResult | None], inherit_bindings=Fal
             self._title.show(one_line(error.sentence), active=True)
             return
         if self._sure is None:
-            self._title.show("Outbox", f"{len(items)} waiting" if items else "", active=True)
+            self._title.show("Outbox", outbox_words(items), active=True)
         entries = [_entry(item, self._clock) for item in items]
         self._items = items
         if entries != self._pane.entries:
@@ -146,6 +146,5 @@ def state_words(item: OutboxItem, clock: Clock) -> str:
     left = at - time.time()
     if left <= 0:
         return "waits for the network" if item.attempts or item.sentence else "about to be sent"
-    if left < 90:
-        return f"goes in {left:.0f} s"
-    return f"goes {clock.full(int(at))}" if not item.attempts else f"is tried again {clock.full(int(at))}"
+    goes = "is tried again" if item.sentence else "goes"
+    return f"{goes} in {left:.0f} s" if left < 90 else f"{goes} {clock.full(int(at))}"

@@ -190,7 +190,11 @@ class FolderTree(Pane):
             ):
                 anew = True
             else:
-                counted |= (before.unread, before.pending) != (mailbox.unread, mailbox.pending)
+                counted |= (before.unread, before.total, before.pending) != (
+                    mailbox.unread,
+                    mailbox.total,
+                    mailbox.pending,
+                )
         if anew or (counted and self.collapsed):
             self.rebuild()
         elif counted:
