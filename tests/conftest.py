@@ -34,6 +34,8 @@ _SERVER_MARKERS = {
     ),
     "swaks": (lambda: shutil.which("swaks"), "swaks is not installed (Debian: apt install swaks)"),
     "msmtp": (lambda: shutil.which("msmtp"), "msmtp is not installed (Debian: apt install msmtp)"),
+    "microsocks": (lambda: shutil.which("microsocks"), "microsocks is not installed (Debian: apt install microsocks)"),
+    "tinyproxy": (lambda: shutil.which("tinyproxy"), "tinyproxy is not installed (Debian: apt install tinyproxy-bin)"),
     "neomutt": (lambda: shutil.which("neomutt"), "neomutt is not installed (Debian: apt install neomutt)"),
 }
 _NEVER_REQUIRED = {"courier"} if os.geteuid() == 0 else {"courier", "postfix"}

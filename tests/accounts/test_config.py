@@ -197,6 +197,8 @@ IMAP = 'imap = { host = "imap.example.org" }\n'
         (ACCOUNT + 'imap = { host = "" }\n', 3, ["imap.host"]),
         (ACCOUNT + 'imap = { host = "a b" }\n', 3, ["imap.host"]),
         (ACCOUNT + 'imap = { host = "x", port = 70000 }\n', 3, ["imap.port", "1 to 65535", "70000", "port = 993"]),
+        (ACCOUNT + 'imap = { host = "x", pin_sha256 = "abc" }\n', 3, ["imap.pin_sha256", "64 hexadecimal digits"]),
+        (ACCOUNT + 'proxy = "http://me:secret@proxy:3128"\n' + IMAP, 3, ["proxy", "without a user", "socks5://"]),
         (ACCOUNT + 'imap = { host = "x", port = true }\n', 3, ["imap.port", "true"]),
         (ACCOUNT + '\n[accounts.lisa.imap]\nhsot = "x"\n', 5, ["imap.hsot", '"host"']),
         (ACCOUNT + 'imap = { host = "x", security = "ssl" }\n', 3, ["imap.security", '"tls", "starttls"', '"ssl"']),
@@ -274,6 +276,7 @@ _servers = st.builds(
     st.sampled_from(["imap.example.org", "::1", "10.0.0.7"]),
     st.integers(1, 65535),
     st.sampled_from([Security.TLS, Security.STARTTLS]),
+    st.sampled_from(["", "3b" * 32]),
 )
 _accounts = st.builds(
     Account,
@@ -288,6 +291,7 @@ _accounts = st.builds(
         [Credential(), Credential(CredentialKind.SESSION), Credential(CredentialKind.COMMAND, "pass 'x' \"y\" \\z")]
     ),
     ca_file=_text,
+    proxy=st.sampled_from(["", "socks5://127.0.0.1:1080", "http://proxy.example.org:3128"]),
     offline=st.sampled_from(
         [OfflinePolicy(), OfflinePolicy(OfflineKind.DAYS, 30), OfflinePolicy(OfflineKind.ON_DEMAND)]
     ),

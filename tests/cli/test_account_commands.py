@@ -58,14 +58,15 @@ def test_add_by_pipe(cli: Cli) -> None:
         "full_name": "Lisa",
         "user": "lisa@example.org",
         "protocol": "imap",
-        "imap": {"host": "imap.example.org", "port": 993, "security": "tls"},
+        "imap": {"host": "imap.example.org", "port": 993, "security": "tls", "pin_sha256": ""},
         "pop3": None,
-        "smtp": {"host": "smtp.example.org", "port": 465, "security": "tls"},
+        "smtp": {"host": "smtp.example.org", "port": 465, "security": "tls", "pin_sha256": ""},
         "password_from": "keyring",
         "password_command": "",
         "token_command": "",
         "oauth": "",
         "ca_file": "",
+        "proxy": "",
         "offline": "all",
         "keep": None,
         "enabled": True,
@@ -135,7 +136,7 @@ def test_pop3_account(cli: Cli, given: str, kept: str | int) -> None:
     found = cli.json("account", "show", "a")
     assert found["protocol"] == "pop3"
     assert found["imap"] is None
-    assert found["pop3"] == {"host": "pop.example.org", "port": 995, "security": "tls"}
+    assert found["pop3"] == {"host": "pop.example.org", "port": 995, "security": "tls", "pin_sha256": ""}
     assert (found["keep"], found["offline"]) == (kept, None)
     assert "POP3" in cli.ok("account", "list")
     cli.ok("account", "edit", "a", "--keep", "3", "--pop3-security", "starttls")
@@ -204,6 +205,28 @@ def test_edit(cli: Cli) -> None:
     assert (cli.folder.parent / "keyring.json").read_text() == "{}"
     assert cli("account", "edit", "bob", "--offline", "all") == 66
     assert cli("account", "edit", "lisa", "--imap-security", "none") == 64
+
+
+def test_pins_and_proxy(cli: Cli) -> None:
+    """A pin is for one host: with another it is gone. What `openssl x509 -fingerprint` prints is understood."""
+    shown = "SHA256 Fingerprint=" + ":".join(["AB"] * 32)
+    pin = "ab" * 32
+    cli.ok(*ADD, "--smtp", "smtp.example.org", "--password-ask", "--imap-pin", shown.partition("=")[2])
+    cli.ok("account", "edit", "lisa", "--smtp-pin", pin, "--proxy", "socks5h://127.0.0.1:9050")
+    found = cli.json("account", "show", "lisa")
+    assert (found["imap"]["pin_sha256"], found["smtp"]["pin_sha256"]) == (pin, pin)
+    assert found["proxy"] == "socks5://127.0.0.1:9050"
+    assert pin in cli.ok("account", "show", "lisa")
+    cli.ok("account", "edit", "lisa", "--imap-security", "starttls")
+    assert account(cli).incoming.pin_sha256 == pin
+    cli.ok("account", "edit", "lisa", "--imap", "mail.example.org", "--smtp-pin", "none", "--proxy", "none")
+    assert account(cli).incoming.pin_sha256 == ""
+    smtp = account(cli).smtp
+    assert smtp is not None
+    assert smtp.pin_sha256 == ""
+    assert account(cli).proxy == ""
+    for wrong in (("--imap-pin", "abc"), ("--proxy", "http://me:secret@proxy:1"), ("--pop3-pin", pin)):
+        assert cli("account", "edit", "lisa", *wrong) == 64
 
 
 def test_edit_in_the_editor(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

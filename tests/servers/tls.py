@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,8 @@ class Authority:
 
     `good` is for localhost and 127.0.0.1; `localhost_only` lacks the address and `ip_only` the name; `expired` ended a
     day ago; `wrong_host` is for mail.example.org; `cn_only` names localhost in its subject alone; `self_signed` is for
-    localhost and 127.0.0.1.
+    localhost and 127.0.0.1, `self_signed_expired` too, and `self_signed_wrong_host` for mail.example.org. `issue` makes another good
+    one: a label for its file, and its names.
     """
 
     ca: Path
@@ -45,6 +47,9 @@ class Authority:
     wrong_host: Certificate
     cn_only: Certificate
     self_signed: Certificate
+    self_signed_expired: Certificate
+    self_signed_wrong_host: Certificate
+    issue: Callable[..., Certificate]
 
 
 _DAY = datetime.timedelta(days=1)
@@ -102,7 +107,17 @@ def make_authority(folder: Path) -> Authority:
         wrong_host=issue("wrong-host", [x509.DNSName("mail.example.org")], common_name="mail.example.org"),
         cn_only=issue("cn-only", [], common_name="localhost"),
         self_signed=issue("self-signed", [_LOCALHOST, _LOOPBACK], common_name="localhost", own=True),
+        self_signed_expired=issue("old", [_LOCALHOST, _LOOPBACK], common_name="localhost", own=True, days=-1),
+        self_signed_wrong_host=issue("other", [x509.DNSName("mail.example.org")], own=True),
+        issue=lambda label, *names: issue(label, [_general_name(name) for name in names]),
     )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _name(common_name: str) -> x509.Name:

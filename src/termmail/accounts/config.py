@@ -31,11 +31,13 @@ from termmail.model.account import (
     Security,
     SentCopy,
     Server,
+    normal_fingerprint,
 )
 from termmail.model.errors import ConfigError, StorageFailed
 from termmail.model.home import Home
 from termmail.model.hosts import is_loopback
 from termmail.model.oauth import OAuthProvider
+from termmail.model.proxy import parse_proxy
 
 ACCOUNT_NAME = re.compile(r"\w[\w.@+-]{0,63}")
 """What an account may be called: it is a key in the file, a folder's name and a word on the command line."""
@@ -310,6 +312,12 @@ def _account(source: ConfigText, name: str, table: AccountTable, providers: Sequ
             raise source.mistake((*path, key), "holds a control character. Remove it")
     if table.imap is not None and table.pop3 is not None:
         raise source.mistake((*path, "pop3"), "stands beside imap; an account has one of the two. Remove one")
+    if table.proxy and parse_proxy(table.proxy) is None:
+        raise source.mistake(
+            (*path, "proxy"),
+            "must be the URL of a SOCKS or HTTP proxy, without a user or password",
+            'proxy = "socks5://127.0.0.1:1080"',
+        )
     incoming = table.imap if table.pop3 is None else table.pop3
     if incoming is None:
         raise source.mistake((*path, "imap"), "is missing, and so is pop3", 'imap = { host = "imap.example.org" }')
@@ -324,6 +332,7 @@ def _account(source: ConfigText, name: str, table: AccountTable, providers: Sequ
         full_name=table.full_name,
         credential=_credential(source, path, table, providers),
         ca_file=table.ca_file,
+        proxy=table.proxy,
         offline=_policy(table.offline),
         keep=_keep(table.keep),
         connections=table.connections,
@@ -383,7 +392,13 @@ def _server(source: ConfigText, table: ServerTable, path: tuple[str, ...]) -> Se
             '"none" would send the password in the clear; it is accepted for this computer only (localhost)',
             'security = "tls"',
         )
-    return Server(table.host, table.port or default_port(path[-1], table.security), table.security)
+    pin = normal_fingerprint(table.pin_sha256)
+    if pin is None:
+        raise source.mistake(
+            (*path, "pin_sha256"),
+            "must be the SHA-256 fingerprint of a certificate, 64 hexadecimal digits with or without colons",
+        )
+    return Server(table.host, table.port or default_port(path[-1], table.security), table.security, pin)
 
 
 def _account_values(account: Account) -> dict[str, Any]:
@@ -403,6 +418,8 @@ def _account_values(account: Account) -> dict[str, Any]:
             values["oauth"] = "" if account.credential.provider is None else account.credential.provider.name
     if account.ca_file:
         values["ca_file"] = account.ca_file
+    if account.proxy:
+        values["proxy"] = account.proxy
     if account.protocol is Protocol.POP3:
         values["keep"] = account.keep.days if account.keep.kind is KeepKind.DAYS else account.keep.kind.value
     else:
@@ -434,7 +451,8 @@ def _account_values(account: Account) -> dict[str, Any]:
 
 
 def _server_values(server: Server) -> dict[str, Any]:
-    return {"host": server.host, "port": server.port, "security": server.security.value}
+    values = {"host": server.host, "port": server.port, "security": server.security.value}
+    return values | ({"pin_sha256": server.pin_sha256} if server.pin_sha256 else {})
 
 
 def _account_table(account: Account) -> Any:

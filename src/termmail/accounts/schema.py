@@ -34,6 +34,7 @@ class ServerTable(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, _key("a host name or an IP address", '"imap.example.org"'), msgspec.Meta(min_length=1)]
     port: Port | None = None
     security: Annotated[Security, _key('"tls", "starttls" or, on this computer only, "none"', '"tls"')] = Security.TLS
+    pin_sha256: Annotated[str, _key("the SHA-256 fingerprint of a certificate, 64 hexadecimal digits", '"3b1f…"')] = ""
 
 
 class IdentityTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     oauth: Annotated[str, _key('"google", "microsoft", "yahoo" or the name of an [oauth] table', '"google"')] = ""
     ca_file: Annotated[str, _key("the path of a PEM file", '"/etc/ssl/private-ca.pem"')] = ""
+    proxy: Annotated[str, _key("the URL of a proxy", '"socks5://127.0.0.1:1080"')] = ""
     offline: Annotated[
         Literal["all", "on-demand"] | Annotated[int, msgspec.Meta(ge=1, le=36500)],
         _key('"all", "on-demand" or a number of days', '"all"'),

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from termmail.accounts import config, credentials, saving
-from termmail.cli.arguments import HostPort, Keep, Offline
+from termmail.cli.arguments import Fingerprint, HostPort, Keep, Offline, ProxyUrl
 from termmail.cli.checks import say_checks
 from termmail.cli.completions import complete_account
 from termmail.cli.output import columns, local_time, note, say, say_json
@@ -37,8 +37,8 @@ Address = tuple[str, int | None]
 
 _PROTOCOL_NAMES = {Protocol.IMAP: "IMAP", Protocol.POP3: "POP3"}
 _ONLY_WITH = {
-    Protocol.IMAP: ("imap", "imap_security", "offline"),
-    Protocol.POP3: ("pop3", "pop3_security", "keep"),
+    Protocol.IMAP: ("imap", "imap_security", "imap_pin", "offline"),
+    Protocol.POP3: ("pop3", "pop3_security", "pop3_pin", "keep"),
 }
 _SECURITY = click.Choice([security.value for security in Security])
 
@@ -71,6 +71,18 @@ def _settings(command: Command) -> Command:
             ),
             click.option("--password-ask", is_flag=True, help="Ask for the password each time; keep it nowhere."),
             click.option("--ca-file", metavar="PEM", help="Trust the authority in this file too."),
+            click.option(
+                "--imap-pin",
+                type=Fingerprint(),
+                help="Accept this certificate, by its fingerprint, and no other; none for any that is trusted.",
+            ),
+            click.option("--pop3-pin", type=Fingerprint(), help="The same for the POP3 server."),
+            click.option("--smtp-pin", type=Fingerprint(), help="The same for the server for sending."),
+            click.option(
+                "--proxy",
+                type=ProxyUrl(),
+                help="Connect through this proxy, such as socks5://127.0.0.1:1080 or http://proxy:3128; none for no longer.",
+            ),
             click.option(
                 "--offline",
                 type=Offline(),
@@ -189,6 +201,12 @@ def show(session: Session, account_name: str) -> None:
             ("user", found.user),
             ("password from", _password_from_text(found.credential)),
             ("authority", found.ca_file),
+            ("pinned", "" if not found.incoming.pin_sha256 else f"{found.incoming.host} {found.incoming.pin_sha256}"),
+            (
+                "pinned",
+                "" if found.smtp is None or not found.smtp.pin_sha256 else f"{found.smtp.host} {found.smtp.pin_sha256}",
+            ),
+            ("proxy", found.proxy),
             ("kept on the server" if found.protocol is Protocol.POP3 else "kept here", _kept_text(found)),
             ("state", _state(status) if found.enabled else "disabled"),
             ("last sync", local_time(status.synced_at) if status and status.synced_at else ""),
@@ -227,7 +245,7 @@ def test(session: Session, account_name: str, password_stdin: bool) -> int:
 @pass_session
 def edit(session: Session, /, account_name: str, email: str | None, enabled: bool | None, **options: Any) -> None:
     """Change an account; without an option the config file opens in $EDITOR."""
-    if email is None and enabled is None and not any(options.values()):
+    if email is None and enabled is None and not any(value not in (None, False) for value in options.values()):
         from termmail.cli.config_editor import edit_config
 
         edit_config(session)
@@ -338,17 +356,28 @@ def _with_options(account: Account, options: dict[str, Any]) -> Account:
         account,
         full_name=account.full_name if options["full_name"] is None else options["full_name"],
         user=options["user"] or account.user,
-        incoming=_server(account.incoming, options[receiving], options[f"{receiving}_security"], receiving)
-        or account.incoming,
-        smtp=_server(account.smtp, options["smtp"], options["smtp_security"], "smtp"),
+        incoming=_pinned(_server(account.incoming, options, receiving), options, receiving) or account.incoming,
+        smtp=_pinned(_server(account.smtp, options, "smtp"), options, "smtp"),
         credential=credential,
         ca_file=existing_file(options["ca_file"]) if options["ca_file"] else account.ca_file,
+        proxy=account.proxy if options["proxy"] is None else options["proxy"],
         offline=options["offline"] or account.offline,
         keep=options["keep"] or account.keep,
     )
 
 
-def _server(before: Server | None, address: Address | None, security: str | None, service: str) -> Server | None:
+def _pinned(server: Server | None, options: dict[str, Any], service: str) -> Server | None:
+    pin: str | None = options[f"{service}_pin"]
+    if pin is None:
+        return server
+    if server is None:
+        raise click.UsageError(f"--{service}-pin needs --{service}.")
+    return msgspec.structs.replace(server, pin_sha256=pin)
+
+
+def _server(before: Server | None, options: dict[str, Any], service: str) -> Server | None:
+    address: Address | None = options[service]
+    security: str | None = options[f"{service}_security"]
     option = f"--{service}"
     if address is None and security is None:
         return before
@@ -366,7 +395,9 @@ def _server(before: Server | None, address: Address | None, security: str | None
         raise click.UsageError(
             f"{option}-security none would send the password in the clear; it is accepted for this computer only (localhost)."
         )
-    return Server(host, port or config.default_port(service, wanted), wanted)
+    # A pin is for one host.
+    pin = before.pin_sha256 if before is not None and before.host == host else ""
+    return Server(host, port or config.default_port(service, wanted), wanted, pin)
 
 
 def _warn_plain(account: Account) -> None:

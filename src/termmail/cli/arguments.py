@@ -6,8 +6,9 @@ import re
 
 import click
 
-from termmail.model.account import KeepKind, KeepPolicy, OfflineKind, OfflinePolicy
+from termmail.model.account import KeepKind, KeepPolicy, OfflineKind, OfflinePolicy, normal_fingerprint
 from termmail.model.flags import IMAP_NAMES
+from termmail.model.proxy import parse_proxy
 
 _KEYWORD = re.compile(r"[\x21\x23\x24\x26\x27\x2b-\x5b\x5d\x5e-\x7a\x7c\x7d-\x7e]+")
 _FLAG_WORDS = {name[1:].lower(): name for name in IMAP_NAMES.values()}
@@ -39,6 +40,38 @@ class HostPort(click.ParamType):  # type: ignore[type-arg]
         if not 1 <= int(port) <= 65535:
             self.fail(f'"{port}" is not a port. Ports go from 1 to 65535.', param, ctx)
         return host, int(port)
+
+
+class Fingerprint(click.ParamType):  # type: ignore[type-arg]
+    """A certificate's SHA-256 fingerprint as 64 lower-case hexadecimal digits; `none` is an empty string."""
+
+    name = "SHA256|none"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if str(value).lower() == "none":
+            return ""
+        found = normal_fingerprint(str(value))
+        return found or self.fail(
+            "This is not a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons.", param, ctx
+        )
+
+
+class ProxyUrl(click.ParamType):  # type: ignore[type-arg]
+    """The URL of a proxy; `none` is an empty string."""
+
+    name = "URL|none"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if str(value).lower() == "none":
+            return ""
+        found = parse_proxy(str(value))
+        if found is None:
+            return self.fail(
+                "This is not the URL of a proxy. Write socks5://HOST:PORT or http://HOST:PORT, without a user or password.",
+                param,
+                ctx,
+            )
+        return found.url
 
 
 class Offline(click.ParamType):  # type: ignore[type-arg]

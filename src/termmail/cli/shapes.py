@@ -85,6 +85,7 @@ class ServerShape(msgspec.Struct, frozen=True):
     host: str
     port: int
     security: str
+    pin_sha256: str
 
 
 class AccountShape(msgspec.Struct, frozen=True):
@@ -101,6 +102,7 @@ class AccountShape(msgspec.Struct, frozen=True):
     token_command: str
     oauth: str
     ca_file: str
+    proxy: str
     offline: str | int | None
     keep: str | int | None
     enabled: bool
@@ -203,7 +205,7 @@ def mailbox_shape(mailbox: Mailbox) -> MailboxShape:
 
 
 def server_shape(server: Server) -> ServerShape:
-    return ServerShape(server.host, server.port, server.security.value)
+    return ServerShape(server.host, server.port, server.security.value, server.pin_sha256)
 
 
 def account_shape(account: Account) -> AccountShape:
@@ -225,6 +227,7 @@ def account_shape(account: Account) -> AccountShape:
         token_command=credential.command if credential.kind is CredentialKind.TOKEN_COMMAND else "",
         oauth="" if credential.provider is None else credential.provider.name,
         ca_file=account.ca_file,
+        proxy=account.proxy,
         offline=None if by_pop3 else offline,
         keep=keep if by_pop3 else None,
         enabled=account.enabled,

@@ -48,6 +48,7 @@ class OpenSession(Protocol[SessionT_co]):
         password: Secret,
         *,
         ca_file: str = "",
+        proxy: str = "",
         trace: Callable[[str], None] | None = None,
         on_abort: Callable[[Callable[[], None]], None] | None = None,
     ) -> SessionT_co: ...
@@ -92,6 +93,7 @@ class Connector(Generic[SessionT]):
                     self._account.user,
                     secret,
                     ca_file=self._account.ca_file,
+                    proxy=self._account.proxy,
                     trace=_trace(),
                     on_abort=self._note_connecting,
                 )

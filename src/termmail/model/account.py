@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 
 import msgspec
 
@@ -39,11 +40,19 @@ class CredentialKind(enum.Enum):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """One server of an account."""
+    """One server of an account. `pin_sha256` is the fingerprint of the one certificate that is accepted from it, lower-case hex, or
+    empty for any that this computer trusts."""
 
     host: str
     port: int
     security: Security = Security.TLS
+    pin_sha256: str = ""
+
+
+def normal_fingerprint(text: str) -> str | None:
+    """A SHA-256 fingerprint as other programs show it, in our form: 64 lower-case hexadecimal digits; None where it is none."""
+    plain = re.sub(r"[:\s]", "", text.lower().removeprefix("sha256"))
+    return plain if re.fullmatch(r"(?:[0-9a-f]{64})?", plain) else None
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -102,7 +111,8 @@ class Account(msgspec.Struct, frozen=True):
     """One account as configured in config.toml. `name` is its key there and in the store.
 
     `incoming` is the IMAP or POP3 server as `protocol` says. `user` signs in at both servers. `ca_file` is a PEM file
-    with a private authority, or empty. `offline` is for IMAP, `keep` for POP3. `connections` caps the connections open at once (T15).
+    with a private authority, `proxy` the URL of a proxy that all its connections go through; both may be empty. `offline` is for
+    IMAP, `keep` for POP3. `connections` caps the connections open at once (T15).
     `colour` is one of Textual's colour names, or empty for one chosen by position. One that is not `enabled` keeps its settings
     and its mail here, is not connected to and not listed. `authserv_id` is the name under which its provider writes
     Authentication-Results (RFC 8601), empty where it is to be known by the incoming server's domain.
@@ -126,6 +136,7 @@ class Account(msgspec.Struct, frozen=True):
     sent_copy: SentCopy = SentCopy.AUTO
     enabled: bool = True
     authserv_id: str = ""
+    proxy: str = ""
 
     @property
     def all_identities(self) -> tuple[Identity, ...]:

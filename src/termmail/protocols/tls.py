@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import ipaddress
 import socket
 import ssl
@@ -12,6 +14,7 @@ import time
 from termmail.model.account import Security, Server
 from termmail.model.errors import Cancelled, ConfigError, ConnectionLost, InsecureConnection
 from termmail.model.hosts import is_loopback
+from termmail.model.proxy import parse_proxy
 
 _EXPIRED = 10
 _NOT_YET_VALID = 9
@@ -35,6 +38,63 @@ def client_context(ca_file: str = "") -> ssl.SSLContext:
                 detail=str(error),
             ) from error
     return context
+
+
+def pinning_context() -> ssl.SSLContext:
+    """TLS 1.2 at least, for a server whose certificate is compared with a pinned one by `secure_socket` instead of being verified."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Transport:
+    """How to get to one server: directly or through a proxy, and with which certificates.
+
+    Raises ConfigError where `ca_file` is unusable, InsecureConnection where `server` would be spoken to without TLS and is not this
+    machine. `proxy` is a URL or empty; this machine is always reached directly.
+    """
+
+    def __init__(self, server: Server, *, ca_file: str = "", proxy: str = "") -> None:
+        check_plain_allowed(server)
+        self.server = server
+        self._proxy = "" if is_loopback(server.host) else proxy
+        self._context: ssl.SSLContext | None = None
+        if server.security is not Security.NONE:
+            self._context = pinning_context() if server.pin_sha256 else client_context(ca_file)
+
+    def open(self, seconds: float, lifeline: Lifeline) -> socket.socket:
+        """A connection within so many seconds. Raises ConnectionLost, Cancelled, InsecureConnection, ConfigError."""
+        if not self._proxy:
+            return open_socket(self.server, seconds, lifeline)
+        proxy = parse_proxy(self._proxy)
+        if proxy is None:
+            raise ConfigError("The proxy is not a URL such as socks5://127.0.0.1:1080.")
+        from termmail.protocols.proxy import open_through
+
+        return open_through(proxy, self.server, seconds, lifeline)
+
+    def secure(self, connection: socket.socket, seconds: float, lifeline: Lifeline) -> ssl.SSLSocket:
+        """Shake hands, as `secure_socket`; a pinned certificate counts instead of all that makes one good otherwise."""
+        if self._context is None:
+            raise ValueError("TLS needs a context")
+        secured = secure_socket(connection, self._context, self.server.host, seconds, lifeline)
+        if self.server.pin_sha256:
+            shown = certificate_sha256(secured.getpeercert(binary_form=True) or b"")
+            if not hmac.compare_digest(shown, self.server.pin_sha256):
+                lifeline.close()
+                raise InsecureConnection(
+                    f"The certificate of {self.server.host} is not the one that was pinned, so nothing was sent. Its fingerprint"
+                    f" (SHA-256) is {shown}. If whoever runs the server has changed it, pin that one, or take pin_sha256 away.",
+                    detail=f"pinned {self.server.pin_sha256}",
+                )
+        return secured
+
+
+def certificate_sha256(der: bytes) -> str:
+    """A certificate's fingerprint: SHA-256 of its DER form, lower-case hex."""
+    return hashlib.sha256(der).hexdigest()
 
 
 def check_plain_allowed(server: Server) -> None:
@@ -88,13 +148,23 @@ def open_socket(server: Server, seconds: float, lifeline: Lifeline) -> socket.so
     """A TCP connection within so many seconds. Raises ConnectionLost, Cancelled, or InsecureConnection where a plain one would
     leave this machine."""
     check_plain_allowed(server)
-    deadline = time.monotonic() + seconds
     try:
-        addresses = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+        connection = open_tcp(server.host, server.port, seconds, lifeline)
+        peer = str(connection.getpeername()[0])
     except (OSError, UnicodeError) as error:
+        lifeline.close()
         raise ConnectionLost(_unreachable(server, error), detail=f"{type(error).__name__}: {error}") from error
+    if server.security is Security.NONE and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
+        lifeline.close()
+        raise InsecureConnection(f"{server.host} is not this computer, so nothing was sent without encryption.")
+    return connection
+
+
+def open_tcp(host: str, port: int, seconds: float, lifeline: Lifeline) -> socket.socket:
+    """A TCP connection to the first address of a host that takes it. Raises OSError, UnicodeError, Cancelled."""
+    deadline = time.monotonic() + seconds
     failure: OSError = TimeoutError("no address")
-    for family, kind, protocol, _, address in addresses:
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         try:
             connection = socket.socket(family, kind, protocol)
         except OSError as error:
@@ -105,18 +175,14 @@ def open_socket(server: Server, seconds: float, lifeline: Lifeline) -> socket.so
             connection.settimeout(max(1.0, deadline - time.monotonic()))
             connection.connect(address)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            peer = str(connection.getpeername()[0])
         except OSError as error:
             lifeline.close()
             if lifeline.is_cut:
                 raise Cancelled("Stopped.") from error
             failure = error
             continue
-        if server.security is Security.NONE and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
-            lifeline.close()
-            raise InsecureConnection(f"{server.host} is not this computer, so nothing was sent without encryption.")
         return connection
-    raise ConnectionLost(_unreachable(server, failure), detail=f"{type(failure).__name__}: {failure}") from failure
+    raise failure
 
 
 def secure_socket(

@@ -72,7 +72,7 @@ def _sending(account: Account, server: Server, secret: Secret) -> Check:
     from termmail.protocols import smtp
 
     try:
-        session = smtp.connect(server, account.user, secret, ca_file=account.ca_file)
+        session = smtp.connect(server, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
     except TermmailError as error:
         return failed("sending", _SENDING, error, fix=_advice(account, error))
     limit = session.size_limit
@@ -93,7 +93,7 @@ class _Unlisted(Exception):
 def _look_at_mailboxes(account: Account, secret: Secret) -> Check:
     from termmail.protocols import imap
 
-    session = imap.connect(account.incoming, account.user, secret, ca_file=account.ca_file)
+    session = imap.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
     try:
         listing = session.list_mailboxes(with_status=True)
     except TermmailError as error:
@@ -107,7 +107,7 @@ def _look_at_mailboxes(account: Account, secret: Secret) -> Check:
 def _look_at_maildrop(account: Account, secret: Secret) -> Check:
     from termmail.protocols import pop3
 
-    session = pop3.connect(account.incoming, account.user, secret, ca_file=account.ca_file)
+    session = pop3.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
     try:
         listing = session.listing()
     except TermmailError as error:

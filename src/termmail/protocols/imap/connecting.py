@@ -32,6 +32,7 @@ def connect(
     password: Secret,
     *,
     ca_file: str = "",
+    proxy: str = "",
     timeouts: Timeouts = _USUAL_TIMEOUTS,
     max_literal: int = 64 << 20,
     trace: Callable[[str], None] | None = None,
@@ -43,19 +44,20 @@ def connect(
     log, without secrets. `on_abort` gets, before anything else, a function that from any thread ends this call and later the
     session, as `ImapSession.abort` does; looking the name up can't be cut short.
 
+    `proxy` is the URL of a proxy to go through, or empty.
+
     Raises InsecureConnection, SignInRefused, ConnectionLost, ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
     """
     check_argument(user, "the user name")
     check_argument(password.reveal(), "the password")
-    tls.check_plain_allowed(server)
-    context = None if server.security is Security.NONE else tls.client_context(ca_file)
+    transport = tls.Transport(server, ca_file=ca_file, proxy=proxy)
 
     lifeline = tls.Lifeline()
     if on_abort is not None:
         on_abort(lifeline.cut)
     client = Client(
         server,
-        lambda: Link(server, context, timeouts.connect, timeouts.command, lifeline),
+        lambda: Link(transport, timeouts.connect, timeouts.command, lifeline),
         connect=timeouts.connect,
         command=timeouts.command,
     )

@@ -35,14 +35,13 @@ class Link(imaplib.IMAP4):
 
     def __init__(
         self,
-        server: Server,
-        context: ssl.SSLContext | None,
+        transport: tls.Transport,
         connect_seconds: float,
         command_seconds: float,
         lifeline: tls.Lifeline,
     ) -> None:
-        self._server = server
-        self._context = context
+        self._transport = transport
+        self._server = server = transport.server
         self._connect_seconds = connect_seconds
         self._command_seconds = command_seconds
         self._lifeline = lifeline
@@ -56,7 +55,7 @@ class Link(imaplib.IMAP4):
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         self._deadline = time.monotonic() + self._connect_seconds
-        connection = tls.open_socket(self._server, self._connect_seconds, self._lifeline)
+        connection = self._transport.open(self._connect_seconds, self._lifeline)
         if self._server.security is Security.TLS:
             connection = self._secured(connection)
         self.wire = Wire(connection, self._server.host, timeout=self._connect_seconds, lifeline=self._lifeline)
@@ -85,10 +84,7 @@ class Link(imaplib.IMAP4):
         self.state = "NONAUTH"
 
     def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
-        if self._context is None:
-            raise ValueError("TLS needs a context")
-        left = self._deadline - time.monotonic()
-        return tls.secure_socket(plain, self._context, self._server.host, left, self._lifeline)
+        return self._transport.secure(plain, self._deadline - time.monotonic(), self._lifeline)
 
     def _read_greeting(self) -> bytes:
         match = _GREETING.match(self.wire.read_line())

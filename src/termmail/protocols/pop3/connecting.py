@@ -31,6 +31,7 @@ def connect(
     password: Secret,
     *,
     ca_file: str = "",
+    proxy: str = "",
     timeouts: Timeouts = _USUAL_TIMEOUTS,
     trace: Callable[[str], None] | None = None,
     on_abort: Callable[[Callable[[], None]], None] | None = None,
@@ -41,18 +42,19 @@ def connect(
     `trace` gets each line for the log, without secrets. `on_abort` gets, before anything else, a function that from any thread
     ends this call and later the session, as `Pop3Session.abort` does; looking the name up can't be cut short.
 
+    `proxy` is the URL of a proxy to go through, or empty.
+
     Raises InsecureConnection, SignInRefused, MaildropInUse, SignInTooSoon, ServerRefused (SYS/TEMP and SYS/PERM), ConnectionLost,
     ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
     """
     check_argument(user, "the user name")
     check_argument(password.reveal(), "the password")
-    tls.check_plain_allowed(server)
-    context = None if server.security is Security.NONE else tls.client_context(ca_file)
+    transport = tls.Transport(server, ca_file=ca_file, proxy=proxy)
 
     lifeline = tls.Lifeline()
     if on_abort is not None:
         on_abort(lifeline.cut)
-    link = Link(server, context, timeouts.connect, timeouts.command, lifeline)
+    link = Link(transport, timeouts.connect, timeouts.command, lifeline)
     session = Pop3Session(
         link,
         plain=server.security is Security.NONE,

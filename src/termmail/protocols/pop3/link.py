@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 
-from termmail.model.account import Security, Server
+from termmail.model.account import Security
 from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolViolation
 from termmail.protocols import tls
 from termmail.protocols.pop3.hook import announce
@@ -26,14 +26,13 @@ class Link(poplib.POP3):
 
     def __init__(
         self,
-        server: Server,
-        context: ssl.SSLContext | None,
+        transport: tls.Transport,
         connect_seconds: float,
         command_seconds: float,
         lifeline: tls.Lifeline,
     ) -> None:
-        self._server = server
-        self._context = context
+        self._transport = transport
+        self._server = server = transport.server
         self._connect_seconds = connect_seconds
         self._lifeline = lifeline
         self._deadline = 0.0
@@ -65,7 +64,7 @@ class Link(poplib.POP3):
 
     def _create_socket(self, _: object) -> socket.socket:
         self._deadline = time.monotonic() + self._connect_seconds
-        connection = tls.open_socket(self._server, self._connect_seconds, self._lifeline)
+        connection = self._transport.open(self._connect_seconds, self._lifeline)
         if self._server.security is Security.TLS:
             connection = self._secured(connection)
         self.wire = Wire(connection, self._server.host, timeout=self._connect_seconds, lifeline=self._lifeline)
@@ -80,10 +79,7 @@ class Link(poplib.POP3):
         return line, len(line)
 
     def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
-        if self._context is None:
-            raise ValueError("TLS needs a context")
-        left = self._deadline - time.monotonic()
-        return tls.secure_socket(plain, self._context, self._server.host, left, self._lifeline)
+        return self._transport.secure(plain, self._deadline - time.monotonic(), self._lifeline)
 
     def _check_greeting(self, line: bytes) -> None:
         reply = parse_reply(line)

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable
 
-from termmail.model.account import Security, Server
+from termmail.model.account import Server
 from termmail.model.errors import PasswordRefused, Retry, SignInRefused
 from termmail.model.secret import Secret
 from termmail.protocols import sasl, tls
@@ -29,6 +29,7 @@ def connect(
     password: Secret,
     *,
     ca_file: str = "",
+    proxy: str = "",
     timeouts: Timeouts = _USUAL_TIMEOUTS,
     trace: Callable[[str], None] | None = None,
     on_abort: Callable[[Callable[[], None]], None] | None = None,
@@ -39,17 +40,18 @@ def connect(
     `helo` is what we call ourselves (T17). `trace` and `on_abort` are as for IMAP and POP3. A server on this computer, without
     encryption, that offers no sign-in is used without one.
 
+    `proxy` is the URL of a proxy to go through, or empty.
+
     Raises InsecureConnection, SignInRefused, ConnectionLost, ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
     """
     check_argument(user, "the user name")
     check_argument(password.reveal(), "the password")
-    tls.check_plain_allowed(server)
-    context = None if server.security is Security.NONE else tls.client_context(ca_file)
+    transport = tls.Transport(server, ca_file=ca_file, proxy=proxy)
 
     lifeline = tls.Lifeline()
     if on_abort is not None:
         on_abort(lifeline.cut)
-    core = Core(server, context, timeouts, lifeline, helo=helo, trace=trace, redactor=Redactor(password))
+    core = Core(transport, timeouts, lifeline, helo=helo, trace=trace, redactor=Redactor(password))
     try:
         _sign_in(core, user, password)
     except BaseException:

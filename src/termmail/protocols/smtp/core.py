@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from termmail.model.account import Security, Server
+from termmail.model.account import Security
 from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolViolation, Retry, SubmissionRefused
 from termmail.protocols import tls
 from termmail.protocols.redact import Redactor
@@ -40,8 +40,7 @@ class Core(smtplib.SMTP):
 
     def __init__(
         self,
-        server: Server,
-        context: ssl.SSLContext | None,
+        transport: tls.Transport,
         timeouts: Timeouts,
         lifeline: tls.Lifeline,
         *,
@@ -51,17 +50,17 @@ class Core(smtplib.SMTP):
     ) -> None:
         # Without a host it does not connect, and with a name of our own it asks nobody for ours.
         super().__init__(local_hostname=helo)
+        server = transport.server
         self.host = server.host
         self.plain = server.security is Security.NONE
         self.timeouts = timeouts
-        self._server = server
-        self._context = context
+        self._transport = transport
         self._lifeline = lifeline
         self._trace = trace
         self._redactor = redactor
         self._deadline = time.monotonic() + timeouts.connect
         try:
-            connection = tls.open_socket(server, timeouts.connect, lifeline)
+            connection = transport.open(timeouts.connect, lifeline)
             if server.security is Security.TLS:
                 connection = self._secured(connection)
             self.wire = Wire(connection, server.host, timeout=timeouts.connect, lifeline=lifeline)
@@ -195,10 +194,7 @@ class Core(smtplib.SMTP):
             )
 
     def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
-        if self._context is None:
-            raise ValueError("TLS needs a context")
-        left = self._deadline - time.monotonic()
-        return tls.secure_socket(plain, self._context, self.host, left, self._lifeline)
+        return self._transport.secure(plain, self._deadline - time.monotonic(), self._lifeline)
 
     # errors
 
