@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from termmail.model.account import Credential, CredentialKind
 from termmail.model.home import Home
 from termmail.model.outgoing import OutboxItem, OutboxState
 from termmail.model.secret import Secret
+from termmail.store.mailbox_intents import IntentRefused
 
 
 def until_item(home: Home, outbox_id: int, state: OutboxState, seconds: float = 20) -> OutboxItem:
@@ -85,6 +87,55 @@ def test_it_goes_when_its_time_has_come_and_not_before(tmp_path: Path) -> None:
                 intents.send_now(later)
             until_item(home, later, OutboxState.FILED)
     assert [one.data.count(b"tomorrow") > 0 for one in sink.taken] == [False, True]
+
+
+def test_a_long_message_on_its_way_can_be_stopped(tmp_path: Path) -> None:
+    """O11: also while the server reads nothing of it. It stays in the outbox, from where it goes to Drafts, and the next goes out."""
+
+    def answers(command: str) -> str | None:
+        if command == "DATA" and not sink.talks[1:]:
+            sink.reading.clear()
+        return None
+
+    with SmtpSink(answers=answers) as sink:
+        home = sending_home(tmp_path / "home", sending_account(sink.port))
+        film = queue(home, subject="Film", size=40_000_000)
+        with running_engine(home), writing(home) as intents:
+            until_item(home, film, OutboxState.SENDING)
+            with pytest.raises(IntentRefused, match="stopped"):
+                intents.cancel_sending(film)
+            assert "You stopped it" in until_item(home, film, OutboxState.FAILED).sentence
+            sink.reading.set()
+            until_item(home, queue(home), OutboxState.FILED)
+            intents.cancel_sending(film)
+        with reading(home) as queries:
+            assert queries.outbox() == []
+            assert queries.problems() == []
+    assert [one.data.count(b"Subject: Film") for one in sink.taken] == [0]
+
+
+def test_a_message_that_the_server_has_is_not_stopped(tmp_path: Path) -> None:
+    """O2: once all of it is there, only the server's answer says what became of it."""
+    asked = threading.Event()
+
+    def answers(command: str) -> str | None:
+        if command == "dot":
+            asked.wait(10)
+        return None
+
+    with SmtpSink(answers=answers) as sink:
+        home = sending_home(tmp_path / "home", sending_account(sink.port))
+        outbox_id = queue(home)
+        with running_engine(home), writing(home) as intents:
+            until_item(home, outbox_id, OutboxState.SENDING)
+            with pytest.raises(IntentRefused, match="right now"):
+                intents.take_back(outbox_id)
+            time.sleep(0.5)
+            asked.set()
+            until_item(home, outbox_id, OutboxState.FILED)
+            with pytest.raises(IntentRefused):
+                intents.take_back(outbox_id)
+    assert len(sink.taken) == 1
 
 
 def test_without_a_server_for_sending_it_says_what_to_add(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ class _Cut(Exception):
 class SmtpSink:
     """Runs in threads of its own. `answers` gives a reply, without its line end, to a command ("MAIL", "RCPT bob@…", "DATA", "dot",
     "EHLO", "AUTH") in place of the usual one; None leaves the usual one, and a reply that ends in "CLOSE" is followed by the end of
-    the connection. `cut_after` ends each connection when so many bytes went in both directions together; -1 for never. Without `keep`
-    only the envelopes of messages are kept.
+    the connection. While `reading` is cleared nothing is read. `cut_after` ends each connection when so many bytes went in both
+    directions together; -1 for never. Without `keep` only the envelopes of messages are kept.
     """
 
     host = "127.0.0.1"
@@ -56,6 +56,8 @@ class SmtpSink:
         self.extensions = extensions
         self.cut_after = cut_after
         self.keep = keep
+        self.reading = threading.Event()
+        self.reading.set()
         self.taken: list[Taken] = []
         self.talks: list[Talk] = []
         self._listener = socket.create_server((self.host, port))
@@ -77,6 +79,7 @@ class SmtpSink:
     def close(self) -> None:
         """Take no more, and end what runs."""
         self._closing = True
+        self.reading.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -198,6 +201,7 @@ class _Dialogue:
 
     def line(self) -> bytes:
         while b"\n" not in self.buffer:
+            self.sink.reading.wait()
             found = self.connection.recv(65536)
             if not found:
                 raise _Cut

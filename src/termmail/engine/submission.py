@@ -83,6 +83,8 @@ class SubmissionWorker:
 
     def look(self) -> None:
         """The outbox may have changed."""
+        if self._submitter.is_to_stop:
+            self._connector.abort_all()
         due = self._outbox.next_due(self.account.name)
         if due is not None and due < self._sleeps_until:
             self._woken.set()

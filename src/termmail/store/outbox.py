@@ -102,6 +102,13 @@ class Outbox:
             write_note(self._home.outbox / note.item.folder, note)
         return True
 
+    def is_to_stop(self, outbox_id: int) -> bool:
+        """Whether the user wants an item stopped that is being sent."""
+        return (
+            self._database.one("SELECT 1 FROM outbox WHERE id = ? AND stop AND state = 'sending'", (outbox_id,))
+            is not None
+        )
+
     def submitted(self, outbox_id: int, submission: Submission, *, next_at: float) -> None:
         """The server has taken the message for some or all. Those refused for now wait until `next_at`; those refused for good are
         told (O4)."""
@@ -265,7 +272,7 @@ class Outbox:
         """Write what became of an item into its row and into its note."""
         sentence = column_text(sentence)
         connection.execute(
-            "UPDATE outbox SET state = ?, sentence = ?, recipients = ?, copy = ?, next_at = ? WHERE id = ?",
+            "UPDATE outbox SET state = ?, sentence = ?, recipients = ?, copy = ?, next_at = ?, stop = 0 WHERE id = ?",
             (state.value, sentence, encode_recipients(recipients), copy, next_at, note.item.id),
         )
         item = msgspec.structs.replace(

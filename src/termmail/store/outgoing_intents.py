@@ -197,7 +197,8 @@ class OutgoingIntents(MailboxIntents):
     def take_back(self, outbox_id: int) -> IntentResult:
         """An item that was written here is open for writing again (`draft_id`), for those who don't have it yet.
 
-        One that was not goes to Drafts. Raises IntentRefused where it is on its way, sent, or gone.
+        One that was not goes to Drafts. Raises IntentRefused where it was sent or is gone, and where it is just being sent: the engine
+        then stops it, if the server does not have all of it, and it stays in the outbox as FAILED.
         """
         with self._database.write() as connection:
             reopen = self._retract(connection, outbox_id)
@@ -215,7 +216,8 @@ class OutgoingIntents(MailboxIntents):
         """Take an item's row away; returns what is to be done after the commit, which is done later where that fails."""
         item = self._note(connection, outbox_id).item
         if item.state is OutboxState.SENDING:
-            raise IntentRefused("That message is being sent right now. It is too late to take it back.")
+            connection.execute("UPDATE outbox SET stop = 1 WHERE id = ?", (outbox_id,))
+            return _refuse_for_now
         if item.state not in _RETRACTABLE:
             raise IntentRefused("That message was sent already.")
         folder = self._home.outbox / item.folder
@@ -427,6 +429,12 @@ def _forget_message(folder: Path) -> None:
     with storage_errors("tidy up a draft"):
         (folder / NOTE_FILE).unlink(missing_ok=True)
         (folder / MESSAGE_FILE).unlink(missing_ok=True)
+
+
+def _refuse_for_now() -> IntentResult:
+    raise IntentRefused(
+        "It is being sent right now. If the server does not have all of it yet it is stopped, and stays in the outbox."
+    )
 
 
 def _without(draft: Draft, addresses: set[str]) -> Draft:

@@ -271,7 +271,12 @@ CREATE TABLE correspondent (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING)
+_STOPPING = """
+-- Whether the user wants an item stopped that is being sent.
+ALTER TABLE outbox ADD COLUMN stop INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING, _STOPPING)
 """Each brings `user_version` from its index to its index + 1. Released ones are never edited."""
 
 

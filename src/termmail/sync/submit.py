@@ -42,6 +42,7 @@ _INTERNAL_UNKNOWN = (
     "It may have been sent: something went wrong inside termmail, the log file says what."
     " Look into Sent, or ask, before you send it again."
 )
+_STOPPED = "You stopped it before the server had all of it."
 _GIVEN_UP = "The server has put it off for days. Send it again, or write it anew."
 
 
@@ -104,6 +105,7 @@ class Submitter(Generic[SessionT]):
         self._failures = 0
         self._connected = False
         self._handed_over = False
+        self._sending: int | None = None
         self.filed = 0
 
     @property
@@ -115,6 +117,12 @@ class Submitter(Generic[SessionT]):
     def handed_over(self) -> bool:
         """Whether the server has a whole message and its answer is waited for. From any thread."""
         return self._handed_over
+
+    @property
+    def is_to_stop(self) -> bool:
+        """Whether the user wants the message stopped whose bytes are on their way: its connection is to be ended. From any thread."""
+        sending = self._sending
+        return sending is not None and not self._handed_over and self._outbox.is_to_stop(sending)
 
     def run(self, should_stop: Callable[[], bool], *, only: Collection[int] | None = None) -> None:
         """Submit all that is due, or of that `only` these items, the oldest first; then see to the copies.
@@ -256,6 +264,7 @@ class Submitter(Generic[SessionT]):
             self._settle(lambda: self._outbox.submitted(item.id, Submission((), ()), next_at=0.0))
             return True
         attempt = _Attempt(self._outbox, item, should_stop)
+        self._sending = item.id
         try:
             with self._opened(item) as message, self._telling(item, recipients[0]) as progress:
                 submission = session.submit(
@@ -277,6 +286,9 @@ class Submitter(Generic[SessionT]):
         except _TakenBack:
             return True
         except Cancelled:
+            if self._outbox.is_to_stop(item.id):
+                self._settle(lambda: self._outbox.failed(item.id, _STOPPED))
+                return False
             self._put_off(item, "", 0.0)
             raise
         except StorageFailed as error:
@@ -291,6 +303,8 @@ class Submitter(Generic[SessionT]):
             else:
                 self._put_off(item, _INTERNAL, time.time() + submit_plan.after_loss(item.attempts))
             return False
+        finally:
+            self._sending = None
         self._submitted(item, submission)
         return True
 
