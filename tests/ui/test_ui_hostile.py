@@ -104,7 +104,7 @@ async def test_hostile_text_is_only_text(tmp_path: Path, size: tuple[int, int]) 
             check_screen(driven)
             await driven.press("escape", "H")
             check_screen(driven)
-            await driven.press("escape", "question_mark")
+            await driven.press("escape", "?")
             check_screen(driven)
 
 

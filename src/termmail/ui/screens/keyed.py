@@ -1,7 +1,8 @@
-"""Screens that take their keys in the order in which they were pressed, however fast they come.
+"""Screens that take keys and sizes in the order in which they came, however fast they come.
 
 Textual puts a key into the queue of the screen that is on top when the key arrives. Of keys that come in one go, the letters meant for
-what the first one opens would be commands of the screen below.
+what the first one opens would be commands of the screen below. And a screen tells itself each size that it is laid out to: while the
+terminal is resized, that may come after the terminal's next size, and in its place.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ class Keyed:
             for event in early:
                 # One of them may have opened another screen, or closed this one.
                 hand_key(self.app.screen, event)  # type: ignore[attr-defined]
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Whatever overtook it, the terminal's size is the one that stays (X6)."""
+        size = self.app.size  # type: ignore[attr-defined]
+        if event.size != size:
+            self.post_message(events.Resize(size, size))  # type: ignore[attr-defined]
 
 
 def hand_key(screen: Screen[Any], event: events.Key) -> None:
