@@ -1,0 +1,382 @@
+"""The wizard's screen: its steps, the keys that lead through them, and the draft they fill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Center
+from textual.screen import Screen
+
+from termmail.accounts.config import Config
+from termmail.model.account import Account
+from termmail.model.errors import TermmailError
+from termmail.model.secret import Secret
+from termmail.model.setup import Discovery, Source, SourceReport
+from termmail.setup.account_draft import AccountDraft, draft_of, with_discovery
+from termmail.setup.child import DiscoverRequest
+from termmail.ui.screens.keyed import Keyed, hand_key, key_name
+from termmail.ui.text import one_line
+from termmail.ui.widgets.address_field import Shown
+from termmail.ui.widgets.bars import KeyHints
+from termmail.ui.wizard.form import Chosen, FormField, FormInput, Options, Segments
+from termmail.ui.wizard.jobs import Jobs
+from termmail.ui.wizard.step import Control, Hint, Step, StepBar
+
+if TYPE_CHECKING:
+    from termmail.ui.app import TermmailApp
+
+STEP_NAMES = ("You", "Mail", "Sign in", "Try")
+_STEPS = {"down": 1, "up": -1, "j": 1, "k": -1, "space": 1}
+_MOVES = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}
+_ACTING = {*_MOVES, "enter", "escape", "ctrl+c", "ctrl+q", "ctrl+y", "ctrl+r", *(f"f{number}" for number in range(1, 13))}
+_NOTHING_WRITTEN = "Nothing has been written. Ctrl+C again leaves; any other key goes on."
+_NOTHING_CHANGED = "The account is as it was. Ctrl+C again leaves; any other key goes on."
+
+
+class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
+    """Ends with the accounts that were written, none where it was left. `before` is one to change; `demo` offers the demo."""
+
+    BINDINGS: ClassVar = []
+    AUTO_FOCUS = ""
+    DEFAULT_CSS = """
+    WizardScreen { background: $background; }
+    WizardScreen Center { height: 1fr; }
+    """
+
+    def __init__(self, config: Config, *, before: Account | None = None, demo: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.before = before
+        self.demo = demo
+        self.written: tuple[Account, ...] = ()
+        self.jobs = Jobs(self)
+        self.words = Shown("words")
+        self.key_hints = KeyHints()
+        self._held: list[events.Key] | None = None
+        self._begin(AccountDraft() if before is None else draft_of(before))
+
+    def _begin(self, draft: AccountDraft) -> None:
+        from termmail.ui.wizard.mail_step import MailStep
+        from termmail.ui.wizard.person_step import PersonStep
+        from termmail.ui.wizard.sign_in_step import SignInStep
+        from termmail.ui.wizard.try_step import TryStep
+
+        self.draft = draft
+        self.secret: Secret | None = None
+        self.discovery: Discovery | None = None
+        self.reports: dict[Source, SourceReport] = {}
+        self.looked_up = ""
+        self.lookup_failed = ""
+        self._lookup = 0
+        self.person = PersonStep(draft)
+        self.mail = MailStep(draft)
+        self.sign_in = SignInStep(draft)
+        self.trial = TryStep()
+        self.steps: tuple[Step, ...] = (self.person, self.mail, self.sign_in, self.trial)
+        self.place = 0
+        self._leaving = False
+        self._bar = StepBar(self._title(), STEP_NAMES)
+
+    # the beginning
+
+    @property
+    def mail_app(self) -> TermmailApp:
+        return cast("TermmailApp", self.app)
+
+    @property
+    def step(self) -> Step:
+        """The one that is shown."""
+        return self.steps[self.place]
+
+    def compose(self) -> ComposeResult:
+        yield self._bar
+        with Center():
+            yield from self.steps
+        yield self.words
+        yield self.key_hints
+
+    def on_mount(self) -> None:
+        self._show_step()
+
+    def begin_again(self) -> None:
+        """For another account; the person is the same."""
+        self._begin(AccountDraft(full_name=self.draft.full_name))
+        self.call_next(self._recompose_steps)
+
+    async def _recompose_steps(self) -> None:
+        await self.recompose()
+        self._show_step()
+
+    def _title(self) -> str:
+        if self.before is not None:
+            return f"Account {one_line(self.before.name)}"
+        address = one_line(self.draft.email)
+        return f"New account  {address}" if address else "New account"
+
+    # steps
+
+    def go_to(self, place: int) -> None:
+        """Show a step without asking the one before it."""
+        self.place = place
+        self._show_step()
+
+    def _show_step(self) -> None:
+        for place, step in enumerate(self.steps):
+            step.display = place == self.place
+        self._bar.show(self._title(), self.place)
+        self.say("")
+        self.step.opened()
+        self.show_hints()
+
+    def focus_on(self, control: Control | None) -> None:
+        """Where the next key goes."""
+        if control is None:
+            self.set_focus(None)
+        else:
+            self.set_focus(control.input if isinstance(control, FormField) else control)
+            control.scroll_visible(animate=False)
+        self.show_hints()
+
+    def show_hints(self) -> None:
+        """The keys that matter now."""
+        hints: list[Hint] = [("Enter", self.step.enter_words(), "enter")]
+        focused = self.focused_control()
+        if isinstance(focused, FormField) and (remark := focused.remark) is not None and remark.meant:
+            hints.append(("Ctrl+Y", "write what is meant", "ctrl+y"))
+        if isinstance(focused, FormField) and focused.is_secret:
+            hints.append(("Ctrl+R", "hide" if not focused.input.password else "show", "ctrl+r"))
+        if isinstance(focused, Options):
+            hints.append(("↑ ↓", "choose", "down"))
+        elif isinstance(focused, Segments):
+            hints.append(("← →", "choose", "right"))
+        if len(self.step.controls()) > 1:
+            hints.append(("Tab", "next field", "tab"))
+        hints.extend(self.step.hints())
+        hints.append(("Esc", self._escape_words(), "escape"))
+        self.key_hints.show(hints)
+
+    def _escape_words(self) -> str:
+        if self.place:
+            return "back"
+        return "leave" if self.before is not None or self.mail_app.accounts else "quit"
+
+    def say(self, sentence: str, tone: str = "text") -> None:
+        """Answer in the line above the keys."""
+        self.words.show(f" {one_line(sentence)}" if sentence else "", tone)
+
+    # jobs
+
+    def look_up(self, address: str) -> None:
+        """Find the servers of an address, unless that is under way or done."""
+        if address.casefold() == self.looked_up:
+            return
+        self.looked_up = address.casefold()
+        self.lookup_failed = ""
+        self.discovery = None
+        self.reports = {}
+        self._lookup = self.jobs.start(DiscoverRequest(address, self.mail_app.network), instead_of=self._lookup)
+        self._looked()
+
+    def look_up_again(self) -> None:
+        """The same once more: the network may be back."""
+        address, self.looked_up = self.looked_up, ""
+        if address:
+            self.look_up(address)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether a lookup is under way."""
+        return bool(self.looked_up) and self.discovery is None and not self.lookup_failed
+
+    def _looked(self) -> None:
+        for step in (self.person, self.mail, self.sign_in):
+            step.looked()
+        self.show_hints()
+
+    def on_jobs_told(self, event: Jobs.Told) -> None:
+        event.stop()
+        if event.job == self._lookup:
+            match event.news:
+                case SourceReport(source=source):
+                    self.reports[source] = event.news
+                case Discovery():
+                    self.discovery = event.news
+                    self.draft = with_discovery(self.draft, event.news)
+                case TermmailError(sentence=sentence):
+                    self.lookup_failed = sentence
+            self._looked()
+        else:
+            self.trial.told(event.job, event.news)
+
+    # keys
+
+    def focused_control(self) -> Control | None:
+        """The control that has the focus."""
+        focused = self.focused
+        if isinstance(focused, Options | Segments):
+            return focused
+        if isinstance(focused, FormInput):
+            return next(
+                (node for node in focused.ancestors if isinstance(node, FormField)),
+                None,
+            )
+        return None
+
+    def take_key(self, event: events.Key) -> bool:
+        """Characters go to the field that has the focus. What acts waits for those typed before it, and what is typed after it
+        waits for that (see Keyed)."""
+        if not self._ready:
+            return super().take_key(event)
+        if self._held is not None:
+            self._held.append(event)
+            return True
+        focused = self.focused
+        if isinstance(focused, FormInput):
+            if event.key not in _ACTING:
+                self._leaving = False
+                return False
+            self._held = []
+            # In the field's own queue, behind what was typed before.
+            focused.call_later(self._act_in_turn, event.key)
+            return True
+        return self.key_pressed(event)
+
+    def key_pressed(self, event: events.Key) -> bool:
+        self.act(key_name(event))
+        return True
+
+    def _act_in_turn(self, key: str) -> None:
+        self.act(key)
+        held, self._held = self._held or [], None
+        for event in held:
+            hand_key(self.app.screen, event)
+
+    def act(self, key: str) -> None:
+        """A key that is not typed into a field, or a click on its hint."""
+        control = self.focused_control()
+        if key == "ctrl+c":
+            self._leave()
+            return
+        self._leaving = False
+        if key == "escape":
+            self.back()
+        elif key == "ctrl+q":
+            self.app.exit()
+        elif key == "enter":
+            self._enter(control)
+        elif key == "ctrl+y" and isinstance(control, FormField):
+            control.take_meant()
+            self.show_hints()
+        elif key == "ctrl+r" and isinstance(control, FormField) and control.is_secret:
+            control.input.password = not control.input.password
+            self.show_hints()
+        elif self.step.key(key):
+            pass
+        elif isinstance(control, Options) and key in _STEPS and control.step(_STEPS[key]):
+            pass
+        elif isinstance(control, Segments) and key in ("left", "right", "h", "l", "space"):
+            control.step(-1 if key in ("left", "h") else 1)
+        elif key in _MOVES:
+            self._move(control, _MOVES[key])
+
+    def _move(self, control: Control | None, step: int) -> None:
+        controls = self.step.controls()
+        if not controls:
+            return
+        if isinstance(control, FormField):
+            control.was_left_for(step)
+            self.step.field_left(control)
+        place = controls.index(control) + step if control in controls else 0
+        self.focus_on(controls[place % len(controls)])
+
+    def _enter(self, control: Control | None) -> None:
+        """On to the next field, or from the last one to the next step."""
+        controls = self.step.controls()
+        if isinstance(control, FormField) and control in controls:
+            control.was_left()
+            self.step.field_left(control)
+            following = next(
+                (one for one in controls[controls.index(control) + 1 :] if isinstance(one, FormField)), None
+            )
+            if control.is_wrong:
+                self.focus_on(control)
+                return
+            if following is not None and self.step.enter_moves:
+                self.focus_on(following)
+                return
+        self.go_on()
+
+    def go_on(self) -> None:
+        """To the next step, if nothing is wrong with this one."""
+        wrong = self.step.first_wrong()
+        if wrong is not None:
+            self.step.reveal(wrong)
+            self.focus_on(wrong)
+            return
+        doubtful = self.step.first_doubt()
+        if doubtful is not None:
+            doubtful.insist()
+            self.step.reveal(doubtful)
+            self.focus_on(doubtful)
+            self.say("Enter once more takes it as it is.", "warning")
+            return
+        if self.step.leaving() and self.place + 1 < len(self.steps):
+            self.go_to(self.place + 1)
+
+    def back(self) -> None:
+        """To the step before; from the first one out, where there is somewhere to go."""
+        if self.place:
+            self.step.left_backwards()
+            self.go_to(self.place - 1)
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Out of the wizard: at once where nothing is lost, else when it is asked for again."""
+        if self._leaving or not self._anything_typed():
+            self.end()
+            return
+        self._leaving = True
+        self.say(_NOTHING_WRITTEN if self.before is None else _NOTHING_CHANGED, "warning")
+
+    def _anything_typed(self) -> bool:
+        fields = [control for step in self.steps for control in step.walk_children(FormField)]
+        return not self.written and any(field.value != field.first_value for field in fields)
+
+    def end(self) -> None:
+        """Leave; what is under way ends."""
+        self.jobs.cancel()
+        self.mail_app.wizard_ended(self)
+
+    # the mouse
+
+    def on_key_hints_clicked(self, event: KeyHints.Clicked) -> None:
+        event.stop()
+        self.act(event.key)
+
+    def on_step_bar_clicked(self, event: StepBar.Clicked) -> None:
+        event.stop()
+        while self.place > event.place:
+            self.back()
+        while self.place < event.place:
+            before = self.place
+            self.go_on()
+            if self.place == before:
+                break
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self.show_hints()
+
+    @on(FormField.Changed)
+    def _field_changed(self, event: FormField.Changed) -> None:
+        event.stop()
+        self.step.field_changed(event.field)
+        self.show_hints()
+
+    @on(Chosen)
+    def _chosen(self, event: Chosen) -> None:
+        event.stop()
+        self.step.chosen(event.chooser)
+        self.show_hints()
