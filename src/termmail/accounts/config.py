@@ -186,6 +186,19 @@ def remove_account(home: Home, name: str) -> Config:
     return _change(home, change, lambda config: all(account.name != name for account in config.accounts))
 
 
+def choose_keys(home: Home, preset: str) -> Config:
+    """Set the preset of keys; those bound one by one stay. Raises ConfigError, StorageFailed."""
+
+    def change(document: Any, config: Config) -> None:
+        import tomlkit
+
+        if "keys" not in document:
+            document["keys"] = tomlkit.table()
+        document["keys"]["preset"] = preset
+
+    return _change(home, change, lambda config: config.keys.preset == preset)
+
+
 def check_keys(home: Home, presets: Collection[str], commands: Collection[str]) -> None:
     """Whether the file's [keys] name a preset and commands that there are. Raises ConfigError, with near names."""
     source = ConfigText(home.config_file, _read(home.config_file))

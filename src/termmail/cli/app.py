@@ -91,6 +91,7 @@ def _run(
     start_engine: Callable[[], EngineChild],
     demo_factory: Callable[[], int] | None = None,
 ) -> int:
+    from termmail.setup.network import network_from
     from termmail.ui.app import run
 
     return run(
@@ -102,6 +103,8 @@ def _run(
         rebound=config.keys.bind,
         read_after=config.ui.mark_read_after,
         compose_settings=config.compose,
+        config=config,
+        network=network_from(os.environ),
         say=note,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from pathlib import Path
 
 import msgspec
 
@@ -57,6 +58,7 @@ class AccountDraft(msgspec.Struct, frozen=True):
     pop3: ServerDraft = ServerDraft()
     smtp: ServerDraft = ServerDraft()
     user: str = ""
+    ca_file: str = ""
     offline: OfflinePolicy = OfflinePolicy()
     keep: KeepPolicy = KeepPolicy()
     credential: Credential = Credential()
@@ -74,7 +76,7 @@ class AccountDraft(msgspec.Struct, frozen=True):
 
     def account(self) -> Account:
         """The account; its fields have been looked at before (`field_checks`)."""
-        email = tidy(self.email)
+        email, ca_file = tidy(self.email), tidy(self.ca_file)
         incoming = self.incoming.server(self.protocol.value)
         values = {
             "name": tidy(self.name),
@@ -83,6 +85,7 @@ class AccountDraft(msgspec.Struct, frozen=True):
             "incoming": incoming or Server("", 0),
             "smtp": self.smtp.server("smtp"),
             "user": tidy(self.user) or email,
+            "ca_file": str(Path(ca_file).expanduser().absolute()) if ca_file else "",
             "full_name": tidy(self.full_name),
             "credential": self.credential,
             "offline": self.offline,
@@ -105,6 +108,7 @@ def draft_of(account: Account) -> AccountDraft:
         pop3=incoming if account.protocol is Protocol.POP3 else ServerDraft(),
         smtp=ServerDraft() if account.smtp is None else _server_draft(account.smtp),
         user=account.user,
+        ca_file=account.ca_file,
         offline=account.offline,
         keep=account.keep,
         credential=account.credential,
@@ -127,6 +131,11 @@ def with_discovery(draft: AccountDraft, discovery: Discovery) -> AccountDraft:
     if not tidy(draft.user) or draft.user == _guessed_user(draft):
         found = msgspec.structs.replace(found, user=_guessed_user(found))
     return found
+
+
+def with_pin(draft: AccountDraft, host: str, sha256: str) -> AccountDraft:
+    """The draft with a self-signed certificate that a person accepted for a host."""
+    return draft
 
 
 def _guessed_user(draft: AccountDraft) -> str:

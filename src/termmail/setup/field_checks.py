@@ -9,6 +9,7 @@ import difflib
 import enum
 import re
 from collections.abc import Collection
+from pathlib import Path
 
 import msgspec
 
@@ -295,6 +296,16 @@ def check_command(text: str) -> Remark | None:
     """The command that prints the password."""
     if not tidy(text):
         return _wrong("Type the command that prints the password, such as: pass show mail/lisa")
+    return None
+
+
+def check_file(text: str) -> Remark | None:
+    """The path of a file that is there, or nothing."""
+    typed = tidy(text)
+    if typed and not Path(typed).expanduser().is_file():
+        return _wrong(
+            "There is no such file. It is one in PEM form, with the authority that signed the server's certificate."
+        )
     return None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from termmail.mime.safe_text import safe_text
-from termmail.model.account import Protocol, Security, Server
-from termmail.model.setup import Discovery, ServerGuess, Source
+from termmail.model.account import Protocol, Security
+from termmail.model.setup import Discovery, ProviderNotes, ServerGuess, SignInWay, Source
 from termmail.setup.account_draft import AccountDraft, ServerDraft
 
 _MEANING = {
@@ -69,8 +69,33 @@ def servers_to_confirm(draft: AccountDraft) -> str:
     if not hosts:
         return ""
     names = hosts[0] if len(hosts) == 1 else f"{', '.join(hosts[:-1])} and {hosts[-1]}"
-    verb, servers = ("was", "this server of your provider") if len(hosts) == 1 else ("were", "these servers of your provider")
+    verb, servers = (
+        ("was", "this server of your provider") if len(hosts) == 1 else ("were", "these servers of your provider")
+    )
     return f"{names} {verb} found in a way that others on the network could have changed. Is it {servers}?"
+
+
+def sign_in_notes(notes: ProviderNotes | None) -> tuple[str, ...]:
+    """What is to be known before signing in at a provider: what it accepts, and where what it accepts is made. Safe text."""
+    if notes is None:
+        return ()
+    name = safe_text(notes.name, one_line=True)
+    found: list[str] = []
+    if notes.sentence:
+        found.append(safe_text(notes.sentence, one_line=True))
+    if SignInWay.PASSWORD not in notes.sign_in and SignInWay.APP_PASSWORD in notes.sign_in:
+        words = f"{name} wants an app password here, not the one of its web pages."
+        if notes.app_password_url:
+            words += f" It is made at {safe_text(notes.app_password_url, one_line=True)}"
+        found.append(words)
+    elif notes.sign_in == (SignInWay.OAUTH2,):
+        found.append(f"{name} accepts no password here, only a sign-in in the browser (OAuth 2).")
+    elif SignInWay.APP_PASSWORD in notes.sign_in and notes.app_password_url:
+        found.append(
+            f"With two-step verification {name} wants an app password here,"
+            f" made at {safe_text(notes.app_password_url, one_line=True)}"
+        )
+    return tuple(found)
 
 
 def troubles(discovery: Discovery, protocol: Protocol) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
@@ -21,10 +21,12 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
-from termmail.accounts.config import Compose
-from termmail.model.account import Account
+from termmail.accounts.config import Compose, Config, Keys
+from termmail.model.account import Account, CredentialKind
 from termmail.model.errors import Retry, TermmailError
 from termmail.model.home import Home
+from termmail.model.secret import Secret
+from termmail.setup.network import Network
 from termmail.ui.backend import Backend, EngineHandle
 from termmail.ui.keymap import Bindings, bindings
 from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
@@ -71,10 +73,12 @@ class TermmailApp(App[str], inherit_bindings=False):
         read_after: float = 1.0,
         compose_settings: Compose | None = None,
         begin: Beginning | None = None,
+        config: Config | None = None,
+        network: Network | None = None,
     ) -> None:
-        """`begin` is the message to write, with which the app ends; `demo`
-        says that the demo is offered where there is no account; `read_after` are the seconds in view after which a message
-        is read, negative for never. Raises StorageFailed, StoreTooNew."""
+        """`accounts` are those in use, `config` is all of the config file, `network` where discovery asks. `begin` is the message to
+        write, with which the app ends; `demo` says that the demo is offered where there is no account; `read_after` are the seconds in
+        view after which a message is read, negative for never. Raises StorageFailed, StoreTooNew."""
         self.fault: BaseException | None = None
         self.look: Look = look_of(DARK)
         self.keys = keys or bindings()
@@ -84,6 +88,8 @@ class TermmailApp(App[str], inherit_bindings=False):
         self.read_after = read_after
         self.compose_settings = compose_settings or Compose()
         self.begin = begin
+        self.config = config or Config(self.accounts)
+        self.network = network or Network()
         self.farewell = ""
         self.composers: list[ComposerScreen] = []
         self.backend = Backend(home, self.accounts, start_engine)
@@ -106,15 +112,15 @@ class TermmailApp(App[str], inherit_bindings=False):
             with contextlib.suppress(ValueError, RuntimeError):
                 loop.add_signal_handler(number, self.exit, _ENDED)
 
-    def get_default_screen(self) -> Screen[None]:
+    def get_default_screen(self) -> Screen[Any]:
         """The first screen: with another one below it the first frame would be laid out twice."""
         if self.accounts:
             from termmail.ui.screens.main import MainScreen
 
             return MainScreen(self.backend)
-        from termmail.ui.screens.welcome import WelcomeScreen
+        from termmail.ui.wizard.screen import WizardScreen
 
-        return WelcomeScreen(demo=self.offers_demo)
+        return WizardScreen(self.config, demo=self.offers_demo)
 
     def on_mount(self) -> None:
         self.watch(self, "theme", self._theme_changed, init=False)
@@ -128,6 +134,46 @@ class TermmailApp(App[str], inherit_bindings=False):
             if isinstance(screen, Keyed) and screen.take_key(event):
                 return
         await super().on_event(event)
+
+    # accounts
+
+    def accounts_written(self, config: Config, account: Account, secret: Secret | None) -> None:
+        """An account was written to the config file; `secret` is its password where one was typed."""
+        self.config = config
+        self.accounts = config.enabled_accounts
+        if secret is not None and account.credential.kind is CredentialKind.SESSION:
+            self.backend.give_password(account.name, secret)
+
+    def config_changed(self, config: Config) -> None:
+        """Accounts were changed in the config file, or taken out of it."""
+        self.config = config
+        self.accounts = config.enabled_accounts
+        accounts = config.accounts
+        self.backend.writer.wish(lambda intents: intents.register_accounts(accounts), for_engine=False)
+
+    def use_keys(self, keys: Keys) -> None:
+        """Take another set of keys from now on."""
+        from termmail.ui.screens.main import MainScreen
+
+        self.keys = bindings(keys.preset, keys.bind)
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.use_keys(self.keys)
+
+    def first_run_ended(self, accounts: Sequence[Account]) -> None:
+        """The wizard with which the app began was left: to the mail, or out."""
+        if not accounts:
+            self.exit()
+            return
+        from termmail.ui.screens.main import MainScreen
+
+        self.push_screen(MainScreen(self.backend))
+
+    def open_accounts(self) -> None:
+        """The list of accounts, to change them."""
+        from termmail.ui.wizard.accounts_screen import AccountsScreen
+
+        self.push_screen(AccountsScreen(self.config))
 
     def run_demo(self) -> None:
         """End, to begin again with the demo."""
@@ -221,6 +267,8 @@ def run(
     read_after: float = 1.0,
     compose_settings: Compose | None = None,
     begin: Beginning | None = None,
+    config: Config | None = None,
+    network: Network | None = None,
     say: Callable[[str], None] | None = None,
 ) -> int:
     """Open the mail reader and return when it has ended, with an exit code.
@@ -228,7 +276,7 @@ def run(
     `start_engine` starts the engine as a child and is called in a thread after the first frame. `demo_factory` runs the demo,
     offered where there is no account. `preset` and `rebound` choose the keys (`keymap.bindings`). `read_after` are the seconds in view
     after which a message is read, negative for never. `begin` opens the composer, and the app ends
-    with it. `say` is told in one sentence
+    with it. `config` is all of the config file, `network` where discovery asks. `say` is told in one sentence
     what still waits for the network, when the terminal is restored. Raises NoTerminal, StorageFailed, StoreTooNew; and what
     nobody foresaw, when the terminal is restored: the caller tells and logs it, without local variables.
     """
@@ -246,11 +294,13 @@ def run(
         read_after=read_after,
         compose_settings=compose_settings,
         begin=begin,
+        config=config,
+        network=network,
     )
     try:
         with _same_terminal():
             ended = app.run()
-        waiting = sum(status.pending_operations for status in app.backend.queries.accounts()) if accounts else 0
+        waiting = sum(status.pending_operations for status in app.backend.queries.accounts()) if app.accounts else 0
         outbox = len(app.backend.queries.outbox())
     finally:
         app.close_backend()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,11 @@ from termmail.ui.bodies import Bodies
 from termmail.ui.origins import Origins
 from termmail.ui.watcher import News, Watcher
 from termmail.ui.writer import Done, Writer, Written
+
+_ENGINE_SECONDS = 600.0
+"""How long a password waits for an engine: as long as somebody may take to add other accounts before the first one starts."""
+
+_LOOK_SECONDS = 0.2
 
 
 class EngineHandle(Protocol):
@@ -101,6 +107,19 @@ class Backend:
         engine = self.engine
         if engine is not None:
             engine.wake()
+
+    def give_password(self, account: str, secret: Secret) -> None:
+        """Hand a password that was typed to the engine, as soon as one listens."""
+
+        def give() -> None:
+            deadline = time.monotonic() + _ENGINE_SECONDS
+            while not self._stopping and time.monotonic() < deadline:
+                engine = self.engine
+                if engine is not None and engine.send_password(account, secret):
+                    return
+                time.sleep(_LOOK_SECONDS)
+
+        threading.Thread(target=give, name="password", daemon=True).start()
 
     def _told(self, news: News) -> None:
         self._tell(news)

@@ -104,6 +104,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("redraw", "Draw the screen again", ("ctrl+l",)),
     Command("work_offline", "Work offline, or online again"),
     Command("problems", "What went wrong lately", ("g p",), hint="problems"),
+    Command("accounts", "Accounts: add, change, disable, remove", ("g c",), hint="accounts"),
     Command("password", "Type the password of an account", ("g k",), hint="password"),
     Command("folder_create", "Create a folder"),
     Command("folder_rename", "Rename this folder"),

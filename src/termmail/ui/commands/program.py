@@ -41,6 +41,7 @@ class Program:
             "work_offline": self.work_offline,
             "problems": self.problems,
             "password": self.password,
+            "accounts": lambda: self.screen.mail_app.open_accounts(),
         }
 
     # commands by name

@@ -22,7 +22,7 @@ from termmail.model.view import Sort
 from termmail.ui import status as status_words
 from termmail.ui.backend import Backend, Failed, WrittenNews
 from termmail.ui.bodies import Body
-from termmail.ui.keymap import BY_NAME, Where, show_key
+from termmail.ui.keymap import BY_NAME, Bindings, Where, show_key
 from termmail.ui.keys import SEQUENCE_SECONDS, KeyResolver
 from termmail.ui.list_model import ListKey, ListModel
 from termmail.ui.screens.keyed import Keyed, key_name
@@ -460,6 +460,11 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             self._commands[name]()
         except TermmailError as error:
             self.say(error.sentence, "error")
+
+    def use_keys(self, keys: Bindings) -> None:
+        """Take another set of keys from now on."""
+        self.resolver = KeyResolver(keys)
+        self.show_hints()
 
     # words
 

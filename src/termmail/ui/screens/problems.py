@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
@@ -43,6 +44,9 @@ class ProblemsPane(Pane):
     """Entries, each on as many lines as its sentence takes."""
 
     DEFAULT_CSS = "ProblemsPane { height: 1fr; background: $surface; }"
+
+    class Clicked(Message):
+        """The entry under the cursor was clicked again."""
 
     def __init__(self, entries: list[Entry], empty_words: str = "Nothing went wrong lately.") -> None:
         super().__init__()
@@ -82,6 +86,16 @@ class ProblemsPane(Pane):
         elif places and places[-1] >= self.top + self.height:
             self.to_line(places[-1] - self.height + 1)
         self.touch()
+
+    def on_click(self, event: events.Click) -> None:
+        place = event.y + self.top
+        number = self._lines[place][0] if place < len(self._lines) else -1
+        if number >= 0 and event.x < self.line_width:
+            event.stop()
+            if number == self.cursor and event.chain > 1:
+                self.post_message(self.Clicked())
+            self.cursor = number
+            self.touch()
 
     def draw_line(self, y: int) -> Strip:
         look = look_for(self)

@@ -16,7 +16,10 @@ _MOST_LINES = 6
 
 
 class Fact(NamedTuple):
-    """A mark, a head in a column of its own, and words on as many lines as they take. All safe text; tones are Look's styles."""
+    """A mark, a head in a column of its own, and words on as many lines as they take. A head of one blank goes on below the one before.
+
+    All safe text; tones are Look's styles.
+    """
 
     words: str
     tone: str = "text"
@@ -34,8 +37,10 @@ class Facts(Drawn, can_focus=False):
 
     DEFAULT_CSS = "Facts { height: auto; width: 1fr; }"
 
-    def __init__(self, facts: Sequence[Fact] = (), id: str | None = None) -> None:
+    def __init__(self, facts: Sequence[Fact] = (), id: str | None = None, *, column: int = 0) -> None:
+        """`column` is where the words behind a head begin; 0 behind the longest head."""
         super().__init__(id)
+        self._column = column
         self.facts = tuple(facts)
         self._lines: list[tuple[Fact, str, bool]] = []
         self._laid_out: object = None
@@ -53,6 +58,8 @@ class Facts(Drawn, can_focus=False):
     def _columns(self, width: int) -> tuple[int, int]:
         """The cells before the heads and before the words."""
         marks = 2 if any(fact.mark for fact in self.facts) else 0
+        if self._column:
+            return marks, self._column
         heads = max((cell_len(fact.head) for fact in self.facts), default=0)
         return marks, marks + (min(heads, width // 3) + 2 if heads else 0)
 
@@ -62,7 +69,7 @@ class Facts(Drawn, can_focus=False):
             marks, column = self._columns(width)
             self._lines = []
             for fact in self.facts:
-                indent = column if fact.head or not (fact.mark or marks == column) else marks
+                indent = column if fact.head else marks if fact.mark else 0
                 lines = wrapped(fact.words, max(width - indent - 1, 8), _MOST_LINES) or [""]
                 self._lines.extend((fact, line, not place) for place, line in enumerate(lines))
         return self._lines
@@ -74,9 +81,9 @@ class Facts(Drawn, can_focus=False):
         if y < len(lines):
             fact, words, first = lines[y]
             marks, column = self._columns(self.width)
-            if marks:
+            if marks and (fact.mark or fact.head):
                 pen.field(fact.mark if first else "", getattr(look, fact.mark_tone), marks)
-            if column > marks and (fact.head or not fact.mark):
+            if fact.head:
                 pen.field(fact.head if first else "", look.muted, column - marks)
             pen.put(words, getattr(look, fact.tone))
         return pen.strip()

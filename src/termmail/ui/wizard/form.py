@@ -28,8 +28,10 @@ _TONES = {Weight.NOTE: "muted", Weight.DOUBT: "warning", Weight.WRONG: "error"}
 TAKE_KEY = "Ctrl+Y"
 
 
-class _Label(Drawn, can_focus=False):
-    DEFAULT_CSS = f"_Label {{ width: {LABEL_CELLS}; height: 1; }}"
+class FormLabel(Drawn, can_focus=False):
+    """The name of a field."""
+
+    DEFAULT_CSS = f"FormLabel {{ width: {LABEL_CELLS}; height: 1; }}"
 
     def __init__(self, words: str) -> None:
         super().__init__()
@@ -109,12 +111,12 @@ class FormField(Vertical):
         self._label = label
         self._check = check
         self._mark = _Mark()
-        self._remark = Facts()
+        self._remark = Facts(column=LABEL_CELLS + 1)
         self._left = False
         self._outside: Remark | None = None
 
     def compose(self) -> ComposeResult:
-        yield Horizontal(_Label(self._label), self.input, self._mark)
+        yield Horizontal(FormLabel(self._label), self.input, self._mark)
         yield self._remark
 
     def on_mount(self) -> None:
@@ -191,7 +193,7 @@ class FormField(Vertical):
             words = remark.sentence
             if remark.meant:
                 words += f" {TAKE_KEY} writes: {one_line(remark.meant)}"
-            facts = [Fact(words, _TONES[remark.weight], head=" " * (LABEL_CELLS - 1))]
+            facts = [Fact(words, _TONES[remark.weight], head=" ")]
         self._remark.show(facts)
 
     @on(Input.Changed)

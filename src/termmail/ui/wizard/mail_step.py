@@ -11,13 +11,14 @@ from textual.widget import Widget
 
 from termmail.accounts.config import default_port
 from termmail.model.account import KeepKind, KeepPolicy, OfflineKind, OfflinePolicy, Protocol, Security
+from termmail.model.setup import CheckPart
 from termmail.setup import field_checks
 from termmail.setup.account_draft import SERVICES, AccountDraft, ServerDraft
 from termmail.setup.field_checks import Remark, tidy
 from termmail.setup.offer import protocol_offers, server_words, servers_to_confirm, troubles
 from termmail.ui.text import one_line
 from termmail.ui.wizard.facts import DOUBTFUL, OPEN, Fact, Facts
-from termmail.ui.wizard.form import FormField, Option, Options, Segments
+from termmail.ui.wizard.form import LABEL_CELLS, FormField, Option, Options, Segments
 from termmail.ui.wizard.step import Hint, Step
 
 _DAYS = "30"
@@ -51,7 +52,7 @@ class _ServerFields(Vertical):
             check if required else lambda text: check(text) if tidy(text) else None,
             value=draft.host,
         )
-        self.port = FormField(f"{service}-port", "Port", self._check_port, value=draft.port)
+        self.port = FormField(f"{service}-port", "Port", self._check_port, value=draft.port or self._usual(draft))
         self.security = Segments("Encryption", _SECURITY, draft.security)
 
     def compose(self) -> ComposeResult:
@@ -69,13 +70,17 @@ class _ServerFields(Vertical):
     def fill(self, draft: ServerDraft) -> None:
         """Show another server."""
         self.security.show(draft.security)
-        self.host.value, self.port.value = draft.host, draft.port
+        self.host.value, self.port.value = draft.host, draft.port or self._usual(draft)
         self.port.look()
 
     def collect(self, before: ServerDraft) -> ServerDraft:
         """What stands here; one that was changed is a person's."""
         now = ServerDraft(self.host.value, self.port.value, self.security.value)
-        return before if msgspec.structs.replace(before, guess=None) == now else now
+        known = msgspec.structs.replace(before, guess=None, port=before.port or self._usual(before))
+        return before if known == now else now
+
+    def _usual(self, draft: ServerDraft) -> str:
+        return str(default_port(self.service, draft.security))
 
     def security_chosen(self) -> None:
         """The port follows, where it was the usual one."""
@@ -94,17 +99,21 @@ class MailStep(Step):
         super().__init__()
         self._question = Facts([Fact("How should mail come to this computer?", "bright")])
         self._state = Facts(id="mail-state")
+        self.details = Vertical(id="details")
+        self.details.display = False
         self.protocol: Options[Protocol] = Options(_options(draft, self), draft.protocol, id="protocol")
         self.offline = Segments("Kept here", _OFFLINE, draft.offline.kind, id="offline")
         self.keep = Segments("On the server", _KEEP, draft.keep.kind, id="keep")
         days = draft.offline.days if draft.protocol is Protocol.IMAP else draft.keep.days
         self.days = FormField("days", "Days", field_checks.check_days, value=str(days) if days else _DAYS)
-        self._sending = Facts(id="sending")
-        self.details = Vertical(id="details")
+        self._sending = Facts(id="sending", column=LABEL_CELLS + 1)
         self.servers = {
             service: _ServerFields(service, getattr(draft, service), required=service != "smtp") for service in SERVICES
         }
         self.user = FormField("user", "User name", self._check_user, value=draft.user)
+        self.ca_file = FormField(
+            "ca_file", "Authority", field_checks.check_file, value=draft.ca_file, placeholder="none but the usual"
+        )
         self.account_name = FormField("name", "Called here", self._check_name, value=draft.name)
         self._filled: AccountDraft | None = None
         self._confirmed = ""
@@ -119,11 +128,10 @@ class MailStep(Step):
         yield self.days
         yield self._sending
         with self.details:
-            for server in self.servers.values():
-                yield server
+            yield from self.servers.values()
             yield self.user
+            yield self.ca_file
             yield self.account_name
-        self.details.display = False
         self.details.styles.height = "auto"
 
     def _check_user(self, text: str) -> Remark | None:
@@ -131,14 +139,16 @@ class MailStep(Step):
 
     def _check_name(self, text: str) -> Remark | None:
         before = self.wizard.before
-        taken = [account.name for account in self.wizard.config.accounts if before is None or account.name != before.name]
+        taken = [
+            account.name for account in self.wizard.config.accounts if before is None or account.name != before.name
+        ]
         return field_checks.check_account_name(text, taken)
 
     # what is shown
 
     def opened(self) -> None:
-        self.looked()
         self.wizard.focus_on(self.protocol)
+        self.looked()
 
     def looked(self) -> None:
         if not self.is_mounted:
@@ -149,8 +159,12 @@ class MailStep(Step):
             self.protocol.value = draft.protocol
             for service, fields in self.servers.items():
                 fields.fill(getattr(draft, service))
-            self.user.value = draft.user
+            self.user.value, self.ca_file.value = draft.user, draft.ca_file
             self.account_name.value = draft.name
+        found_nothing = not self.wizard.is_looking and not tidy(draft.incoming.host)
+        if found_nothing and not self.details.display and self.wizard.step is self:
+            self.details.display = True
+            self.wizard.focus_on(self._server.host)
         self._show()
 
     def _show(self) -> None:
@@ -159,14 +173,15 @@ class MailStep(Step):
         self.protocol.show(_options(draft, self))
         imap = draft.protocol is Protocol.IMAP
         self.offline.display, self.keep.display = imap, not imap
-        self.days.display = (
-            self.offline.value is OfflineKind.DAYS if imap else self.keep.value is KeepKind.DAYS
-        )
+        self.days.display = self.offline.value is OfflineKind.DAYS if imap else self.keep.value is KeepKind.DAYS
         self.servers["imap"].display, self.servers["pop3"].display = imap, not imap
         self.account_name.display = wizard.before is None
         self._state.show(self._state_facts())
-        sends = server_words(draft.smtp) if tidy(draft.smtp.host) else "no server for sending: this account only receives"
-        self._sending.display = not self.details.display and not wizard.is_looking
+        self._state.display = bool(self._state.facts)
+        sends = (
+            server_words(draft.smtp) if tidy(draft.smtp.host) else "no server for sending: this account only receives"
+        )
+        self._sending.display = not self.details.display and bool(tidy(draft.incoming.host))
         self._sending.show(
             [
                 Fact(sends, "muted", "Sends by"),
@@ -213,6 +228,7 @@ class MailStep(Step):
 
     def _open_details(self, is_open: bool) -> None:
         self.details.display = is_open
+        self.scroll_home(animate=False)
         self._show()
         self.wizard.focus_on(self._server.host if is_open else self.protocol)
 
@@ -249,6 +265,7 @@ class MailStep(Step):
             offline=OfflinePolicy(self.offline.value, number if self.offline.value is OfflineKind.DAYS else 0),
             keep=KeepPolicy(self.keep.value, number if self.keep.value is KeepKind.DAYS else 0),
             user=self.user.value,
+            ca_file=self.ca_file.value,
             name=self.account_name.value,
             **{service: fields.collect(getattr(before, service)) for service, fields in self.servers.items()},
         )
@@ -256,7 +273,7 @@ class MailStep(Step):
 
     def fields(self) -> list[FormField]:
         server, smtp = self._server, self.servers["smtp"]
-        fields = [server.host, server.port, smtp.host, smtp.port, self.user]
+        fields = [server.host, server.port, smtp.host, smtp.port, self.user, self.ca_file]
         if self.days.display:
             fields.insert(0, self.days)
         return fields if self.wizard.before is not None else [*fields, self.account_name]
@@ -271,9 +288,9 @@ class MailStep(Step):
             return False
         return True
 
-    def complain(self, part: str, sentence: str, *, field: str = "host") -> None:
+    def complain(self, part: CheckPart, sentence: str, *, field: str = "host") -> None:
         """A server had something against what stands here."""
-        fields = self.servers["smtp" if part == "sending" else self.wizard.draft.protocol.value]
+        fields = self.servers["smtp" if part is CheckPart.SENDING else self.wizard.draft.protocol.value]
         target = {"host": fields.host, "port": fields.port, "user": self.user}[field]
         target.complain(sentence)
         self.reveal(target)
@@ -286,7 +303,7 @@ def _options(draft: AccountDraft, step: MailStep) -> list[Option[Protocol]]:
         Option(
             offer.protocol,
             {Protocol.IMAP: "IMAP", Protocol.POP3: "POP3"}[offer.protocol],
-            tuple(words for words in (offer.meaning, offer.here) if words),
+            () if step.details.display else tuple(words for words in (offer.meaning, offer.here) if words),
             "suggested" if offer.better else "",
         )
         for offer in protocol_offers(draft, discovery)

@@ -96,7 +96,9 @@ class PersonStep(Step):
             self._look_up()
 
     def _look_up(self) -> None:
-        if not self.email.is_wrong and not (self.wizard.before is not None and self.email.value == self.email.first_value):
+        if not self.email.is_wrong and not (
+            self.wizard.before is not None and self.email.value == self.email.first_value
+        ):
             self.wizard.look_up(tidy(self.email.value))
 
     def looked(self) -> None:
@@ -116,9 +118,8 @@ class PersonStep(Step):
         if wizard.lookup_failed:
             facts.append(Fact(one_line(wizard.lookup_failed), "error", "", BAD, "error"))
         elif wizard.discovery is not None and not wizard.discovery.found_any:
-            facts.append(
-                Fact("Nothing was found. The next step asks for the servers; your provider's help pages name them.", "warning", "", DOUBTFUL, "warning")
-            )  # fmt: skip
+            words = "Nothing was found. The next step asks for the servers; your provider's help pages name them."
+            facts.append(Fact(words, "warning", "", DOUBTFUL, "warning"))
         self._sources.show(facts)
 
     def leaving(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
+import msgspec
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Center
@@ -13,14 +14,14 @@ from termmail.accounts.config import Config
 from termmail.model.account import Account
 from termmail.model.errors import TermmailError
 from termmail.model.secret import Secret
-from termmail.model.setup import Discovery, Source, SourceReport
-from termmail.setup.account_draft import AccountDraft, draft_of, with_discovery
+from termmail.model.setup import Check, CheckPart, Discovery, Source, SourceReport
+from termmail.setup.account_draft import AccountDraft, account_name, draft_of, with_discovery, with_pin
 from termmail.setup.child import DiscoverRequest
-from termmail.ui.screens.keyed import Keyed, hand_key, key_name
 from termmail.ui.text import one_line
 from termmail.ui.widgets.address_field import Shown
 from termmail.ui.widgets.bars import KeyHints
 from termmail.ui.wizard.form import Chosen, FormField, FormInput, Options, Segments
+from termmail.ui.wizard.form_keys import FormKeys
 from termmail.ui.wizard.jobs import Jobs
 from termmail.ui.wizard.step import Control, Hint, Step, StepBar
 
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
 STEP_NAMES = ("You", "Mail", "Sign in", "Try")
 _STEPS = {"down": 1, "up": -1, "j": 1, "k": -1, "space": 1}
 _MOVES = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}
-_ACTING = {*_MOVES, "enter", "escape", "ctrl+c", "ctrl+q", "ctrl+y", "ctrl+r", *(f"f{number}" for number in range(1, 13))}
 _NOTHING_WRITTEN = "Nothing has been written. Ctrl+C again leaves; any other key goes on."
 _NOTHING_CHANGED = "The account is as it was. Ctrl+C again leaves; any other key goes on."
 
 
-class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
+class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False):
     """Ends with the accounts that were written, none where it was left. `before` is one to change; `demo` offers the demo."""
 
     BINDINGS: ClassVar = []
@@ -49,20 +49,15 @@ class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
         super().__init__()
         self.config = config
         self.before = before
+        self.is_new = before is None
         self.demo = demo
         self.written: tuple[Account, ...] = ()
         self.jobs = Jobs(self)
         self.words = Shown("words")
         self.key_hints = KeyHints()
-        self._held: list[events.Key] | None = None
         self._begin(AccountDraft() if before is None else draft_of(before))
 
     def _begin(self, draft: AccountDraft) -> None:
-        from termmail.ui.wizard.mail_step import MailStep
-        from termmail.ui.wizard.person_step import PersonStep
-        from termmail.ui.wizard.sign_in_step import SignInStep
-        from termmail.ui.wizard.try_step import TryStep
-
         self.draft = draft
         self.secret: Secret | None = None
         self.discovery: Discovery | None = None
@@ -70,11 +65,6 @@ class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
         self.looked_up = ""
         self.lookup_failed = ""
         self._lookup = 0
-        self.person = PersonStep(draft)
-        self.mail = MailStep(draft)
-        self.sign_in = SignInStep(draft)
-        self.trial = TryStep()
-        self.steps: tuple[Step, ...] = (self.person, self.mail, self.sign_in, self.trial)
         self.place = 0
         self._leaving = False
         self._bar = StepBar(self._title(), STEP_NAMES)
@@ -91,6 +81,16 @@ class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
         return self.steps[self.place]
 
     def compose(self) -> ComposeResult:
+        from termmail.ui.wizard.mail_step import MailStep
+        from termmail.ui.wizard.person_step import PersonStep
+        from termmail.ui.wizard.sign_in_step import SignInStep
+        from termmail.ui.wizard.try_step import TryStep
+
+        self.person = PersonStep(self.draft)
+        self.mail = MailStep(self.draft)
+        self.sign_in = SignInStep(self.draft)
+        self.trial = TryStep()
+        self.steps: tuple[Step, ...] = (self.person, self.mail, self.sign_in, self.trial)
         yield self._bar
         with Center():
             yield from self.steps
@@ -102,6 +102,7 @@ class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
 
     def begin_again(self) -> None:
         """For another account; the person is the same."""
+        self.before, self.is_new = None, True
         self._begin(AccountDraft(full_name=self.draft.full_name))
         self.call_next(self._recompose_steps)
 
@@ -110,8 +111,8 @@ class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
         self._show_step()
 
     def _title(self) -> str:
-        if self.before is not None:
-            return f"Account {one_line(self.before.name)}"
+        if not self.is_new:
+            return f"Account {one_line(self.draft.name)}"
         address = one_line(self.draft.email)
         return f"New account  {address}" if address else "New account"
 
@@ -224,34 +225,8 @@ class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
             )
         return None
 
-    def take_key(self, event: events.Key) -> bool:
-        """Characters go to the field that has the focus. What acts waits for those typed before it, and what is typed after it
-        waits for that (see Keyed)."""
-        if not self._ready:
-            return super().take_key(event)
-        if self._held is not None:
-            self._held.append(event)
-            return True
-        focused = self.focused
-        if isinstance(focused, FormInput):
-            if event.key not in _ACTING:
-                self._leaving = False
-                return False
-            self._held = []
-            # In the field's own queue, behind what was typed before.
-            focused.call_later(self._act_in_turn, event.key)
-            return True
-        return self.key_pressed(event)
-
-    def key_pressed(self, event: events.Key) -> bool:
-        self.act(key_name(event))
-        return True
-
-    def _act_in_turn(self, key: str) -> None:
-        self.act(key)
-        held, self._held = self._held or [], None
-        for event in held:
-            hand_key(self.app.screen, event)
+    def typed(self) -> None:
+        self._leaving = False
 
     def act(self, key: str) -> None:
         """A key that is not typed into a field, or a click on its hint."""
@@ -272,9 +247,7 @@ class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
         elif key == "ctrl+r" and isinstance(control, FormField) and control.is_secret:
             control.input.password = not control.input.password
             self.show_hints()
-        elif self.step.key(key):
-            pass
-        elif isinstance(control, Options) and key in _STEPS and control.step(_STEPS[key]):
+        elif self.step.key(key) or (isinstance(control, Options) and key in _STEPS and control.step(_STEPS[key])):
             pass
         elif isinstance(control, Segments) and key in ("left", "right", "h", "l", "space"):
             control.step(-1 if key in ("left", "h") else 1)
@@ -348,7 +321,63 @@ class WizardScreen(Keyed, Screen[tuple[Account, ...]], inherit_bindings=False):
     def end(self) -> None:
         """Leave; what is under way ends."""
         self.jobs.cancel()
-        self.mail_app.wizard_ended(self)
+        if self.is_first_screen:
+            self.mail_app.first_run_ended(self.written)
+        else:
+            self.dismiss(self.written)
+
+    @property
+    def is_first_screen(self) -> bool:
+        """Whether there is none below it, since there is no account yet."""
+        return self.app.screen_stack[0] is self
+
+    # what the steps found out
+
+    def take_person(self, email: str, full_name: str) -> None:
+        """The first step's answers."""
+        draft = msgspec.structs.replace(self.draft, email=email, full_name=full_name)
+        if self.before is None and (not draft.name or email != self.draft.email):
+            taken = [account.name for account in self.config.accounts]
+            draft = msgspec.structs.replace(draft, name=account_name(email, taken))
+        self.draft = draft
+
+    def account_written(self, account: Account, config: Config) -> None:
+        """It is in the config file now; what is changed from here on is changed in it."""
+        self.config = config
+        self.written = (*(one for one in self.written if one.name != account.name), account)
+        self.before = account
+        self.draft = msgspec.structs.replace(self.draft, before=account)
+        self.mail_app.accounts_written(config, account, self.secret)
+
+    def open_more(self) -> None:
+        """Signature, identities, colour and keys of the account that was written."""
+        from termmail.ui.wizard.more_screen import MoreScreen
+
+        assert self.before is not None
+
+        def ended(account: Account | None) -> None:
+            if account is not None and self.before is not None:
+                self.before = account
+                self.draft = draft_of(account)
+                self.written = (*(one for one in self.written if one.name != account.name), account)
+                self.say("It is written.", "good")
+
+        self.app.push_screen(MoreScreen(self.before), ended)
+
+    def show_certificate(self, check: Check) -> None:
+        """A certificate that nobody but its server vouches for."""
+        from termmail.ui.wizard.certificate_screen import CertificateScreen
+
+        assert check.certificate is not None
+        certificate = check.certificate
+        server = self.draft.smtp if check.part is CheckPart.SENDING else self.draft.incoming
+
+        def ended(pinned: bool | None) -> None:
+            if pinned:
+                self.draft = with_pin(self.draft, server.host, certificate.sha256)
+                self.trial.try_again()
+
+        self.app.push_screen(CertificateScreen(server.host, certificate), ended)
 
     # the mouse
 

@@ -10,7 +10,6 @@ from termmail.accounts import credentials
 from termmail.model.account import Credential, CredentialKind
 from termmail.model.errors import TermmailError
 from termmail.model.secret import Secret
-from termmail.model.setup import ProviderNotes, SignInWay
 from termmail.setup import field_checks
 from termmail.setup.account_draft import AccountDraft
 from termmail.setup.field_checks import Remark
@@ -22,7 +21,10 @@ from termmail.ui.wizard.jobs import Done
 from termmail.ui.wizard.step import Step
 
 _WORDS = {
-    CredentialKind.KEYRING: ("Keyring", "Typed once and kept in this system's keyring, which is locked when you log out."),
+    CredentialKind.KEYRING: (
+        "Keyring",
+        "Typed once and kept in this system's keyring, which is locked when you log out.",
+    ),
     CredentialKind.COMMAND: ("Command", "A program prints it, such as pass, each time it is needed."),
     CredentialKind.SESSION: ("Ask each time", "Typed whenever termmail starts, and kept in memory only."),
 }
@@ -38,7 +40,11 @@ class SignInStep(Step):
         self.kind: Options[CredentialKind] = Options(_options(""), draft.credential.kind, id="credential")
         self.password = FormField("password", "Password", self._check_password, secret=True)
         self.command = FormField(
-            "command", "Command", field_checks.check_command, value=draft.credential.command, placeholder="pass show mail/lisa"
+            "command",
+            "Command",
+            field_checks.check_command,
+            value=draft.credential.command,
+            placeholder="pass show mail/lisa",
         )
         self._keyring_job = 0
         self._keyring_trouble = ""

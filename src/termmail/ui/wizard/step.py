@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import cell_len
 from textual import events
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Hint = tuple[str, str, str]
 """A key as it is read, what it does, and the key as it is pressed."""
 
-Control = FormField | Options | Segments
+Control = FormField | Options[Any] | Segments[Any]
 
 
 class Step(VerticalScroll, can_focus=False):
@@ -29,6 +29,8 @@ class Step(VerticalScroll, can_focus=False):
 
     DEFAULT_CSS = """
     Step { width: 78; max-width: 100%; height: 1fr; padding: 1 2; scrollbar-size-vertical: 1; background: $background; }
+    Step { scrollbar-color: $foreground 26%; scrollbar-color-hover: $primary; scrollbar-color-active: $primary; }
+    Step { scrollbar-background: $background; scrollbar-background-hover: $background; scrollbar-background-active: $background; }
     Step > Facts { margin-bottom: 1; }
     Step > FormField, Step > Segments { margin-bottom: 1; }
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 
-import msgspec
 from textual.app import ComposeResult
 from textual.widget import Widget
 
@@ -13,11 +12,11 @@ from termmail.accounts.config import Config
 from termmail.model.account import Account, CredentialKind
 from termmail.model.errors import TermmailError
 from termmail.model.setup import Check, CheckCause, CheckPart, CheckState
-from termmail.setup.account_draft import account_name
 from termmail.setup.child import CheckRequest
+from termmail.setup.offer import sign_in_notes
 from termmail.store.intents import Intents
 from termmail.ui.text import one_line
-from termmail.ui.wizard.facts import BAD, BLANK, DOUBTFUL, GOOD, OPEN, Fact, Facts
+from termmail.ui.wizard.facts import BAD, DOUBTFUL, GOOD, OPEN, Fact, Facts
 from termmail.ui.wizard.form import Option, Options
 from termmail.ui.wizard.jobs import Done
 from termmail.ui.wizard.step import Hint, Step
@@ -76,6 +75,10 @@ class TryStep(Step):
     def opened(self) -> None:
         self._try()
 
+    def try_again(self) -> None:
+        """All checks from the beginning."""
+        self._try()
+
     def _try(self) -> None:
         wizard = self.wizard
         wizard.jobs.stop(self._job)
@@ -102,6 +105,9 @@ class TryStep(Step):
                 case TermmailError():
                     self._failed(news.sentence)
                 case Done():
+                    self._checks = {
+                        key: check for key, check in self._checks.items() if check.state is not CheckState.RUNNING
+                    }
                     self._tried()
                 case BaseException():
                     raise news
@@ -172,8 +178,8 @@ class TryStep(Step):
         wizard.account_written(account, config)
         self._offer(
             [
-                Option(Next.START, "Read mail" if wizard.before is None else "Done"),
-                *([Option(Next.ANOTHER, "Add another account")] if wizard.before is None else []),
+                Option(Next.START, "Read mail" if wizard.is_first_screen else "Done"),
+                *([Option(Next.ANOTHER, "Add another account")] if wizard.is_new else []),
                 Option(Next.MORE, "Signature, other addresses, colour, keys"),
             ]
         )
@@ -202,19 +208,27 @@ class TryStep(Step):
                 check.state, "text"
             )
             facts.append(Fact(one_line(check.sentence) or "…", words_tone, one_line(check.name), mark, tone))
-            if check.fix and check.state in (CheckState.FAILED, CheckState.WARNING):
-                facts.append(Fact(one_line(check.fix), "text", " "))
+            if check.state in (CheckState.FAILED, CheckState.WARNING):
+                facts.extend(Fact(words, "text", " ") for words in self._what_to_do(check))
         if self._saved is not None:
             facts.append(self._saved)
         self._results.show(facts)
         self._title.show([Fact(self._title_words(), "bright")])
         self.wizard.show_hints()
 
+    def _what_to_do(self, check: Check) -> tuple[str, ...]:
+        if check.cause in (CheckCause.PASSWORD, CheckCause.NO_PASSWORD):
+            discovery = self.wizard.discovery
+            return sign_in_notes(discovery.provider if discovery is not None else None)
+        return (one_line(check.fix),) if check.fix else ()
+
     def _title_words(self) -> str:
         if self._saved is not None and self._saved.mark == GOOD:
-            return "All is well." if not any(
-                check.state in (CheckState.WARNING, CheckState.FAILED) for check in self._checks.values()
-            ) else "It is written."
+            return (
+                "All is well."
+                if not any(check.state in (CheckState.WARNING, CheckState.FAILED) for check in self._checks.values())
+                else "It is written."
+            )
         if self.failure is not None:
             return "This did not work."
         return "Trying it …"
@@ -271,7 +285,11 @@ class TryStep(Step):
                 wizard.sign_in.complain(failure.sentence)
             return
         wizard.go_to(wizard.steps.index(wizard.mail))
-        field = "user" if failure.cause is CheckCause.SIGN_IN else _AT_THE_SERVER.get(failure.cause or CheckCause.OTHER, "host")
+        field = (
+            "user"
+            if failure.cause is CheckCause.SIGN_IN
+            else _AT_THE_SERVER.get(failure.cause or CheckCause.OTHER, "host")
+        )
         wizard.mail.complain(failure.part, failure.sentence, field=field)
 
 
@@ -281,6 +299,12 @@ def _mend_words(failure: Check, kind: CredentialKind) -> str:
             return "Change the command" if kind is CredentialKind.COMMAND else "Type the password again"
         case CheckCause.SIGN_IN:
             return "Change the user name"
-        case CheckCause.NAME | CheckCause.UNREACHABLE | CheckCause.OTHER_SERVICE | CheckCause.ENCRYPTION | CheckCause.CERTIFICATE:
+        case (
+            CheckCause.NAME
+            | CheckCause.UNREACHABLE
+            | CheckCause.OTHER_SERVICE
+            | CheckCause.ENCRYPTION
+            | CheckCause.CERTIFICATE
+        ):
             return "Change the server"
     return ""
