@@ -115,11 +115,16 @@ def test_mistake_among_the_keys_is_told_before_the_screen_changes(
     assert "Did you mean" in opened.screen().replace("\n", "")
 
 
-def test_without_an_account_it_says_how_to_add_one(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+def test_without_an_account_the_wizard_opens(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    """What is typed at once is not lost on a question; the second ^C leaves, and nothing was written."""
     opened = terminal("--home", str(tmp_path / "home"))
-    opened.wait(lambda: "termmail account add" in opened.screen())
-    opened.keys("q")
+    opened.wait(lambda: "Who are you?" in opened.screen())
+    opened.keys("lisa", "C-c")
+    opened.wait(lambda: "Nothing has been written" in opened.screen())
+    assert "lisa" in opened.screen()
+    opened.keys("C-c")
     assert opened.code() == 0
+    assert not (tmp_path / "home" / "config.toml").exists()
 
 
 @pytest.mark.parametrize("arguments", [(), ("demo",)])

@@ -34,20 +34,12 @@ NARROW = (60, 24)
 _PATIENCE = 10.0
 
 
-class Driven:
-    """A running app: presses keys, reads the screen as text, and looks into the store through a connection of its own."""
+class DrivenApp:
+    """A running app: presses keys, reads the screen as text."""
 
-    def __init__(self, app: TermmailApp, pilot: Pilot[str], store: FilledStore) -> None:
+    def __init__(self, app: TermmailApp, pilot: Pilot[str]) -> None:
         self.app = app
         self.pilot = pilot
-        self.store = store
-        self.queries = store.queries
-        self.main = self._main()
-
-    def _main(self) -> MainScreen:
-        main = self.app.screen_stack[0]
-        assert isinstance(main, MainScreen)
-        return main
 
     # keys
 
@@ -115,13 +107,32 @@ class Driven:
             assert time.monotonic() < deadline, f"{ready} never held. The screen:\n{self.everything()}"
             await self.pilot.pause(0.005)
 
-    async def says(self, words: str) -> None:
-        """Wait until the status line holds these words."""
-        await self.until(lambda: words in self.status)
-
     async def shows(self, words: str) -> None:
         """Wait until what lies on top holds these words, on as many lines as they take."""
         await self.until(lambda: words in " ".join(self.everything().split()))
+
+    def everything(self) -> str:
+        """All of the screen that is on top, as the terminal gets it."""
+        return screen_text(self.app.screen)
+
+
+class Driven(DrivenApp):
+    """The mail reader on a filled store; looks into the store through a connection of its own."""
+
+    def __init__(self, app: TermmailApp, pilot: Pilot[str], store: FilledStore) -> None:
+        super().__init__(app, pilot)
+        self.store = store
+        self.queries = store.queries
+        self.main = self._main()
+
+    def _main(self) -> MainScreen:
+        main = self.app.screen_stack[0]
+        assert isinstance(main, MainScreen)
+        return main
+
+    async def says(self, words: str) -> None:
+        """Wait until the status line holds these words."""
+        await self.until(lambda: words in self.status)
 
     async def settled(self) -> None:
         """Wait until what was wished is written and its news has arrived."""
@@ -181,10 +192,6 @@ class Driven:
     def choices(self) -> list[str]:
         """What the screen on top offers or tells."""
         return [line for pane in self.app.screen.query(Pane) for line in self.lines(pane) if line.strip(" ▐")]
-
-    def everything(self) -> str:
-        """All of the screen that is on top, as the terminal gets it."""
-        return screen_text(self.app.screen)
 
     # the state of things
 

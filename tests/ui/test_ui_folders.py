@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from filled_store import FilledStore
+from termmail.accounts import config
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.operation import CreateMailbox, DeleteMailbox, Expunge, RenameMailbox, Subscribe
 from termmail.ui.app import TermmailApp
 from termmail.ui.keymap import Where
 from termmail.ui.screens.main import MainScreen
-from termmail.ui.screens.welcome import WelcomeScreen
+from termmail.ui.wizard.screen import WizardScreen
 from termmail.ui.words import Clock
 from ui.support import NOW, WIDE, Driven, filled, opened
 
@@ -67,12 +68,13 @@ async def test_accounts_come_and_go(tmp_path: Path) -> None:
 
 
 async def test_first_account_is_opened_when_it_is_added(store: FilledStore) -> None:
-    """Beside the words that say how."""
+    """In another terminal, while the wizard is open here."""
+    config.add_account(store.home, store.accounts[0])
     store.intents.register_accounts(())
     app = TermmailApp(store.home, (), clock=Clock(NOW))
     try:
         async with app.run_test(size=WIDE) as pilot:
-            while not isinstance(app.screen, WelcomeScreen):
+            while not isinstance(app.screen, WizardScreen):
                 await pilot.pause()
             store.intents.register_accounts(store.accounts)
             while not isinstance(app.screen, MainScreen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import msgspec
@@ -10,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Center
 from textual.screen import Screen
 
+from termmail.accounts import config
 from termmail.accounts.config import Config
 from termmail.model.account import Account
 from termmail.model.errors import TermmailError
@@ -45,9 +47,9 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
     WizardScreen Center { height: 1fr; }
     """
 
-    def __init__(self, config: Config, *, before: Account | None = None, demo: bool = False) -> None:
+    def __init__(self, known: Config, *, before: Account | None = None, demo: bool = False) -> None:
         super().__init__()
-        self.config = config
+        self.config = known
         self.before = before
         self.is_new = before is None
         self.demo = demo
@@ -99,6 +101,20 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
 
     def on_mount(self) -> None:
         self._show_step()
+        if self.is_first_screen:
+            self._watch = self.set_interval(1.0, self._look_for_account)
+
+    def _look_for_account(self) -> None:
+        """One that is added in another terminal meanwhile is opened, unless this one is being added."""
+        if self.written or self._anything_typed():
+            return
+        # Where the store or the file can't be read now, it is looked at again.
+        with contextlib.suppress(TermmailError):
+            if self.mail_app.backend.queries.accounts():
+                changed = config.load(self.mail_app.backend.home)
+                self.mail_app.config, self.mail_app.accounts = changed, changed.enabled_accounts
+                self._watch.stop()
+                self.mail_app.first_run_ended(self.mail_app.accounts)
 
     def begin_again(self) -> None:
         """For another account; the person is the same."""
@@ -341,13 +357,13 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
             draft = msgspec.structs.replace(draft, name=account_name(email, taken))
         self.draft = draft
 
-    def account_written(self, account: Account, config: Config) -> None:
+    def account_written(self, account: Account, changed: Config) -> None:
         """It is in the config file now; what is changed from here on is changed in it."""
-        self.config = config
+        self.config = changed
         self.written = (*(one for one in self.written if one.name != account.name), account)
         self.before = account
         self.draft = msgspec.structs.replace(self.draft, before=account)
-        self.mail_app.accounts_written(config, account, self.secret)
+        self.mail_app.accounts_written(changed, account, self.secret)
 
     def open_more(self) -> None:
         """Signature, identities, colour and keys of the account that was written."""
