@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from termmail.accounts import credentials
 from termmail.model.account import Account, Server
-from termmail.model.errors import Cancelled, PasswordRefused
+from termmail.model.errors import Cancelled, PasswordRefused, SignInRefused, TokenRefused
 from termmail.model.secret import Secret
 
 _log = logging.getLogger(__name__)
@@ -79,36 +79,58 @@ class Connector(Generic[SessionT]):
     def connect(self, should_stop: Callable[[], bool]) -> SessionT:
         """A new signed-in session. Raises what the protocol's `connect` does, CredentialUnavailable, or Cancelled."""
         with self._gate:
-            while (left := self._last + _BETWEEN_SECONDS - time.monotonic()) > 0:
-                if should_stop():
-                    raise Cancelled("Stopped.")
-                time.sleep(min(left, 0.1))
-            if should_stop():
-                raise Cancelled("Stopped.")
             secret = self._password(self._account)
-            self._last = time.monotonic()
             try:
-                session = self._open_session(
-                    self._server,
-                    self._account.user,
-                    secret,
-                    ca_file=self._account.ca_file,
-                    proxy=self._account.proxy,
-                    trace=_trace(),
-                    on_abort=self._note_connecting,
-                )
+                session = self._open_one(secret, should_stop)
+            except TokenRefused as error:
+                # It may have ended early: another one is tried, once (T12).
+                credentials.discard(self._account, secret)
+                renewed = self._password(self._account) if error.renewable else secret
+                if renewed == secret:
+                    raise self._advised(error) from error
+                session = self._open_again(renewed, should_stop)
             except PasswordRefused as error:
-                advice = credentials.advice_when_refused(self._account)
-                raise PasswordRefused(f"{error.sentence} {advice}", detail=error.detail) from error
-            finally:
-                with self._open_lock:
-                    self._connecting = None
+                raise self._advised(error) from error
         with self._open_lock:
             self._open.add(session)
         if should_stop():
             self.drop(session)
             raise Cancelled("Stopped.")
         return session
+
+    def _open_again(self, renewed: Secret, should_stop: Callable[[], bool]) -> SessionT:
+        try:
+            return self._open_one(renewed, should_stop)
+        except TokenRefused as error:
+            raise self._advised(error) from error
+
+    def _open_one(self, secret: Secret, should_stop: Callable[[], bool]) -> SessionT:
+        while (left := self._last + _BETWEEN_SECONDS - time.monotonic()) > 0:
+            if should_stop():
+                raise Cancelled("Stopped.")
+            time.sleep(min(left, 0.1))
+        if should_stop():
+            raise Cancelled("Stopped.")
+        self._last = time.monotonic()
+        try:
+            return self._open_session(
+                self._server,
+                self._account.user,
+                secret,
+                ca_file=self._account.ca_file,
+                proxy=self._account.proxy,
+                trace=_trace(),
+                on_abort=self._note_connecting,
+            )
+        finally:
+            with self._open_lock:
+                self._connecting = None
+
+    def _advised(self, error: PasswordRefused | TokenRefused) -> SignInRefused:
+        sentence = f"{error.sentence} {credentials.advice_when_refused(self._account)}"
+        if isinstance(error, TokenRefused):
+            return TokenRefused(sentence, renewable=False, detail=error.detail)
+        return PasswordRefused(sentence, detail=error.detail)
 
     def _note_connecting(self, abort: Callable[[], None]) -> None:
         with self._open_lock:

@@ -65,6 +65,14 @@ class PasswordRefused(SignInRefused):
     """The server knows no such user with this password. What to do depends on where the password comes from."""
 
 
+class TokenRefused(SignInRefused):
+    """The server refused an OAuth 2 access token. `renewable` says that another one may do (T12): it may only have expired."""
+
+    def __init__(self, sentence: str, *, renewable: bool, detail: str = "") -> None:
+        super().__init__(sentence, detail=detail)
+        self.renewable = renewable
+
+
 class InsecureConnection(TermmailError):
     """TLS could not be had as configured: certificate, STARTTLS, PREAUTH (T2 to T6). Nothing secret was sent."""
 

@@ -1,4 +1,4 @@
-"""SASL mechanisms (RFC 4422): PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256, with T12's rules."""
+"""SASL mechanisms (RFC 4422): PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256, and those with an OAuth 2 token; with T12's rules."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import secrets
 import stringprep
 import unicodedata
 from collections.abc import Callable, Set
-from typing import Protocol
 
-from termmail.model.secret import Secret
+from termmail.model.secret import AccessToken, Secret
+from termmail.protocols.mechanism import BadChallenge, Mechanism
+from termmail.protocols.token_mechanisms import OAuthBearer, XOAuth2
 
 MAX_ITERATIONS = 600_000
 """More than that a server may not ask of us: it would be a way to stop us (T12)."""
@@ -29,30 +30,6 @@ _PROHIBITED = (
     stringprep.in_table_c8,
     stringprep.in_table_c9,
 )
-
-
-class BadChallenge(Exception):
-    """The server's challenge is malformed, asks too much, or proves that it does not know the password."""
-
-
-class Mechanism(Protocol):
-    """One sign-in. `initial` is the first response or None where the server speaks first; `respond` answers a challenge and
-    raises BadChallenge. Once `initial` was sent, `proved` says that something derived from the password was sent, and
-    `finished` that nothing is missing, so that a success may be believed (T10, T12)."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def initial(self) -> bytes | None: ...
-
-    @property
-    def proved(self) -> bool: ...
-
-    @property
-    def finished(self) -> bool: ...
-
-    def respond(self, challenge: bytes) -> bytes: ...
 
 
 class Plain:
@@ -202,12 +179,14 @@ class ScramSha256:
         return b""
 
 
-def choose(offered: Set[str]) -> list[Callable[[str, Secret], Mechanism]]:
-    """The mechanisms to try, best first, of those offered (in capitals).
+def choose(offered: Set[str], secret: Secret) -> list[Callable[[str, Secret], Mechanism]]:
+    """The mechanisms to try, best first, of those offered (in capitals): for an access token those of OAuth 2 and no other.
 
     A second one is for a server that refuses the first before anything of the password was sent, never for a refused
     password. CRAM-MD5 is taken only where no other is offered, so never after another (T12).
     """
+    if isinstance(secret, AccessToken):
+        return [make for make in (OAuthBearer, XOAuth2) if make.name in offered]
     good: list[tuple[str, Callable[[str, Secret], Mechanism]]] = [
         ("SCRAM-SHA-256", ScramSha256),
         ("PLAIN", Plain),

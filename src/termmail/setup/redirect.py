@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.parse
 
-from termmail.model.errors import Cancelled, SignInRefused
+from termmail.model.errors import Cancelled, SignInRefused, TermmailError
 
 _VISIT_SECONDS = 5.0
 _LONGEST_REQUEST = 16 << 10
@@ -26,12 +26,17 @@ _HEADERS = (
 
 class RedirectListener:
     """Listens on 127.0.0.1 alone, at a port the system chooses (C5). Only a visit with the right `state` counts; others get a plain
-    refusal, and the wait goes on. `redirect_uri` is the address for the server."""
+    refusal, and the wait goes on. `redirect_uri` is the address for the server. Raises TermmailError where it can't listen."""
 
     def __init__(self, host_name: str, state: str) -> None:
         self._state = state
         self._found: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        try:
+            self._socket = socket.create_server(("127.0.0.1", 0))
+        except OSError as error:
+            raise TermmailError(
+                f"termmail could not wait for the browser on this computer: {error.strerror}. Try again."
+            ) from error
         self._socket.settimeout(_LOOK_SECONDS)
         self.redirect_uri = f"http://{host_name}:{self._socket.getsockname()[1]}/"
         self._closed = threading.Event()

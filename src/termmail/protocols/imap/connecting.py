@@ -9,7 +9,7 @@ from collections.abc import Callable
 from termmail import __version__
 from termmail.model.account import Security, Server
 from termmail.model.errors import PasswordRefused, Retry, SignInRefused
-from termmail.model.secret import Secret
+from termmail.model.secret import AccessToken, Secret
 from termmail.protocols import sasl, tls
 from termmail.protocols.arguments import check_argument
 from termmail.protocols.imap import names
@@ -19,7 +19,9 @@ from termmail.protocols.imap.link import Client, Link
 from termmail.protocols.imap.responses import Status, parse_status
 from termmail.protocols.imap.session import ImapSession
 from termmail.protocols.imap.unsolicited import capability_set
+from termmail.protocols.mechanism import BadChallenge, Mechanism
 from termmail.protocols.redact import Redactor
+from termmail.protocols.token_mechanisms import check_token_allowed, no_token_mechanism, token_refused
 
 _MAX_ROUNDS = 10
 _USUAL_TIMEOUTS = Timeouts()
@@ -50,6 +52,7 @@ def connect(
     """
     check_argument(user, "the user name")
     check_argument(password.reveal(), "the password")
+    check_token_allowed(server.host, password, plain=server.security is Security.NONE)
     transport = tls.Transport(server, ca_file=ca_file, proxy=proxy)
 
     lifeline = tls.Lifeline()
@@ -85,19 +88,21 @@ def _sign_in(core: Core, user: str, password: Secret) -> None:
         core.capabilities = _ask_capabilities(core)
     login_command = "LOGINDISABLED" not in core.capabilities
     offered = {name[5:] for name in core.capabilities if name.startswith("AUTH=")}
-    mechanisms = [make(user, password) for make in sasl.choose(offered)]
+    mechanisms = [make(user, password) for make in sasl.choose(offered, password)]
     core.collector.take_capabilities()
     refusal: SignInRefused | None = None
     for mechanism in mechanisms:
         status = _authenticate(core, mechanism)
         if status.kind == "OK":
             break
-        refusal = _refused(core, user, status)
+        refusal = _refused(core, user, status, mechanism)
         if mechanism.proved or core.wire.closed:
             raise refusal
     else:
         if refusal is not None:
             raise refusal
+        if isinstance(password, AccessToken):
+            raise no_token_mechanism(core.host)
         if not login_command:
             raise SignInRefused(
                 f"{core.host} offers no way to sign in that termmail knows. Ask whoever runs it for PLAIN or SCRAM-SHA-256."
@@ -116,7 +121,7 @@ def _ask_capabilities(core: Core) -> frozenset[str]:
     return found
 
 
-def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Status:
+def _authenticate(core: Core, mechanism: Mechanism) -> Status:
     """One AUTHENTICATE (RFC 9051 §6.2.2, SASL-IR of RFC 4959); returns how it ended.
 
     Raises ProtocolViolation where the server claims success too early (T10), SignInRefused where it can't prove itself (T12).
@@ -151,10 +156,10 @@ def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Status:
     raise core.violation("never comes to an end with the sign-in")
 
 
-def _answer(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
+def _answer(core: Core, mechanism: Mechanism, challenge: bytes) -> bytes:
     try:
         return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
-    except (sasl.BadChallenge, binascii.Error) as error:
+    except (BadChallenge, binascii.Error) as error:
         # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
         core.wire.close()
         raise SignInRefused(
@@ -176,7 +181,7 @@ def _login_argument(value: bytes) -> bytes | Literal:
     return names.quoted(value, "the password") if value.isascii() else Literal(value)
 
 
-def _refused(core: Core, user: str, status: Status) -> SignInRefused:
+def _refused(core: Core, user: str, status: Status, mechanism: Mechanism | None = None) -> SignInRefused:
     words = core.server_words(status.text)
     if status.code in _TEMPORARY:
         return SignInRefused(
@@ -191,6 +196,8 @@ def _refused(core: Core, user: str, status: Status) -> SignInRefused:
             "the right name.",
             detail=status.code,
         )
+    if mechanism is not None and (refused := token_refused(core.host, user, mechanism, words, status.code)) is not None:
+        return refused
     return PasswordRefused(f"{core.host} refused the password for {user}{words}.", detail=status.code)
 
 

@@ -9,15 +9,17 @@ from collections.abc import Callable
 
 from termmail.model.account import Security, Server
 from termmail.model.errors import PasswordRefused, ServerRefused, SignInRefused
-from termmail.model.secret import Secret
+from termmail.model.secret import AccessToken, Secret
 from termmail.protocols import sasl, tls
 from termmail.protocols.arguments import check_argument
+from termmail.protocols.mechanism import BadChallenge, Mechanism
 from termmail.protocols.pop3.core import Core, Timeouts
 from termmail.protocols.pop3.hook import announce
 from termmail.protocols.pop3.link import Link
 from termmail.protocols.pop3.replies import Reply, parse_reply
 from termmail.protocols.pop3.session import Pop3Session
 from termmail.protocols.redact import Redactor
+from termmail.protocols.token_mechanisms import check_token_allowed, no_token_mechanism, token_refused
 
 _MAX_ROUNDS = 10
 _MAX_COMMAND = 255
@@ -49,6 +51,7 @@ def connect(
     """
     check_argument(user, "the user name")
     check_argument(password.reveal(), "the password")
+    check_token_allowed(server.host, password, plain=server.security is Security.NONE)
     transport = tls.Transport(server, ca_file=ca_file, proxy=proxy)
 
     lifeline = tls.Lifeline()
@@ -86,13 +89,15 @@ def _sign_in(core: Core, user: str, password: Secret) -> None:
 
 def _by_sasl(core: Core, user: str, password: Secret) -> bool:
     """Whether that signed in; False where it was refused before anything of the password was sent, or is not offered."""
-    for make in sasl.choose(set(core.capabilities.get("SASL", ()))):
+    for make in sasl.choose(set(core.capabilities.get("SASL", ())), password):
         mechanism = make(user, password)
         reply = _authenticate(core, mechanism)
         if reply.ok:
             return True
         if mechanism.proved or reply.is_no_verdict:
-            raise _refused(core, user, reply)
+            raise _refused(core, user, reply, mechanism)
+    if isinstance(password, AccessToken):
+        raise no_token_mechanism(core.host)
     return False
 
 
@@ -114,7 +119,7 @@ def _by_password(core: Core, user: str, password: Secret) -> None:
         raise _refused(core, user, reply)
 
 
-def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
+def _authenticate(core: Core, mechanism: Mechanism) -> Reply:
     """One AUTH (RFC 5034); returns how it ended.
 
     Raises ProtocolViolation where the server claims success too early (T10), SignInRefused where it can't prove itself (T12).
@@ -150,10 +155,10 @@ def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
     raise core.violation("never comes to an end with the sign-in")
 
 
-def _respond(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
+def _respond(core: Core, mechanism: Mechanism, challenge: bytes) -> bytes:
     try:
         return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
-    except (sasl.BadChallenge, binascii.Error) as error:
+    except (BadChallenge, binascii.Error) as error:
         # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
         core.wire.close()
         raise SignInRefused(
@@ -163,11 +168,15 @@ def _respond(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
         ) from error
 
 
-def _refused(core: Core, user: str, reply: Reply, *, named: bool = False) -> SignInRefused | ServerRefused:
+def _refused(
+    core: Core, user: str, reply: Reply, mechanism: Mechanism | None = None, *, named: bool = False
+) -> SignInRefused | ServerRefused:
     """A wrong password, unless the server says otherwise (RFC 2449, RFC 3206)."""
     if reply.is_no_verdict or (core.has("AUTH-RESP-CODE") and not reply.has_code("AUTH")):
         return core.refusal(reply, "to sign anybody in")
     words = core.server_words(reply.text)
+    if mechanism is not None and (refused := token_refused(core.host, user, mechanism, words, reply.code)) is not None:
+        return refused
     if named:
         return SignInRefused(
             f"{core.host} refused the user name {user}{words}. Check it, or ask whoever runs the server how to sign in.",

@@ -6,16 +6,18 @@ import base64
 import binascii
 from collections.abc import Callable
 
-from termmail.model.account import Server
+from termmail.model.account import Security, Server
 from termmail.model.errors import PasswordRefused, Retry, SignInRefused
-from termmail.model.secret import Secret
+from termmail.model.secret import AccessToken, Secret
 from termmail.protocols import sasl, tls
 from termmail.protocols.arguments import check_argument
+from termmail.protocols.mechanism import BadChallenge, Mechanism
 from termmail.protocols.redact import Redactor
 from termmail.protocols.smtp.core import Core, Timeouts
 from termmail.protocols.smtp.hook import announce
 from termmail.protocols.smtp.replies import Reply
 from termmail.protocols.smtp.session import SmtpSession
+from termmail.protocols.token_mechanisms import check_token_allowed, no_token_mechanism, token_refused
 
 _MAX_ROUNDS = 10
 _MAX_COMMAND = 512
@@ -46,6 +48,7 @@ def connect(
     """
     check_argument(user, "the user name")
     check_argument(password.reveal(), "the password")
+    check_token_allowed(server.host, password, plain=server.security is Security.NONE)
     transport = tls.Transport(server, ca_file=ca_file, proxy=proxy)
 
     lifeline = tls.Lifeline()
@@ -65,20 +68,22 @@ def _sign_in(core: Core, user: str, password: Secret) -> None:
     if not offered and core.plain:
         return
     refusal: SignInRefused | None = None
-    for make in sasl.choose(offered):
+    for make in sasl.choose(offered, password):
         mechanism = make(user, password)
         reply = _authenticate(core, mechanism)
         if reply.ok:
             return
-        refusal = _refused(core, user, reply)
+        refusal = _refused(core, user, reply, mechanism)
         if (mechanism.proved and reply.code not in _UNKNOWN_MECHANISM) or core.wire.closed:
             raise refusal
+    if refusal is None and isinstance(password, AccessToken):
+        raise no_token_mechanism(core.host)
     raise refusal or SignInRefused(
         f"{core.host} offers no way to sign in that termmail knows. Ask whoever runs it for PLAIN or SCRAM-SHA-256."
     )
 
 
-def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
+def _authenticate(core: Core, mechanism: Mechanism) -> Reply:
     """One AUTH; returns how it ended.
 
     Raises ProtocolViolation where the server claims success too early (T10), SignInRefused where it can't prove itself (T12).
@@ -110,10 +115,10 @@ def _authenticate(core: Core, mechanism: sasl.Mechanism) -> Reply:
     raise core.violation("never comes to an end with the sign-in")
 
 
-def _respond(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
+def _respond(core: Core, mechanism: Mechanism, challenge: bytes) -> bytes:
     try:
         return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
-    except (sasl.BadChallenge, binascii.Error) as error:
+    except (BadChallenge, binascii.Error) as error:
         # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
         core.wire.close()
         raise SignInRefused(
@@ -123,7 +128,7 @@ def _respond(core: Core, mechanism: sasl.Mechanism, challenge: bytes) -> bytes:
         ) from error
 
 
-def _refused(core: Core, user: str, reply: Reply) -> SignInRefused:
+def _refused(core: Core, user: str, reply: Reply, mechanism: Mechanism) -> SignInRefused:
     words = core.server_words(reply)
     code = f"{reply.code} {reply.enhanced}".strip()
     if reply.temporary:
@@ -132,4 +137,6 @@ def _refused(core: Core, user: str, reply: Reply) -> SignInRefused:
             retry=Retry.LATER,
             detail=code,
         )
+    if (refused := token_refused(core.host, user, mechanism, words, code)) is not None:
+        return refused
     return PasswordRefused(f"{core.host} refused the password for {user}{words}.", detail=code)
