@@ -58,6 +58,7 @@ class SignInRequest(msgspec.Struct, frozen=True, tag=True):
     address: str
     by_code: bool = False
     ca_file: str = ""
+    proxy: str = ""
 
 
 class PastedAddress(msgspec.Struct, frozen=True, tag=True):
@@ -199,11 +200,11 @@ def _sign_in(request: SignInRequest, out: BinaryIO) -> None:
     from termmail.setup.sign_in import BrowserSignIn, DeviceSignIn
 
     if request.by_code:
-        by_code = DeviceSignIn(request.provider, ca_file=request.ca_file)
+        by_code = DeviceSignIn(request.provider, ca_file=request.ca_file, proxy=request.proxy)
         _write(out, by_code.begin())
         _write(out, by_code.wait())
         return
-    by_browser = BrowserSignIn(request.provider, request.address, ca_file=request.ca_file)
+    by_browser = BrowserSignIn(request.provider, request.address, ca_file=request.ca_file, proxy=request.proxy)
     _write(out, SignInPage(by_browser.begin()))
 
     def take_pasted() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from termmail.accounts.oauth import server
-from termmail.accounts.oauth.requests import host_of
+from termmail.accounts.oauth.requests import Route, host_of
 from termmail.accounts.oauth.server import GrantRefused, client_refused
 from termmail.mime.safe_text import safe_text
 from termmail.model.errors import Cancelled, ConfigError, ConnectionLost, SignInRefused, TermmailError
@@ -27,12 +27,12 @@ _LOOK_SECONDS = 0.1
 Result = TypeVar("Result")
 
 
-def find_endpoints(provider: OAuthProvider, *, ca_file: str = "") -> OAuthProvider:
+def find_endpoints(provider: OAuthProvider, *, ca_file: str = "", proxy: str = "") -> OAuthProvider:
     """The provider with the URLs of its endpoints: `device_url` is empty where it has no sign-in by code. May ask its server.
 
     Raises ConfigError, also where it has no client id yet: the sentence says where one is made. ConnectionLost, InsecureConnection.
     """
-    return server.with_endpoints(provider, ca_file=ca_file)
+    return server.with_endpoints(provider, Route(ca_file, proxy))
 
 
 class BrowserSignIn:
@@ -42,10 +42,10 @@ class BrowserSignIn:
     `cancel` may come from any thread, at any time.
     """
 
-    def __init__(self, provider: OAuthProvider, address: str, *, ca_file: str = "") -> None:
+    def __init__(self, provider: OAuthProvider, address: str, *, ca_file: str = "", proxy: str = "") -> None:
         self._provider = provider
         self._address = address
-        self._ca_file = ca_file
+        self._route = Route(ca_file, proxy)
         self._cancelled = threading.Event()
         self._state = secrets.token_urlsafe(32)
         self._verifier = secrets.token_urlsafe(64)
@@ -54,7 +54,7 @@ class BrowserSignIn:
     def begin(self) -> str:
         """The URL for the browser. Raises ConfigError, ConnectionLost, InsecureConnection, Cancelled."""
         self._provider = provider = _cancellable(
-            lambda: find_endpoints(self._provider, ca_file=self._ca_file), self._cancelled
+            lambda: server.with_endpoints(self._provider, self._route), self._cancelled
         )
         if not provider.authorization_url:
             raise ConfigError(f"{provider.label} has no sign-in by the browser. Sign in with a code.")
@@ -94,7 +94,7 @@ class BrowserSignIn:
                     code=code,
                     redirect_uri=listener.redirect_uri,
                     verifier=self._verifier,
-                    ca_file=self._ca_file,
+                    route=self._route,
                 ),
                 self._cancelled,
             )
@@ -114,9 +114,9 @@ class DeviceSignIn:
     `cancel` may come from any thread, at any time.
     """
 
-    def __init__(self, provider: OAuthProvider, *, ca_file: str = "") -> None:
+    def __init__(self, provider: OAuthProvider, *, ca_file: str = "", proxy: str = "") -> None:
         self._provider = provider
-        self._ca_file = ca_file
+        self._route = Route(ca_file, proxy)
         self._cancelled = threading.Event()
         self._code: DeviceCode | None = None
         self._began = 0.0
@@ -124,13 +124,13 @@ class DeviceSignIn:
     def begin(self) -> DeviceCode:
         """The code and where it is typed. Raises ConfigError, SignInRefused, ConnectionLost, InsecureConnection, Cancelled."""
         self._provider = provider = _cancellable(
-            lambda: find_endpoints(self._provider, ca_file=self._ca_file), self._cancelled
+            lambda: server.with_endpoints(self._provider, self._route), self._cancelled
         )
         if not provider.device_url:
             raise ConfigError(f"{provider.label} has no sign-in for mail by a code. Sign in by the browser.")
         self._began = time.monotonic()
         try:
-            self._code = _cancellable(lambda: server.begin_device(provider, ca_file=self._ca_file), self._cancelled)
+            self._code = _cancellable(lambda: server.begin_device(provider, route=self._route), self._cancelled)
         except GrantRefused as refused:
             raise _refused(provider, refused) from refused
         return self._code
@@ -144,7 +144,7 @@ class DeviceSignIn:
             if self._cancelled.wait(interval):
                 raise Cancelled("Stopped.")
             try:
-                return _cancellable(lambda: server.poll_device(provider, code, ca_file=self._ca_file), self._cancelled)
+                return _cancellable(lambda: server.poll_device(provider, code, route=self._route), self._cancelled)
             except ConnectionLost:
                 # RFC 8628 §3.5: a server that does not answer is asked less often.
                 interval *= 2

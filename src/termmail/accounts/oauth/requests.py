@@ -23,6 +23,13 @@ _LARGEST_ANSWER = 1 << 20
 _AGENT = "termmail"
 
 
+class Route(msgspec.Struct, frozen=True):
+    """How an account's requests go: `ca_file` is a PEM file with a private authority, `proxy` a URL as in its settings, or empty."""
+
+    ca_file: str = ""
+    proxy: str = ""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """An HTTP status and the JSON object with it; an empty one where the body is none."""
 
@@ -51,14 +58,14 @@ class Answer(msgspec.Struct, frozen=True):
         return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
 
 
-def get(url: str, *, ca_file: str) -> Answer:
+def get(url: str, route: Route) -> Answer:
     """Raises ConnectionLost, InsecureConnection, ConfigError."""
-    return _request("GET", url, {"Accept": "application/json"}, b"", ca_file)
+    return _request("GET", url, {"Accept": "application/json"}, b"", route)
 
 
-def post(url: str, headers: dict[str, str], body: str, *, ca_file: str) -> Answer:
+def post(url: str, headers: dict[str, str], body: str, route: Route) -> Answer:
     """A form. Raises ConnectionLost, also for an answer that says that the server is in trouble; InsecureConnection, ConfigError."""
-    answer = _request("POST", url, headers, body.encode(), ca_file)
+    answer = _request("POST", url, headers, body.encode(), route)
     if answer.status >= 500 or answer.status in (408, 425, 429):
         raise ConnectionLost(
             f"{host_of(url)} has no time for signing in now. It is tried again.", detail=f"HTTP {answer.status}"
@@ -71,16 +78,22 @@ def host_of(url: str) -> str:
     return urllib.parse.urlsplit(url).hostname or url
 
 
-def _request(method: str, url: str, headers: dict[str, str], body: bytes, ca_file: str) -> Answer:
+def _request(method: str, url: str, headers: dict[str, str], body: bytes, route: Route) -> Answer:
     import httpx
 
     if not safe_url(url):
         raise InsecureConnection(f"{host_of(url)} is not asked by https, so nothing was sent. Use a URL with https.")
+    if route.proxy.startswith("socks4"):
+        raise ConfigError(
+            "Signing in by OAuth 2 works through a proxy of SOCKS 5 or HTTP, not of SOCKS 4. Change proxy."
+        )
     deadline = time.monotonic() + REQUEST_SECONDS
     content = bytearray()
     try:
         with (
-            httpx.Client(verify=_context(ca_file), timeout=REQUEST_SECONDS / 2) as client,
+            httpx.Client(
+                verify=_context(route.ca_file), proxy=route.proxy or None, timeout=REQUEST_SECONDS / 2
+            ) as client,
             client.stream(method, url, headers={"User-Agent": _AGENT} | headers, content=body) as response,
         ):
             for block in response.iter_bytes():

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from termmail.accounts.oauth.requests import Answer, get, host_of, post
+from termmail.accounts.oauth.requests import Answer, Route, get, host_of, post
 from termmail.accounts.oauth.settings import safe_url
 from termmail.mime.safe_text import safe_text
 from termmail.model.errors import ConfigError, ConnectionLost, SignInRefused, TermmailError
@@ -16,6 +16,7 @@ from termmail.model.secret import AccessToken, Secret
 ASSUMED_LIFETIME = 300.0
 """Seconds for which an access token counts as good where the server does not say (RFC 6749 §5.1 only recommends it)."""
 
+_DIRECT = Route()
 _LONGEST_LIFETIME = 24 * 3600.0
 _USUAL_SCOPES = ("openid", "email", "offline_access")
 _CLIENT_TROUBLE = {"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
@@ -30,7 +31,7 @@ class GrantRefused(Exception):
         self.words = words
 
 
-def with_endpoints(provider: OAuthProvider, *, ca_file: str = "") -> OAuthProvider:
+def with_endpoints(provider: OAuthProvider, route: Route = _DIRECT) -> OAuthProvider:
     """The provider with the URLs of its endpoints, looked up at its issuer where they are not known (RFC 8414, OpenID Discovery).
 
     Raises ConfigError where its client id or its metadata is missing, ConnectionLost, InsecureConnection.
@@ -46,7 +47,7 @@ def with_endpoints(provider: OAuthProvider, *, ca_file: str = "") -> OAuthProvid
         get_well_known_url(issuer, external=True),
         f"{issuer}/.well-known/openid-configuration",
     ):
-        answer = get(url, ca_file=ca_file)
+        answer = get(url, route)
         if answer.status == 200 and answer.fields:
             return _from_metadata(provider, answer)
     raise ConfigError(
@@ -78,22 +79,22 @@ def authorization_url(provider: OAuthProvider, *, redirect_uri: str, address: st
     return url
 
 
-def exchange_code(provider: OAuthProvider, *, code: str, redirect_uri: str, verifier: str, ca_file: str = "") -> Tokens:
+def exchange_code(
+    provider: OAuthProvider, *, code: str, redirect_uri: str, verifier: str, route: Route = _DIRECT
+) -> Tokens:
     """The tokens for an authorization code (RFC 6749 §4.1.3). Raises GrantRefused, ConfigError, ConnectionLost, InsecureConnection."""
-    return _tokens(
-        provider, ca_file, "authorization_code", code=code, redirect_uri=redirect_uri, code_verifier=verifier
-    )
+    return _tokens(provider, route, "authorization_code", code=code, redirect_uri=redirect_uri, code_verifier=verifier)
 
 
-def refresh_tokens(provider: OAuthProvider, refresh: Secret, *, ca_file: str = "") -> Tokens:
+def refresh_tokens(provider: OAuthProvider, refresh: Secret, route: Route = _DIRECT) -> Tokens:
     """New tokens (RFC 6749 §6); where there is no new refresh token the old one stays good. Raises as `exchange_code`."""
-    return _tokens(provider, ca_file, "refresh_token", refresh_token=refresh.reveal())
+    return _tokens(provider, route, "refresh_token", refresh_token=refresh.reveal())
 
 
-def begin_device(provider: OAuthProvider, *, ca_file: str = "") -> DeviceCode:
+def begin_device(provider: OAuthProvider, route: Route = _DIRECT) -> DeviceCode:
     """A code to type on another device (RFC 8628 §3.1). Raises as `exchange_code`."""
     body = {"client_id": provider.client_id, "scope": " ".join(provider.scopes)}
-    answer = _form(provider, provider.device_url, body, ca_file)
+    answer = _form(provider, provider.device_url, body, route)
     url = answer.text("verification_uri") or answer.text("verification_url")
     complete = answer.text("verification_uri_complete")
     user_code, device_code = answer.text("user_code"), answer.text("device_code")
@@ -109,11 +110,11 @@ def begin_device(provider: OAuthProvider, *, ca_file: str = "") -> DeviceCode:
     )
 
 
-def poll_device(provider: OAuthProvider, code: DeviceCode, *, ca_file: str = "") -> Tokens:
+def poll_device(provider: OAuthProvider, code: DeviceCode, route: Route = _DIRECT) -> Tokens:
     """The tokens once the person has agreed (RFC 8628 §3.4). Raises as `exchange_code`: GrantRefused's code is
     `authorization_pending` or `slow_down` until then."""
     grant = "urn:ietf:params:oauth:grant-type:device_code"
-    return _tokens(provider, ca_file, grant, device_code=code.device_code.reveal())
+    return _tokens(provider, route, grant, device_code=code.device_code.reveal())
 
 
 def client_refused(provider: OAuthProvider, refused: GrantRefused) -> TermmailError | None:
@@ -166,8 +167,8 @@ def _from_metadata(provider: OAuthProvider, answer: Answer) -> OAuthProvider:
     )
 
 
-def _tokens(provider: OAuthProvider, ca_file: str, grant: str, **parameters: str) -> Tokens:
-    answer = _form(provider, provider.token_url, {"grant_type": grant, **parameters}, ca_file)
+def _tokens(provider: OAuthProvider, route: Route, grant: str, **parameters: str) -> Tokens:
+    answer = _form(provider, provider.token_url, {"grant_type": grant, **parameters}, route)
     access, refresh = answer.text("access_token"), answer.text("refresh_token")
     kind = answer.text("token_type").lower()
     if not access or not _is_token(access) or (refresh and not _is_token(refresh)) or kind not in ("", "bearer"):
@@ -188,7 +189,7 @@ def _is_token(text: str) -> bool:
     return text.isascii() and all("\x20" < character < "\x7f" for character in text)
 
 
-def _form(provider: OAuthProvider, url: str, fields: dict[str, str], ca_file: str) -> Answer:
+def _form(provider: OAuthProvider, url: str, fields: dict[str, str], route: Route) -> Answer:
     from authlib.common.urls import url_encode
     from authlib.oauth2.auth import ClientAuth
 
@@ -199,7 +200,7 @@ def _form(provider: OAuthProvider, url: str, fields: dict[str, str], ca_file: st
     _, headers, body = ClientAuth(provider.client_id, secret, method.value).prepare(
         "POST", url, headers, url_encode(fields.items())
     )
-    answer = post(url, headers, body, ca_file=ca_file)
+    answer = post(url, headers, body, route)
     if answer.status == 200 and not answer.text("error"):
         return answer
     code = answer.text("error")

@@ -19,7 +19,7 @@ import msgspec
 
 from termmail.accounts import keyring_entries
 from termmail.accounts.keyring_entries import TOKEN_ALTERNATIVES
-from termmail.accounts.oauth.requests import host_of
+from termmail.accounts.oauth.requests import Route, host_of
 from termmail.accounts.oauth.server import GrantRefused, client_refused, refresh_tokens, with_endpoints
 from termmail.accounts.session_secrets import remember, remembered
 from termmail.model.account import Account
@@ -133,10 +133,11 @@ def _refresh(account: Account, key: str) -> AccessToken:
         known_bad, why = _refused.get(key, (None, ""))
     if known_bad == refresh:
         raise SignInRefused(why)
-    provider = with_endpoints(provider, ca_file=account.ca_file)
+    route = Route(account.ca_file, account.proxy)
+    provider = with_endpoints(provider, route)
     asked_at = _now()
     try:
-        given = refresh_tokens(provider, refresh, ca_file=account.ca_file)
+        given = refresh_tokens(provider, refresh, route)
     except GrantRefused as refused:
         error = _no_longer(account, provider, refused)
         if isinstance(error, SignInRefused):
