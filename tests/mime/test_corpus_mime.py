@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
 from corpus import corpus_messages, require_corpus
 from termmail.mime.headers import MAX_FIELDS
-from termmail.mime.parts import looks_attached, parse_message, part_bytes, preview
+from termmail.mime.part_view import view_part
+from termmail.mime.parts import listed_parts, looks_attached, parse_message, part_bytes, preview
 from termmail.mime.render import Preference, render_message
+from termmail.mime.save_names import save_name
+from termmail.mime.saving import save_file
 from termmail.mime.structure import MAX_PARTS
 from termmail.mime.width import cell_width
 
@@ -56,3 +60,52 @@ def test_a_sample_of_the_corpus() -> None:
 @pytest.mark.timeout(600)
 def test_the_whole_corpus() -> None:
     check(1, ("text", "html"))
+
+
+def check_parts(every: int, folder: Path) -> None:
+    require_corpus()
+    saved = 0
+    for name, raw in corpus_messages(every=every):
+        for number, part in enumerate(listed_parts(raw), 1):
+            shown = view_part(raw, part.part_path, width=80)
+            for line in shown.lines:
+                assert is_safe(line.text), name
+                assert cell_width(line.text) <= 80, name
+            for text in (*shown.links, *shown.notes, *(each.filename for each in shown.attachments)):
+                assert is_safe(text), name
+            data = part_bytes(raw, part.part_path)
+            path = save_file(folder, save_name(part.filename, part.content_type, number), data)
+            assert path.parent == folder, name
+            assert path.read_bytes() == data, name
+            path.unlink()
+            saved += 1
+    assert saved > 3000 / every / 3
+    assert not list(folder.iterdir())
+
+
+def test_the_parts_of_a_sample_are_viewed_and_saved(tmp_path: Path) -> None:
+    """P1, A1, A2, D1."""
+    check_parts(12, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_all_parts_of_the_corpus_are_viewed_and_saved(tmp_path: Path) -> None:
+    """P1, A1, A2, D1."""
+    check_parts(1, tmp_path)
+
+
+def test_bounces_name_their_recipients() -> None:
+    """Nearly every bounce of some sixty mail systems says whom it is about and why, in its first lines."""
+    require_corpus()
+    bounces = told = 0
+    for name, raw in corpus_messages():
+        if "sisimai" not in name:
+            continue
+        bounces += 1
+        lines = render_message(raw, width=100).lines
+        told += bool(lines) and lines[0].text.startswith(
+            ("Not delivered to ", "Not yet delivered to ", "Delivered to ")
+        )
+    assert bounces > 300
+    assert told >= 0.85 * bounces

@@ -388,3 +388,48 @@ def test_any_bytes_are_laid_out(raw: bytes, prefer: Preference, stripped: bool) 
     """P1, P15."""
     for line in render_message(raw, width=40, prefer=prefer, stripped=stripped).lines:
         assert cell_width(line.text) <= 40
+
+
+def test_pieces_of_a_message_are_told() -> None:
+    """P1: message/partial is not put together."""
+    raw = b'Content-Type: message/partial; id="a@b"; number=2; total=5\n\nSubject: x\n\nhello\n'
+    rendered = render_message(raw, width=80)
+    assert rendered.notes[0].startswith("This is part 2 of 5 of a message that was sent in pieces")
+    assert [part.part_path for part in rendered.attachments] == ["1"]
+
+
+def test_what_lies_elsewhere_is_told_and_not_fetched() -> None:
+    """A7: message/external-body, also as an alternative."""
+    raw = (
+        b"Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: message/external-body; access-type=anon-ftp;"
+        b' site="ftp.example.org"; directory="pub"; name="a\x1b[2J.txt"\n\nContent-Type: text/plain\n\n--b--\n'
+    )
+    rendered = render_message(raw, width=80)
+    assert rendered.notes == (
+        "A part of this message lies elsewhere and was not fetched: ftp.example.org, pub, a.txt (by anon-ftp).",
+    )
+    assert not rendered.attachments
+
+
+def signed(parameters: bytes, subject: bytes) -> bytes:
+    return (
+        b"From: Bob <bob@example.org>\nSubject: Lunch\nContent-Type: multipart/signed; boundary=b\n\n--b\n"
+        b"Content-Type: text/plain" + parameters + b"\nSubject: " + subject + b"\n\nhello\n--b\n"
+        b"Content-Type: application/pgp-signature\n\nx\n--b--\n"
+    )
+
+
+def test_protected_fields_that_differ_are_told_as_a_claim() -> None:
+    """D4: RFC 9788; never in place of what the header says, and never as verified."""
+    claim = "The signed part names another subject: \u201cDinner\u201d. The signature was not checked."
+    assert claim in render_message(signed(b'; protected-headers="v1"', b"Dinner"), width=80).notes
+    assert claim in render_message(signed(b'; hp="clear"', b"Dinner"), width=80).notes
+    for raw in (signed(b'; hp="clear"', b"Lunch"), signed(b"", b"Dinner")):
+        assert render_message(raw, width=80).notes == ("The signature of the message was not checked.",)
+
+
+def test_a_digest_numbers_its_messages() -> None:
+    """RFC 2046 \u00a75.1.5: parts are messages where nothing else is said."""
+    raw = b"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: one\n\na\n--b\n\nSubject: two\n\nb\n--b--\n"
+    text = [line.text for line in render_message(raw, width=80).lines]
+    assert text == ["Message 1 of 2", "Subject: one", "", "a", "", "Message 2 of 2", "Subject: two", "", "b"]

@@ -132,3 +132,30 @@ def test_the_front_end_imports_nothing_heavy() -> None:
     code = "import sys, termmail.mime.worker; print([m for m in ('email', 'html2text', 'selectolax', 'html') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+PARTS = (
+    b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\nContent-Type: text/csv\n"
+    b'Content-Disposition: attachment; filename="a\x07.csv"\n\nx,y\n1,2\n--b--\n'
+)
+
+
+def test_parts_are_listed_viewed_and_taken(worker: RenderWorker, tmp_path: Path) -> None:
+    """P5, D1: in the process that can be ended."""
+    path = tmp_path / "message"
+    path.write_bytes(PARTS)
+    listed = worker.list_parts(path, deadline=30)
+    assert isinstance(listed, tuple)
+    assert [(part.part_path, part.filename) for part in listed] == [("2", "a.csv")]
+    viewed = worker.view_part(path, "2", 40, deadline=30)
+    assert isinstance(viewed, Rendered)
+    assert viewed.lines[0].text == "x  y"
+    assert worker.take_part(PARTS, "2", deadline=30) == b"x,y\n1,2"
+
+
+def test_a_part_that_is_not_there_or_takes_too_long(worker: RenderWorker) -> None:
+    """P1, P5: a sentence, and the next one works."""
+    for failed in (worker.take_part(PARTS, "7", deadline=30), worker.view_part(PARTS, "2", 40, deadline=0)):
+        assert isinstance(failed, RenderFailed)
+        assert failed.sentence.endswith("The whole message can still be piped to a program.")
+    assert worker.take_part(PARTS, "2", deadline=30) == b"x,y\n1,2"

@@ -34,11 +34,15 @@ class Run(NamedTuple):
 
 
 class LogicalLine(NamedTuple):
-    """A line before wrapping: quote depth, its runs, and whether it is cut rather than wrapped between words."""
+    """A line before wrapping: quote depth, its runs, and whether it is cut rather than wrapped between words.
+
+    `hanging` is how many cells what is wrapped is indented; -1 leaves that to how the text begins.
+    """
 
     depth: int = 0
     runs: tuple[Run, ...] = ()
     hard: bool = False
+    hanging: int = -1
 
 
 def quote_style(depth: int) -> Style:
@@ -77,7 +81,7 @@ def lay_out(logical_lines: Iterable[LogicalLine], width: int) -> tuple[list[Line
 
 
 def _wrapped(logical: LogicalLine, width: int) -> Iterator[Line]:
-    depth, runs, hard = logical
+    depth, runs, hard, wanted_indent = logical
     prefix: list[Run] = []
     if depth:
         marks = "> " * min(depth, max(1, (width // 2) // 2))
@@ -91,7 +95,8 @@ def _wrapped(logical: LogicalLine, width: int) -> Iterator[Line]:
         yield _line([*prefix, *runs], wrapped=False)
         return
     hanging = None if hard else _HANGING.match(text)
-    indent = hanging.end() if hanging is not None and hanging.end() <= width // 3 else 0
+    indent = wanted_indent if wanted_indent >= 0 else hanging.end() if hanging is not None else 0
+    indent = indent if indent <= width // 3 else 0
     later_prefix = [*prefix, Run(" " * indent)] if indent else prefix
     places = (
         _ascii_places(text, width, indent, hard=hard) if text.isascii() else _places(text, width, indent, hard=hard)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from termmail.mime.embedded import embedded, find_part, is_tnef
 from termmail.mime.headers import decode_header, header_fields, parse_envelope
 from termmail.mime.preview import looks_attached, preview
-from termmail.mime.structure import Node, Tree
+from termmail.mime.structure import MAX_PARTS, Node, Tree
 from termmail.model.body import HeaderField, ParsedMessage, Part
 
-__all__ = ["looks_attached", "parse_message", "part_bytes", "part_of", "preview"]
+__all__ = [
+    "listed_parts",
+    "looks_attached",
+    "own_attachments",
+    "own_nodes",
+    "parse_message",
+    "part_bytes",
+    "part_of",
+    "preview",
+]
 
 _SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 _REPORTS = (
@@ -15,6 +27,8 @@ _REPORTS = (
     "message/disposition-notification",
     "message/feedback-report",
     "message/global-delivery-status",
+    "message/rfc822-headers",
+    "message/global-headers",
 )
 _TEXT_FOR_OTHER_PROGRAMS = ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/csv", "text/rtf")
 
@@ -24,14 +38,13 @@ def parse_message(raw: bytes) -> ParsedMessage:
     tree = Tree(raw)
     charset = tree.root.charset
     headers = tuple(HeaderField(name, decode_header(value, charset=charset)) for name, value in header_fields(raw))
-    nodes = _leaves(tree.root)
-    parts = tuple(part_of(node, first=position == 0) for position, (node, _) in enumerate(nodes))
-    own = [part for part, (_, inside) in zip(parts, nodes, strict=True) if not inside]
+    leaves = _leaves(tree.root)
+    own = [part for part, inside in leaves if not inside]
     bodies = [part for part in own if not part.is_attachment]
     return ParsedMessage(
         envelope=parse_envelope(raw),
         headers=headers,
-        parts=parts,
+        parts=tuple(part for part, _ in leaves),
         text_part=next((part for part in bodies if part.content_type == "text/plain"), None),
         html_part=next((part for part in bodies if part.content_type == "text/html"), None),
         attachments=tuple(part for part in own if part.is_attachment),
@@ -39,9 +52,26 @@ def parse_message(raw: bytes) -> ParsedMessage:
     )
 
 
+def listed_parts(raw: bytes) -> tuple[Part, ...]:
+    """What a reader may want to view or save beside the text: attachments, pictures, enclosed messages and what those hold in turn."""
+    return tuple(
+        part
+        for part, _ in _leaves(Tree(raw).root)
+        if part.is_attachment or part.filename or part.content_type not in ("text/plain", "text/html", "text/enriched")
+    )
+
+
+def own_attachments(root: Node) -> tuple[Part, ...]:
+    """The attachments of a message itself, not those of messages that are attached to it."""
+    return tuple(part for part, inside in _leaves(root) if part.is_attachment and not inside)
+
+
 def part_bytes(raw: bytes, part_path: str) -> bytes:
-    """The decoded bytes of one part; of an attached message its bytes as they are. Raises LookupError where there is no such part."""
-    node = Tree(raw).find(part_path)
+    """The decoded bytes of one part, or of a file inside one; of an attached message its bytes as they are.
+
+    Raises LookupError where there is no such part.
+    """
+    node = find_part(Tree(raw), part_path)
     if node is None:
         raise LookupError(part_path)
     return node.decoded()
@@ -61,20 +91,38 @@ def part_of(node: Node, *, first: bool = False) -> Part:
     )
 
 
-def _leaves(node: Node, *, inside: bool = False) -> list[tuple[Node, bool]]:
-    """Leaves and attached messages below `node`, each with whether it lies inside an attached message."""
+def _leaves(root: Node) -> list[tuple[Part, bool]]:
+    """Leaves and attached messages of a tree, and the files inside leaves, each with whether it lies inside an attached message."""
+    found = [
+        (part_of(node, first=number == 0), inside) for number, (node, inside) in enumerate(_nodes(root, inside=False))
+    ]
+    return found[:MAX_PARTS]
+
+
+def own_nodes(root: Node) -> Iterator[Node]:
+    """The leaves and attached messages of a message, not what lies inside those."""
+    return (node for node, inside in _nodes(root, inside=False) if not inside)
+
+
+def _nodes(node: Node, *, inside: bool) -> Iterator[tuple[Node, bool]]:
     if node.is_multipart:
-        return [leaf for child in node.children for leaf in _leaves(child, inside=inside)]
-    found = [(node, inside)]
+        for child in node.children:
+            yield from _nodes(child, inside=inside)
+        return
+    yield node, inside
     for child in node.children:
-        found.extend(_leaves(child, inside=True))
-    return found
+        yield from _nodes(child, inside=True)
+    for file in embedded(node):
+        yield from _nodes(file, inside=inside)
 
 
 def _is_attachment(node: Node, *, first: bool) -> bool:
     """Whether people would call it one: neither a text to read nor a picture of the text nor a signature."""
     kind = node.content_type
-    if kind in _SIGNATURES or kind in _REPORTS or kind == "application/pgp-encrypted":
+    if is_tnef(node) and embedded(node):
+        # What it holds is.
+        return False
+    if kind in _SIGNATURES or kind in _REPORTS or kind in ("application/pgp-encrypted", "message/external-body"):
         return False
     if node.disposition == "attachment":
         return True

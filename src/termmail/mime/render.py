@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Literal
 
+from termmail.mime.bounce_text import is_bounce, read_bounce
+from termmail.mime.calendar_card import calendar_lines
+from termmail.mime.calendar_events import read_calendar
 from termmail.mime.charsets import decode_text
+from termmail.mime.embedded import is_tnef, tnef_of
 from termmail.mime.headers import parse_envelope
 from termmail.mime.html_lines import html_lines
 from termmail.mime.layout import LogicalLine, Run, lay_out, with_links
 from termmail.mime.links import Links
-from termmail.mime.parts import part_of
+from termmail.mime.parts import own_attachments, own_nodes, part_of
 from termmail.mime.plain import plain_lines
 from termmail.mime.protection import protection
+from termmail.mime.report_card import complaint_lines, delivery_lines, display_lines, own_words_line
+from termmail.mime.reports import (
+    DELIVERY_TYPES,
+    DeliveryReport,
+    read_complaint,
+    read_delivery_report,
+    read_display_report,
+)
+from termmail.mime.rtf import rtf_text
 from termmail.mime.safe_text import safe_address, safe_text
+from termmail.mime.strip import strip_tags
 from termmail.mime.structure import Node, Tree
+from termmail.mime.text_blocks import TextBlock, find_blocks
 from termmail.model.body import Part, Rendered, Style
 from termmail.model.message import Address
 
 MAX_TEXT = 2 * 1024 * 1024
 _MAX_INSIDE = 5
+_MAX_CALENDARS = 3
+_TOLD_BYTES = 64 * 1024
 _QUOTED_WITH_LAYOUT = 256 * 1024
 
 Preference = Literal["text", "html"]
@@ -32,6 +50,9 @@ _READ_AS_TEXT = (
     "message/global-delivery-status",
     "application/pgp",
 )
+_MESSAGES = ("message/rfc822", "message/global")
+_HEADERS_ONLY = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+_CALENDARS = ("text/calendar", "application/ics")
 _ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _SIGNED = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 
@@ -45,6 +66,16 @@ def render_message(raw: bytes, *, width: int, prefer: Preference = "text", strip
     for time: the caller sets a deadline (`RenderWorker`). Never raises on bad mail.
     """
     return _Renderer(Tree(raw), prefer, stripped=stripped).render(width)
+
+
+def render_enclosed(tree: Tree, node: Node, width: int) -> Rendered:
+    """A message that is enclosed in another one, at its node, with its own attachments; their paths are those of the whole message."""
+    return _Renderer(tree, "text", stripped=node.body_end - node.body_start > MAX_TEXT).enclosed(node, width)
+
+
+def render_tnef(tree: Tree, node: Node, width: int) -> Rendered:
+    """The text of a winmail.dat and the files in it."""
+    return _Renderer(tree, "text", stripped=False).tnef_alone(node, width)
 
 
 def message_text(raw: bytes) -> str:
@@ -70,15 +101,33 @@ class _Renderer:
         self.notes: list[str] = []
         self.sources: list[str] = []
         self.left = MAX_TEXT
+        # By their paths: parts that a card shows already, and what enclosed messages are called.
+        self.on_cards: set[str] = set()
+        self.titles: dict[str, str] = {}
+        self.returned = ""
 
     def render(self, width: int) -> Rendered:
-        lines, cut = lay_out(self.message(self.tree.root, 0), width)
+        root = self.tree.root
+        self.tell_what_is_elsewhere(root)
+        self.tell_protected_fields(root)
+        return self.rendered(root, self.whole(root), width)
+
+    def enclosed(self, node: Node, width: int) -> Rendered:
+        root = node.children[0] if node.children else node
+        fields = self.fields_of(node, root.header(), "Enclosed message")
+        return self.rendered(root, itertools.chain(fields, (LogicalLine(),), self.whole(root)), width)
+
+    def tnef_alone(self, node: Node, width: int) -> Rendered:
+        return self.rendered(node, self.tnef(node), width)
+
+    def rendered(self, root: Node, text: Iterator[LogicalLine], width: int) -> Rendered:
+        lines, cut = lay_out(text, width)
         if cut:
             self.note("The text has very many lines: only its beginning is shown.")
         for defect in self.tree.defects:
             self.note(defect)
         source = "html" if "html" in self.sources else "text" if "text" in self.sources else "none"
-        attachments = tuple(_safe_part(part) for part in self.attachments(self.tree.root))
+        attachments = tuple(safe_part(part) for part in own_attachments(root))
         return Rendered(
             lines=tuple(lines),
             links=tuple(self.links.urls),
@@ -86,20 +135,100 @@ class _Renderer:
             attachments=attachments,
             source=source,
             protection=protection(self.tree.root),
+            enclosed=self.returned
+            or next((node.path for node in own_nodes(root) if node.content_type in _MESSAGES), ""),
         )
 
-    def attachments(self, root: Node) -> Iterator[Part]:
-        first = True
-        pending = [root]
-        while pending:
-            node = pending.pop(0)
-            if node.is_multipart:
-                pending[:0] = node.children
+    def whole(self, root: Node) -> Iterator[LogicalLine]:
+        """The message with what it reports or invites to in front, as cards."""
+        calendars = list(self.calendars(root))
+        for lines in calendars:
+            yield from lines
+            yield LogicalLine()
+        reports = list(self.reports(root))
+        for lines in reports:
+            yield from lines
+            yield LogicalLine()
+        text = self.message(root, 0)
+        first = next(text, None)
+        if first is not None:
+            if reports:
+                yield own_words_line()
+                yield LogicalLine()
+            yield first
+            yield from text
+
+    def calendars(self, root: Node) -> Iterator[list[LogicalLine]]:
+        """The cards of events; a mail often has the same one as a part and as an attachment."""
+        shown: set[tuple[str, ...]] = set()
+        for node in own_nodes(root):
+            if node.content_type not in _CALENDARS or len(shown) >= _MAX_CALENDARS:
                 continue
-            part = part_of(node, first=first)
-            first = False
-            if part.is_attachment:
-                yield part
+            data = read_calendar(
+                decode_text(node.decoded(), node.charset or "utf-8"), node.parameters.get("method", "")
+            )
+            if data is None:
+                self.note("A calendar part of the message can't be read as one; it can be viewed as text and saved.")
+                continue
+            self.on_cards.add(node.path)
+            key = tuple(f"{event.uid} {event.sequence} {event.only}" for event in data.events)
+            if key not in shown:
+                shown.add(key)
+                yield list(calendar_lines(data, self.links))
+
+    def reports(self, root: Node) -> Iterator[list[LogicalLine]]:
+        """The cards of reports on delivery, reading or complaints."""
+        found = False
+        for node in own_nodes(root):
+            kind = node.content_type
+            lines: list[LogicalLine] = []
+            if kind in DELIVERY_TYPES:
+                delivery = read_delivery_report(node.decoded())
+                lines = list(delivery_lines(delivery, self.links))
+            elif kind == "message/disposition-notification":
+                lines = list(display_lines(read_display_report(node.decoded()), self.links))
+            elif kind == "message/feedback-report":
+                lines = list(complaint_lines(read_complaint(node.decoded()), self.links))
+            if lines:
+                found = True
+                self.on_cards.add(node.path)
+                yield lines
+        if not found and is_bounce(root.header()):
+            told = self.told_in_text(root)
+            if told is not None:
+                yield list(delivery_lines(told, self.links))
+
+    def told_in_text(self, root: Node) -> DeliveryReport | None:
+        """A failed delivery that is reported in words alone."""
+        node = next((one for one in own_nodes(root) if one.content_type.startswith("text/")), None)
+        if node is None:
+            return None
+        text = decode_text(node.decoded(limit=_TOLD_BYTES), node.charset)
+        return read_bounce(root.header(), strip_tags(text) if node.content_type == "text/html" else text)
+
+    def tell_what_is_elsewhere(self, root: Node) -> None:
+        for node in own_nodes(root):
+            if node.content_type == "message/partial":
+                self.note(_partial(node))
+            elif node.content_type == "message/external-body":
+                self.note(_external(node))
+
+    def tell_protected_fields(self, root: Node) -> None:
+        """Fields that were signed together with the text and differ from those shown: told as what they are, a claim (RFC 9788)."""
+        if root.content_type != "multipart/signed" or not root.children:
+            return
+        payload = root.children[0]
+        if not {"hp", "protected-headers"} & set(payload.parameters):
+            return
+        inner, outer = parse_envelope(payload.header()), parse_envelope(root.header())
+        for name, said, shown in (
+            ("subject", inner.subject, outer.subject),
+            ("writer", _addresses(inner.from_), _addresses(outer.from_)),
+        ):
+            if said.strip() and " ".join(said.split()) != " ".join(shown.split()):
+                self.note(
+                    f"The signed part names another {name}: “{safe_text(said, one_line=True)}”. The signature was not checked."
+                )
 
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
@@ -107,14 +236,21 @@ class _Renderer:
 
     def message(self, root: Node, inside: int) -> Iterator[LogicalLine]:
         """The lines of all parts of a message that are to be read, separated by empty lines."""
-        for number, node in enumerate(self.readable(root)):
+        nodes = list(self.readable(root))
+        if not any(self.says_something(node) for node in nodes):
+            nodes += [node for node in own_nodes(root) if is_tnef(node)]
+        for number, node in enumerate(nodes):
             if self.left <= 0:
                 self.note("The text is very long: only its beginning is shown.")
                 return
             if number:
                 yield LogicalLine()
-            if node.content_type in ("message/rfc822", "message/global"):
+            if node.content_type in _MESSAGES:
                 yield from self.inner(node, inside)
+            elif node.content_type in _HEADERS_ONLY:
+                yield from self.fields_of(node, node.decoded(), "The message that came back, only its headers")
+            elif is_tnef(node):
+                yield from self.tnef(node)
             else:
                 yield from self.part(node, titled=number > 0)
 
@@ -135,8 +271,16 @@ class _Renderer:
                 if child.content_type.startswith(("text/", "multipart/")):
                     yield from self.readable(child)
         else:
-            for child in node.children:
+            for number, child in enumerate(node.children, 1):
+                if kind == "multipart/digest":
+                    self.titles[child.path] = f"Message {number} of {len(node.children)}"
+                elif kind == "multipart/report" and child.content_type in (*_MESSAGES, *_HEADERS_ONLY):
+                    self.titles[child.path] = "The message that came back"
+                    self.returned = self.returned or child.path
                 yield from self.readable(child)
+
+    def says_something(self, node: Node) -> bool:
+        return not node.content_type.startswith("text/") or bool(node.decoded(limit=20_000).strip())
 
     def is_readable(self, node: Node) -> bool:
         kind = node.content_type
@@ -148,7 +292,9 @@ class _Renderer:
         if kind in _SIGNED:
             self.note("The signature of the message was not checked.")
             return False
-        if kind in ("message/rfc822", "message/global"):
+        if node.path in self.on_cards:
+            return False
+        if kind in _MESSAGES:
             return node.disposition != "attachment" and bool(node.children)
         if kind in _READ_AS_TEXT:
             return node.disposition != "attachment"
@@ -200,6 +346,18 @@ class _Renderer:
             yield from found.lines
             return
         self.sources.append("text")
+        blocks = find_blocks(data) if node.content_type == "text/plain" else []
+        if not blocks:
+            yield from self.plain(node, text)
+            return
+        position = 0
+        for block in blocks:
+            yield from self.plain(node, decode_text(data[position : block.start], node.charset).rstrip())
+            yield LogicalLine(runs=(Run(_block(block), Style.NOTE),))
+            position = block.end
+        yield from self.plain(node, decode_text(data[position:], node.charset).rstrip())
+
+    def plain(self, node: Node, text: str) -> Iterator[LogicalLine]:
         text = text[: self.left]
         self.left -= len(text)
         flowed = node.parameters.get("format", "").strip().lower() == "flowed"
@@ -208,10 +366,38 @@ class _Renderer:
         if self.links.refused > refused:
             self.note("Links with a user name or other tricks in them were not made links.")
 
+    def tnef(self, node: Node) -> Iterator[LogicalLine]:
+        """The text of a winmail.dat, for a mail that has no other."""
+        found = tnef_of(node)
+        if found is None or not found.is_whole:
+            self.note("Its winmail.dat can't be read, or only in part. It can be saved as it is.")
+        if found is None:
+            return
+        if found.html.strip():
+            self.sources.append("html")
+            html = html_lines(found.html[: self.left], self.links, stripped=self.stripped)
+            for sentence in html.notes:
+                self.note(sentence)
+            yield from html.lines
+        elif text := found.text or rtf_text(found.rtf):
+            self.sources.append("text")
+            yield from self.plain(node, text)
+
     def inner(self, node: Node, inside: int) -> Iterator[LogicalLine]:
-        """A forwarded message: who wrote it to whom when, and its text."""
+        """An enclosed message: who wrote it to whom when, and its text; of one that came back no text."""
         root = node.children[0]
-        envelope = parse_envelope(root.header())
+        yield from self.fields_of(node, root.header(), "Forwarded message")
+        if node.path == self.returned:
+            return
+        yield LogicalLine()
+        if inside >= _MAX_INSIDE:
+            self.note("Messages are attached within messages; the innermost are not shown.")
+            return
+        yield from self.message(root, inside + 1)
+
+    def fields_of(self, node: Node, header: bytes, otherwise: str) -> Iterator[LogicalLine]:
+        """The most important fields of an enclosed message below what it is."""
+        envelope = parse_envelope(header)
         sent = (
             time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(envelope.sent_at)) if envelope.sent_at is not None else ""
         )
@@ -221,15 +407,38 @@ class _Renderer:
             ("Date", sent),
             ("Subject", safe_text(envelope.subject, one_line=True)),
         )
-        yield LogicalLine(runs=(Run("Forwarded message", Style.HEADING),))
+        yield LogicalLine(runs=(Run(self.titles.get(node.path, otherwise), Style.HEADING),))
         for name, value in fields:
             if value:
                 yield LogicalLine(runs=(Run(f"{name}: ", Style.NOTE), *with_links(value, Style.PLAIN, self.links)))
-        yield LogicalLine()
-        if inside >= _MAX_INSIDE:
-            self.note("Messages are attached within messages; the innermost are not shown.")
-            return
-        yield from self.message(root, inside + 1)
+
+
+def _partial(node: Node) -> str:
+    """What a piece of a message says about itself (RFC 2046 §5.2.2)."""
+    number, total = node.parameters.get("number", ""), node.parameters.get("total", "")
+    which = f"part {number} of {total}" if total else f"part {number}" if number else "a part"
+    return (
+        f"This is {which} of a message that was sent in pieces; the others are mails of their own. They are not put together here."
+        " Each can be saved as it is."
+    )
+
+
+def _external(node: Node) -> str:
+    """Where the content of a part is said to lie (RFC 2046 §5.2.3, RFC 2017). Nothing ever goes there."""
+    values = node.parameters
+    where = [values.get(name, "").strip() for name in ("site", "server", "directory", "name", "url", "subject")]
+    words = ", ".join(safe_address(value) for value in where if value) or "a place that is not named"
+    way = safe_address(values.get("access-type", "").strip().lower())
+    return f"A part of this message lies elsewhere and was not fetched: {words}{f' (by {way})' if way else ''}."
+
+
+def _block(block: TextBlock) -> str:
+    """What stands in a text for a file that was written into it."""
+    name = safe_address(block.name) or "a file without a name"
+    if block.encoding == "yenc":
+        size = f", {block.size:,} bytes" if block.size else ""
+        return f"[{name}: a file in the text in yEnc encoding{size}; save the whole message to decode it]"
+    return f"[{name}: a file in the text, uuencoded; it is among the attachments]"
 
 
 def _addresses(addresses: tuple[Address, ...]) -> str:
@@ -242,7 +451,8 @@ def _addresses(addresses: tuple[Address, ...]) -> str:
     return ", ".join(shown) + (" …" if len(addresses) > 20 else "")
 
 
-def _safe_part(part: Part) -> Part:
+def safe_part(part: Part) -> Part:
+    """The part with every string of it safe to show on one line (D2)."""
     return Part(
         part_path=part.part_path,
         content_type=safe_address(part.content_type),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from termmail.mime.charsets import decode_header_bytes, decode_text
 from termmail.mime.encoded_words import decode_base64, decode_percent, decode_words
 from termmail.mime.headers import header_fields, split_header
+from termmail.mime.text_blocks import decode_uu
 
 MAX_PARTS = 500
 MAX_DEPTH = 50
@@ -25,7 +26,8 @@ _FOLD = re.compile(rb"\r?\n[ \t]*")
 class Node:
     """One entity. Its body is `source[body_start:body_end]`; `children` are the parts of a multipart or the one of a message/rfc822.
 
-    `alternative` says that it is one of several forms of the same text (multipart/alternative).
+    `alternative` says that it is one of several forms of the same text (multipart/alternative); `embedded` are files inside its
+    content, once somebody has asked for them (see `mime.embedded`).
     """
 
     __slots__ = (
@@ -36,6 +38,7 @@ class Node:
         "content_id",
         "content_type",
         "disposition",
+        "embedded",
         "encoding",
         "filename",
         "parameters",
@@ -58,6 +61,7 @@ class Node:
         self.content_id = ""
         self.alternative = False
         self.children: list[Node] = []
+        self.embedded: list[Node] | None = None
 
     @property
     def charset(self) -> str:
@@ -220,7 +224,7 @@ def decode_transfer(data: bytes, encoding: str) -> bytes:
     if encoding == "quoted-printable":
         return binascii.a2b_qp(data)
     if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
-        return _decode_uu(data)
+        return decode_uu(data)
     return data
 
 
@@ -282,20 +286,3 @@ def _before_line_end(source: bytes, start: int, position: int) -> int:
     if position > start and source[position - 1] == 0x0D:
         position -= 1
     return position
-
-
-def _decode_uu(data: bytes) -> bytes:
-    decoded = bytearray()
-    for line in data.splitlines():
-        if line.startswith(b"begin ") or line == b"end" or not line:
-            continue
-        try:
-            decoded += binascii.a2b_uu(line)
-        except binascii.Error:
-            # Some encoders write trailing garbage: the first character tells how much counts.
-            wanted = (((line[0] - 32) & 63) * 4 + 5) // 3
-            try:
-                decoded += binascii.a2b_uu(line[:wanted])
-            except binascii.Error:
-                continue
-    return bytes(decoded)

@@ -1,4 +1,5 @@
-"""Rendering in a warm process of its own, with a deadline and limits, so that no mail can hold up the user interface (P5, P6).
+"""Rendering and taking apart in a warm process of its own, with a deadline and limits, so that no mail can hold up the user
+interface (P5, P6).
 
 The front end makes one `RenderWorker` and calls `render` from a thread. What is heavy (html2text, selectolax) is imported in
 the child only. The child reads requests from its stdin and writes answers to its stdout, each a four byte length and MessagePack.
@@ -6,9 +7,11 @@ the child only. The child reads requests from its stdin and writes answers to it
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import resource
+import select
 import selectors
 import signal
 import struct
@@ -25,31 +28,46 @@ from typing import BinaryIO, Literal, Self
 
 import msgspec
 
-from termmail.model.body import Rendered, RenderFailed
+from termmail.model.body import Part, Rendered, RenderFailed
 
 DEADLINE = 2.0
+PART_DEADLINE = 8.0
+"""For one part that somebody asked to see or to save, which may be a long PDF or many megabytes."""
 MAX_MEMORY = 512 * 1024 * 1024
 _START_DEADLINE = 20.0
+_IDLE = 2.0
 _MAX_FRAME = 512 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _PIECE = 256 * 1024
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "TMPDIR")
 
+_STILL_SAVED = "The whole message can still be piped to a program."
+
 _log = logging.getLogger(__name__)
 
 
 class _Request(msgspec.Struct, frozen=True):
-    """What to render: the bytes, or the path of a file with them."""
+    """What to do with a message: its bytes, or the path of a file with them."""
 
     raw: bytes | None
     path: str
-    width: int
-    prefer: Literal["text", "html"]
-    stripped: bool
     seconds: float
+    task: Literal["render", "list", "view", "take"] = "render"
+    part_path: str = ""
+    width: int = 0
+    prefer: Literal["text", "html"] = "text"
+    stripped: bool = False
 
 
-_Answer = Rendered | RenderFailed
+class _Parts(msgspec.Struct, frozen=True, tag="parts"):
+    parts: tuple[Part, ...]
+
+
+class _Content(msgspec.Struct, frozen=True, tag="content"):
+    data: bytes
+
+
+_Answer = Rendered | RenderFailed | _Parts | _Content
 
 
 class RenderWorker:
@@ -104,11 +122,11 @@ class RenderWorker:
         After `deadline` seconds the child is killed and the message tried once more without the layout of its HTML.
         Blocks for at most twice the deadline and the start of a child: call it from a thread.
         """
-        raw, path = (message, "") if isinstance(message, bytes) else (None, str(message))
+        raw, path = _source(message)
         with self._turn:
             answer: _Answer | None = None
             for stripped in (False, True):
-                answer = self._ask(_Request(raw, path, width, prefer, stripped, deadline))
+                answer = self._ask(_Request(raw, path, deadline, width=width, prefer=prefer, stripped=stripped))
                 if answer is not None:
                     break
         if answer is None:
@@ -118,7 +136,55 @@ class RenderWorker:
             )
         if isinstance(answer, RenderFailed):
             _log.warning("A message could not be rendered: %s", answer.detail)
+            return answer
+        assert isinstance(answer, Rendered)
         return answer
+
+    def list_parts(self, message: bytes | Path, *, deadline: float = PART_DEADLINE) -> tuple[Part, ...] | RenderFailed:
+        """What the message holds beside its text, safe to show (`mime.parts.listed_parts`), or a sentence why it can't be told."""
+        answer = self._ask_for_part(message, "list", deadline)
+        return answer.parts if isinstance(answer, _Parts) else _failed(answer)
+
+    def view_part(
+        self, message: bytes | Path, part_path: str, width: int, *, deadline: float = PART_DEADLINE
+    ) -> Rendered | RenderFailed:
+        """One part laid out to `width` cells (`mime.part_view`), or a sentence why not."""
+        answer = self._ask_for_part(message, "view", deadline, part_path, width)
+        return answer if isinstance(answer, Rendered) else _failed(answer)
+
+    def take_part(
+        self, message: bytes | Path, part_path: str, *, deadline: float = PART_DEADLINE
+    ) -> bytes | RenderFailed:
+        """The decoded bytes of one part, or a sentence why they can't be had."""
+        answer = self._ask_for_part(message, "take", deadline, part_path)
+        return answer.data if isinstance(answer, _Content) else _failed(answer)
+
+    def _ask_for_part(
+        self,
+        message: bytes | Path,
+        task: Literal["list", "view", "take"],
+        deadline: float,
+        part_path: str = "",
+        width: int = 0,
+    ) -> _Answer:
+        """As `render` about a part; what went wrong is told in the words of a part."""
+        raw, path = _source(message)
+        with self._turn:
+            answer = self._ask(_Request(raw, path, deadline, task, part_path, width))
+        if answer is None:
+            answer = RenderFailed("", "deadline")
+        if not isinstance(answer, RenderFailed):
+            return answer
+        _log.warning("A part of a message could not be read: %s", answer.detail)
+        if answer.detail == "deadline":
+            return RenderFailed(
+                f"This took more than {deadline:g} seconds and was given up. {_STILL_SAVED}", "deadline"
+            )
+        return (
+            answer
+            if answer.detail == "stopped"
+            else RenderFailed(f"This part can't be read. {_STILL_SAVED}", answer.detail)
+        )
 
     def _ask(self, request: _Request) -> _Answer | None:
         """The child's answer; None where it did not come in time, which ends the child."""
@@ -213,6 +279,19 @@ class _Child:
                         return bytes(received[_LENGTH.size :])
 
 
+def _source(message: bytes | Path) -> tuple[bytes | None, str]:
+    return (message, "") if isinstance(message, bytes) else (None, str(message))
+
+
+def _failed(answer: _Answer) -> RenderFailed:
+    """The failure that an answer is; any other was not asked for."""
+    return (
+        answer
+        if isinstance(answer, RenderFailed)
+        else RenderFailed(f"This part can't be read. {_STILL_SAVED}", "mixed up")
+    )
+
+
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
     """What the child needs of the environment, and no secret that may be in the rest (C2)."""
     return {name: environment[name] for name in _KEPT_VARIABLES if name in environment}
@@ -225,14 +304,12 @@ def _limit(kind: int, soft: int, hard: int) -> None:
 
 
 def _answer(request: _Request) -> _Answer:
-    from termmail.mime.render import render_message
-
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime + request.seconds) + 2
     _limit(resource.RLIMIT_CPU, seconds, resource.RLIM_INFINITY)
     try:
         raw = request.raw if request.raw is not None else Path(request.path).read_bytes()
-        return render_message(raw, width=request.width, prefer=request.prefer, stripped=request.stripped)
+        return _carried_out(request, raw)
     except OSError as error:
         return RenderFailed(
             f"The file with this message cannot be read: {error.strerror}.", f"raised {type(error).__name__}"
@@ -248,6 +325,23 @@ def _answer(request: _Request) -> _Answer:
             "This message cannot be shown because of a mistake in termmail. Its source can still be shown.",
             f"raised {type(error).__name__} at {place}",
         )
+
+
+def _carried_out(request: _Request, raw: bytes) -> _Answer:
+    from termmail.mime.parts import listed_parts, part_bytes
+    from termmail.mime.render import render_message, safe_part
+
+    match request.task:
+        case "list":
+            return _Parts(tuple(safe_part(part) for part in listed_parts(raw)))
+        case "take":
+            return _Content(part_bytes(raw, request.part_path))
+        case "view":
+            from termmail.mime.part_view import view_part
+
+            return view_part(raw, request.part_path, width=request.width)
+        case "render":
+            return render_message(raw, width=request.width, prefer=request.prefer, stripped=request.stripped)
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
@@ -272,6 +366,9 @@ def main() -> None:
     termmail.mime.render.render_message(b"Content-Type: text/html\n\n<p>warm</p>", width=80)
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     _write(stdout, b"")
+    # What few mails need is loaded when nobody has asked for anything for a while: then an invitation opens as fast as any.
+    if not select.select([stdin], [], [], _IDLE)[0]:
+        importlib.import_module("icalendar")
     while header := _read(stdin, _LENGTH.size):
         (length,) = _LENGTH.unpack(header)
         if length > _MAX_FRAME:

@@ -90,7 +90,8 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
 
     `links` are whole URLs (http, https, mailto only, D8) in the order of the text. `notes` are sentences on what is not shown.
     `source` is "text", "html", or "none" where the message has no text. `protection` says how it is signed or encrypted, empty
-    where it is not; nothing of that was checked.
+    where it is not; nothing of that was checked. `enclosed` is the part_path of the message that came back or else of the first one
+    that is enclosed, or empty.
     """
 
     lines: tuple[Line, ...]
@@ -99,6 +100,7 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
     attachments: tuple[Part, ...] = ()
     source: str = "none"
     protection: str = ""
+    enclosed: str = ""
 
 
 class RenderFailed(msgspec.Struct, frozen=True, tag="failed"):
