@@ -109,7 +109,7 @@ async def test_marked_unread_while_in_view_stays_so(store: FilledStore) -> None:
         await ui.press("j")
         await text_shown(ui, "Good morning")
         await ui.until(lambda: "\\Seen" in ui.flags(ids[1]))
-        await ui.press("N", "enter", "H", "H")
+        await ui.press("N", "enter", "H", "H", "H", "H")
         await ui.settled()
         assert "\\Seen" not in ui.flags(ids[1])
 
@@ -128,7 +128,7 @@ def test_the_config_reaches_the_screen(store: FilledStore, monkeypatch: pytest.M
 
 
 async def test_views(store: FilledStore) -> None:
-    """UX: h goes through text, HTML and source, H shows all header fields; the title says which."""
+    """UX: h goes through text, HTML and source, H through all header fields, source and the way it took; the title says which."""
     ids = store.ids()
     store.add_body(ids[0], HTML)
     async with opened(store) as ui:
@@ -147,7 +147,12 @@ async def test_views(store: FilledStore) -> None:
         await text_shown(ui, "Content-Type: multipart/mixed; boundary=b")
         assert "all headers" in ui.title(Where.MESSAGE)
         await ui.press("H")
-        await ui.until(lambda: "boundary=b" not in ui.message and "Dear" in ui.message)
+        await text_shown(ui, "<p>Dear <b>reader</b>")
+        await ui.press("H")
+        await text_shown(ui, "this computer")
+        assert "the way it took" in ui.title(Where.MESSAGE)
+        await ui.press("H")
+        await ui.until(lambda: "this computer" not in ui.message and "Dear" in ui.message)
         await ui.press("H", "j", "k")
         await ui.until(lambda: "Dear" in ui.message)
 

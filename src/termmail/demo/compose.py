@@ -39,6 +39,15 @@ class Sample(msgspec.Struct, frozen=True):
     raw: bytes
 
 
+class Step(msgspec.Struct, frozen=True):
+    """A server that took a message on its way, as its Received field has it, so many seconds after the Date."""
+
+    sender: str
+    server: str
+    how: str
+    seconds: int
+
+
 class Clock:
     """Times relative to `now`, which has a zone."""
 
@@ -103,13 +112,20 @@ class Pen:
         *flags: str,
         relay: str = "",
         verdict: str = "pass",
+        route: Iterable[Step] = (),
+        seconds: int = 2,
     ) -> EmailMessage:
-        """File it; what comes from outside gets the fields that a server adds. Returns it, to be replied to."""
+        """File it; what comes from outside gets the fields that a server adds. Returns it, to be replied to.
+
+        `relay` hands it to Lisa's provider, `seconds` after its Date; `route` are the steps before that, in order.
+        """
         date = message["Date"].datetime
         raw = message.as_bytes()
         if relay:
             domain = str(message["From"].addresses[0].domain)
-            raw = _trace(relay, domain, verdict, self.user, date.astimezone(self.clock.now.tzinfo)) + raw
+            local = date.astimezone(self.clock.now.tzinfo)
+            earlier = b"".join(_received(step, local) for step in reversed(tuple(route)))
+            raw = _trace(relay, domain, verdict, self.user, local, seconds) + earlier + raw
         self.samples.append(Sample(self.user, mailbox, flags, date, raw))
         return message
 
@@ -178,12 +194,17 @@ def _address(person: Person) -> Address:
     return Address(person.name, addr_spec=person.address)
 
 
-def _trace(relay: str, domain: str, verdict: str, user: str, date: datetime.datetime) -> bytes:
+def _received(step: Step, date: datetime.datetime) -> bytes:
+    moment = format_datetime(date + datetime.timedelta(seconds=step.seconds))
+    return f"Received: from {step.sender}\r\n\tby {step.server} with {step.how}; {moment}\r\n".encode("ascii")
+
+
+def _trace(relay: str, domain: str, verdict: str, user: str, date: datetime.datetime, seconds: int) -> bytes:
     lines = [
         f"Return-Path: <bounces@{domain}>",
         f"Received: from {relay} ({relay} [192.0.2.{len(relay) + 10}])",
         "\tby mx.demo.example with ESMTPS (TLS1.3)",
-        f"\tfor <{user}>; {format_datetime(date + datetime.timedelta(seconds=2))}",
+        f"\tfor <{user}>; {format_datetime(date + datetime.timedelta(seconds=seconds))}",
         f"Authentication-Results: mx.demo.example; spf={verdict} smtp.mailfrom={domain};",
         f"\tdkim={verdict if verdict == 'pass' else 'none'} header.d={domain}; dmarc={verdict} header.from={domain}",
     ]

@@ -59,7 +59,7 @@ def journey(raw_header: bytes, *, own_hosts: Collection[str] = ()) -> Journey:
         sure = place >= sure_from
         delay = one.at - last_time if one.at is not None and last_time is not None else None
         following = received[place + 1] if place + 1 < len(received) else None
-        doubts = _doubts(one, following, delay, sure=sure)
+        doubts = _doubts(one, following, delay)
         hops.append(_hop(one, delay, sure, doubts))
         last_time = one.at if one.at is not None else last_time
     times = [time for time in (written_at, *(hop.at for hop in hops)) if time is not None]
@@ -132,11 +132,9 @@ def _from_inside(one: Received, provider: set[str]) -> bool:
     return not one.protocol.startswith(_SMTP) or (receiver is not None and same_network(peer, receiver))
 
 
-def _doubts(one: Received, following: Received | None, delay: int | None, *, sure: bool) -> tuple[str, ...]:
-    """What speaks against a hop, as sentences."""
+def _doubts(one: Received, following: Received | None, delay: int | None) -> tuple[str, ...]:
+    """What speaks against a hop by itself, as sentences; that one is not sure at all is told by `Hop.sure`."""
     found: list[str] = []
-    if not sure:
-        found.append("Written before your provider had the message: anybody could have made this up.")
     if following is not None and not _chains(one, following):
         found.append(
             f"It says that {_receiver(one)} took the message, but the next server got it from {_sender(following)}."

@@ -53,7 +53,7 @@ def judge(
     against = [*_against(sender, domain, known), *_failed(domain, results, mailing_list)]
     if not is_own:
         against += _new_address(sender, domain, known, said)
-    against += _answers_elsewhere(envelope, domain, said, mailing_list)
+    against += _answers_elsewhere(envelope, domain, said, mailing_list, doubted=bool(against))
     if against:
         return Trust(TrustLevel.SUSPICIOUS, against[0], tuple(against[1:]))
     return _NOTHING if is_deceptive(sender) else said
@@ -122,12 +122,14 @@ def _new_address(sender: Address, domain: str, known: KnownSenders, said: Trust)
         yield f"New address: you know {safe_text(sender.name, one_line=True)} as {safe_address(other)}"
 
 
-def _answers_elsewhere(envelope: Envelope, domain: str, said: Trust, mailing_list: MailingList | None) -> Iterator[str]:
+def _answers_elsewhere(
+    envelope: Envelope, domain: str, said: Trust, mailing_list: MailingList | None, *, doubted: bool
+) -> Iterator[str]:
     house = organisation(domain)
     if mailing_list is not None and house and house == organisation(mailing_list.list_id):
         # The list writes in its own name and has answers go to the writer.
         return
-    expected = mailing_list is not None or said.level is TrustLevel.CHECKED
+    expected = not doubted and (mailing_list is not None or said.level is TrustLevel.CHECKED)
     for address in answers_to(envelope):
         there = address.address.rpartition("@")[2].lower()
         if "@" not in address.address or organisation(there) == house:

@@ -64,6 +64,9 @@ class Style(enum.Enum):
     DIFF_ADD = "diff+"
     DIFF_REMOVE = "diff-"
     NOTE = "note"
+    FAINT = "faint"
+    GOOD = "good"
+    WARNING = "warning"
 
 
 class Span(msgspec.Struct, frozen=True):

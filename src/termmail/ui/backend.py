@@ -73,7 +73,7 @@ class Backend:
         self.watcher = Watcher(self.queries, self._told)
         self.writer = Writer(home, self.queries, self._written, self.wake_engine)
         self.origins = Origins(self.queries, accounts)
-        self.bodies = Bodies(self.queries, self._told, self._keep_rendering, self.origins.of)
+        self.bodies = Bodies(self.queries, self._told, self._keep_rendering, self.origins)
 
     def start(self, tell: Callable[[News], None], changed: int) -> None:
         """Start the threads; `tell` is called in them. `changed` is the store's number from before the mailboxes were read."""

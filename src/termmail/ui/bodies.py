@@ -16,11 +16,13 @@ from termmail.model.body import Line, Rendered, RenderFailed, Span, Style
 from termmail.model.errors import TermmailError
 from termmail.model.origin import Origin
 from termmail.store.queries import Queries
+from termmail.ui.journey_lines import journey_lines
+from termmail.ui.origins import Origins
 
 if TYPE_CHECKING:
     from termmail.mime.worker import RenderWorker
 
-Mode = Literal["text", "html", "source", "headers"]
+Mode = Literal["text", "html", "source", "headers", "journey"]
 
 _RENDERING = 2
 """Part of the cache's key: renderings of another kind are not found."""
@@ -60,11 +62,10 @@ class Bodies:
         queries: Queries,
         tell: Callable[[Body], None],
         keep: Callable[[int, str, bytes], None],
-        origin_of: Callable[[int], Origin | None],
+        origins: Origins,
     ) -> None:
-        """`origin_of` is called in the thread, with a placement's id."""
         self._queries = queries
-        self._origin_of = origin_of
+        self._origins = origins
         self._tell = tell
         self._keep = keep
         self._wake = threading.Condition()
@@ -123,7 +124,7 @@ class Bodies:
         while (taken := self._take()) is not None:
             job, wanted = taken
             try:
-                body = msgspec.structs.replace(self._prepare(job), origin=self._origin_of(job.placement_id))
+                body = msgspec.structs.replace(self._prepare(job), origin=self._origins.of(job.placement_id))
             except TermmailError as error:
                 body = Body(job, sentence=error.sentence)
             with self._wake:
@@ -154,6 +155,9 @@ class Bodies:
         return None
 
     def _prepare(self, job: BodyJob) -> Body:
+        if job.mode == "journey":
+            way = self._origins.journey(job.placement_id)
+            return Body(job) if way is None else Body(job, Rendered(journey_lines(way, job.width), source=job.mode))
         if job.mode in ("source", "headers"):
             raw = self._queries.raw(job.placement_id)
             if raw is None:

@@ -87,7 +87,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("mark_all_read", "Mark the folder read", ("A",)),
     Command("sort", "Sort the list", ("o",), hint="sort"),
     Command("view_mode", "Text, HTML, source", ("h",), hint="text/HTML"),
-    Command("headers", "All headers", ("H",)),
+    Command("headers", "All headers, source, the way it took", ("H",)),
     Command("attachments", "Attachments", ("v",), hint="attachments"),
     Command("save", "Save an attachment", ("S",)),
     Command("pipe", "Pipe to a command", ("|",)),

@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from termmail.model.account import Account
+from termmail.model.account import Account, Protocol, Security
 from termmail.model.message import Address
 from termmail.model.origin import MailOwner, Origin
 from termmail.store.queries import Queries
+from termmail.ui.journey_lines import ShownJourney
 
 if TYPE_CHECKING:
     from termmail.mime.known_senders import KnownSenders
@@ -23,6 +24,7 @@ class Origins:
 
     def __init__(self, queries: Queries, accounts: Sequence[Account]) -> None:
         self._queries = queries
+        self._accounts = {account.name: account for account in accounts}
         self._owners = {account.name: mail_owner(account) for account in accounts}
         self._known: KnownSenders | None = None
         self._known_until = 0.0
@@ -38,6 +40,24 @@ class Origins:
             return None
         owner = self._owners.get(row.account, MailOwner())
         return origin(envelope, self._queries.raw_start(placement_id, _HEADER), known=self._senders(), owner=owner)
+
+    def journey(self, placement_id: int) -> ShownJourney | None:
+        """The way a message took; None where its bytes are not here. Raises StorageFailed."""
+        from termmail.mime.journey import journey
+
+        header = self._queries.raw_start(placement_id, _HEADER)
+        row = self._queries.row(placement_id)
+        if header is None or row is None:
+            return None
+        owner = self.owner_of(row.account)
+        account = self._accounts.get(row.account)
+        return ShownJourney(
+            way=journey(header, own_hosts=(*owner.hosts, owner.authserv_id)),
+            writer=row.from_[0] if row.from_ else None,
+            fetched_from="" if account is None else account.incoming.host,
+            fetched_by="" if account is None else "IMAP" if account.protocol is Protocol.IMAP else "POP3",
+            fetched_securely=account is not None and account.incoming.security is not Security.NONE,
+        )
 
     def owner_of(self, account: str) -> MailOwner:
         """Whose mail an account's is."""

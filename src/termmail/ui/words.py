@@ -94,6 +94,18 @@ class Clock:
         return f"at {words}" if ":" in words else f"on {words}"
 
 
+def span_of_time(seconds: int) -> str:
+    """A length of time in its two largest units: 42 s, 3 min 20 s, 2 h, 5 d 1 h."""
+    parts = (
+        (seconds // _DAY, "d"),
+        (seconds % _DAY // _HOUR, "h"),
+        (seconds % _HOUR // _MINUTE, "min"),
+        (seconds % _MINUTE, "s"),
+    )
+    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
 def size(count: int) -> str:
     """Bytes as people read them."""
     if count < 1000:

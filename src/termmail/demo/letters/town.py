@@ -13,6 +13,11 @@ _FERRY = Person("Skarvik Ferry", "no-reply@ferry.example")
 _CHANDLER = Person("Lund & Daughter, Ship Chandlers", "orders@chandler.example")
 _LIBRARY = Person("Harbour Library", "desk@library.example")
 
+_SIGNED = (
+    "v=1; a=ed25519-sha256; d=gazette.example; s=press; h=from:to:subject:date:list-id:list-unsubscribe:list-unsubscribe-post;"
+    " bh=Z2VybWFuIHNjb25lcyBhcmUgYSBteXRo; b=bm90aGluZyBpcyBzaWduZWQgaW4gYSBkZW1v"
+)
+
 _NEWSLETTER = """\
 <!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>The Tidewater Gazette</title>
@@ -177,6 +182,7 @@ def write_newsletters(pen: Pen) -> None:
                 "List-Unsubscribe": "<https://gazette.example/unsubscribe?u=lisa>",
                 "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
                 "Precedence": "bulk",
+                "DKIM-Signature": _SIGNED,
             },
         )
         issue.set_content(
@@ -286,7 +292,7 @@ def write_crooks(pen: Pen) -> None:
     """A phishing attempt in INBOX, ordinary junk in Junk."""
     clock = pen.clock
     phish = pen.write(
-        sender=Person("demo.example Mail Support", "support@dem0-example.example"),
+        sender=Person("demo.example Mail Support", "support@dem0.example"),
         to=[LISA],
         subject="Action required: your mailbox is 99 % full",
         when=clock.ago(hours=4, minutes=20),

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from termmail.ui.screens.main import MainScreen
 
 _MODES: tuple[Mode, ...] = ("text", "html", "source")
-_MODE_WORDS: dict[Mode, str] = {"text": "", "html": "HTML", "source": "source", "headers": "all headers"}
+_HEADER_MODES: tuple[Mode, ...] = ("headers", "source", "journey", "text")
+_MODE_WORDS: dict[Mode, str] = {
+    "text": "",
+    "html": "HTML",
+    "source": "source",
+    "headers": "all headers",
+    "journey": "the way it took",
+}
 _REQUEST_AFTER = 0.3
 _SOON = 0.01
 
@@ -344,8 +351,9 @@ class Reading:
         self._set_mode(_MODES[(place + 1) % len(_MODES)])
 
     def headers(self) -> None:
-        """All header fields, and back."""
-        self._set_mode("text" if self.mode == "headers" else "headers")
+        """All header fields, the raw source, the way the message took, and back to the text."""
+        place = _HEADER_MODES.index(self.mode) if self.mode in _HEADER_MODES else -1
+        self._set_mode(_HEADER_MODES[(place + 1) % len(_HEADER_MODES)])
 
     def _set_mode(self, mode: Mode) -> None:
         screen = self.screen
@@ -358,7 +366,13 @@ class Reading:
             return
         self.mode = mode
         self._bring(row)
-        words = {"text": "text", "html": "the HTML part", "source": "the source", "headers": "all headers"}
+        words = {
+            "text": "text",
+            "html": "the HTML part",
+            "source": "the source",
+            "headers": "all headers",
+            "journey": "the way it took",
+        }
         screen.say(f"Shown: {words[mode]}.")
         screen.show_titles()
 

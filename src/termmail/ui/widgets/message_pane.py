@@ -127,7 +127,7 @@ class MessagePane(Pane):
         assert rendered is not None
         width = self.text_width
         lines: list[tuple[Piece, ...]] = []
-        if not rendered.lines and not rendered.notes and rendered.source not in ("source", "headers"):
+        if not rendered.lines and not rendered.notes and rendered.source not in ("source", "headers", "journey"):
             lines.append((("This message has no text.", "muted"),))
         for note in rendered.notes:
             lines += [
@@ -248,3 +248,9 @@ def style_of(look: Look, style: TextStyle) -> Style:
             return look.error
         case TextStyle.NOTE:
             return look.muted
+        case TextStyle.FAINT:
+            return look.line
+        case TextStyle.GOOD:
+            return look.good
+        case TextStyle.WARNING:
+            return look.warning
