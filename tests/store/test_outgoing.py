@@ -149,6 +149,22 @@ def test_a_newer_version_of_a_draft_replaces_the_older(store: FilledStore) -> No
     assert len(list(store.home.uploads.glob("*.json"))) == 1
 
 
+def test_a_draft_that_is_saved_is_written_on(store: FilledStore) -> None:
+    """It is in Drafts, its folder stays, and after a crash the newer text takes its place."""
+    folder = write(store)
+    (saved,) = store.intents.save_draft(folder.draft).placement_ids
+    assert store.ids("Drafts") == [saved]
+    assert store.queries.draft(folder.draft.id).replaces == saved
+    folder.save(msgspec.structs.replace(folder.draft, body="Half a sen", replaces=saved))
+    folder.release()
+    store.intents.recover_drafts()
+    (recovered,) = store.ids("Drafts")
+    assert recovered != saved
+    raw = store.queries.raw(recovered)
+    assert raw is not None
+    assert b"Half a sen" in raw
+
+
 def test_a_draft_of_the_server_that_is_continued_is_removed_there(store: FilledStore) -> None:
     store.add([1], "Drafts")
     (older,) = store.ids("Drafts")

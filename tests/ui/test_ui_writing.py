@@ -189,6 +189,22 @@ async def test_second_thoughts(store: FilledStore) -> None:
         assert len(store.queries.outbox()) == 1
 
 
+async def test_what_is_said_is_said_whole(store: FilledStore) -> None:
+    """Second thoughts that take more than a line of a small terminal take two, with the key that sends all the same."""
+    async with opened(store, NARROW) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\t\tsee the attached plan")
+        await ui.press("escape", "y")
+        assert writing.screen.words.height == 2
+        assert writing.screen.words.words.endswith("y sends it all the same.")
+        await ui.shows("The subject is empty.")
+        await ui.shows("y sends it all the same.")
+        await ui.press("i")
+        await ui.press("escape", "s")
+        await writing.says("Saved in Drafts.")
+        await ui.until(lambda: writing.screen.words.height == 1)
+
+
 async def test_an_address_that_is_none(store: FilledStore) -> None:
     """The sentence says which, the cursor goes to its field, and nothing is lost."""
     async with opened(store) as ui:
@@ -243,6 +259,35 @@ async def test_leaving_keeps_the_draft(store: FilledStore, key: str) -> None:
         await writing.gone()
         (item,) = store.queries.outbox()
         assert sent_message(store.home, item)["Subject"] == "Lunch"
+
+
+async def test_saving_puts_it_into_drafts(store: FilledStore) -> None:
+    """s puts what is written so far into the account's Drafts, each time in place of the last, also with what comes right behind it."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tOne")
+        await ui.press("escape", "s")
+        await writing.says("Saved in Drafts.")
+        (first,) = drafts_waiting(store)
+        assert b"One" in (store.home.uploads / first.file).read_bytes()
+        await ui.press("i")
+        await writing.write(" two")
+        for key in ("escape", "s", "q"):
+            ui.send(key)
+        await writing.gone()
+        (last,) = drafts_waiting(store)
+        assert b"One two" in (store.home.uploads / last.file).read_bytes()
+
+
+async def test_a_message_that_was_saved_is_sent_once(store: FilledStore) -> None:
+    """What is in Drafts goes when it is sent."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tOne")
+        await ui.press("escape", "s", "y")
+        await writing.gone()
+        assert len(store.queries.outbox()) == 1
+        assert drafts_waiting(store) == []
 
 
 async def test_discarding_can_be_undone(store: FilledStore) -> None:

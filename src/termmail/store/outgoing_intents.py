@@ -1,4 +1,4 @@
-"""Wishes that concern mail that is written here: keep it, send it, take it back.
+"""Wishes that concern mail that is to go out: send it, now or later, again, or take it back.
 
 Order throughout: files durable, then the row. A draft's folder is renamed from `drafts/` to `outbox/` before its row is written;
 without a row it goes back (`recover_drafts`), so that a crash loses nothing and sends nothing twice.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable
@@ -20,32 +19,23 @@ import msgspec
 
 from termmail.mime.headers import parse_envelope
 from termmail.model.errors import TermmailError
-from termmail.model.flags import Flag
-from termmail.model.home import Home
 from termmail.model.mailbox import Role
 from termmail.model.message import Address
 from termmail.model.outgoing import Draft, OutboxItem, OutboxState, OutgoingMessage, RecipientState
 from termmail.model.view import IntentResult
-from termmail.store import edits, undo
-from termmail.store.database import Database, private_folder, storage_errors
+from termmail.store import undo
+from termmail.store.database import private_folder, storage_errors
+from termmail.store.draft_intents import DRAFT_FLAGS, DraftIntents, forget_message
 from termmail.store.drafts import (
-    DISCARDED,
-    DRAFT_FILE,
-    DraftTaken,
-    abandoned,
-    is_being_written,
     new_draft_id,
-    read_abandoned,
     read_draft,
     remove_folder,
     write_draft,
 )
 from termmail.store.durable import sync_files, sync_folder
-from termmail.store.mailbox_intents import IntentRefused, MailboxIntents
-from termmail.store.maildir import rename
+from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outbox_items import (
     MESSAGE_FILE,
-    NOTE_FILE,
     OutboxNote,
     encode_recipients,
     insert_item,
@@ -56,17 +46,11 @@ from termmail.store.outbox_items import (
 from termmail.store.uploads import add_upload, stage
 
 _HEAD = 256 * 1024
-_DRAFT = Flag.DRAFT | Flag.SEEN
-_DISCARDED_SECONDS = 30 * 86400
-_STRAY_SECONDS = 3600
 _RETRACTABLE = (OutboxState.QUEUED, OutboxState.FAILED, OutboxState.UNKNOWN)
 
 
-class OutgoingIntents(MailboxIntents):
-    """The part of `Intents` that is about drafts and the outbox. Files are written before each transaction, not within it."""
-
-    _home: Home
-    _database: Database
+class OutgoingIntents(DraftIntents):
+    """The part of `Intents` that is about the outbox. Files are written before each transaction, not within it."""
 
     # sending
 
@@ -95,7 +79,7 @@ class OutgoingIntents(MailboxIntents):
             goal = self._home.outbox / draft.id
             self._move_folder(folder, goal)
         except BaseException:
-            _forget_message(folder)
+            forget_message(folder)
             raise
         try:
             with self._database.write() as connection:
@@ -106,7 +90,7 @@ class OutgoingIntents(MailboxIntents):
                 undo.record(connection, None, sentence, [undo.UndoSend(outbox_id)])
         except BaseException:
             self._move_folder(goal, folder)
-            _forget_message(folder)
+            forget_message(folder)
             raise
         return IntentResult(sentence, outbox_id=outbox_id)
 
@@ -239,7 +223,7 @@ class OutgoingIntents(MailboxIntents):
                 while block := source.read(1 << 20):
                     file.write(block)
 
-        staged = stage(self._home, f"{item.folder}.draft", item.account, Role.DRAFTS, _DRAFT, fill)
+        staged = stage(self._home, f"{item.folder}.draft", item.account, Role.DRAFTS, DRAFT_FLAGS, fill)
         add_upload(connection, self._check_account(item.account, connection), staged)
         connection.execute("DELETE FROM outbox WHERE id = ?", (item.id,))
 
@@ -253,7 +237,7 @@ class OutgoingIntents(MailboxIntents):
         goal = self._home.drafts / item.folder
         private_folder(self._home.drafts)
         self._move_folder(folder, goal)
-        _forget_message(goal)
+        forget_message(goal)
         draft = msgspec.structs.replace(read_draft(goal), replaces=None)
         has_it = {one.address.casefold() for one in item.recipients if one.state is RecipientState.ACCEPTED}
         if has_it:
@@ -261,117 +245,7 @@ class OutgoingIntents(MailboxIntents):
         write_draft(goal, draft)
         return IntentResult("Not sent: the message is open again.", undoable=False, draft_id=draft.id)
 
-    # drafts
-
-    def keep_draft(self, draft: Draft) -> IntentResult:
-        """Put a draft into its account's Drafts mailbox, here at once and on the server when it can be reached; its folder goes.
-
-        Raises StorageFailed, IntentRefused for an account that is not there; the folder is then as it was.
-        """
-        from termmail.mime import building
-
-        self._check_account(draft.account)
-        folder = self._home.drafts / draft.id
-        # Each version has a Message-ID of its own: a server that has the last one must not be taken to have this one.
-        message_id = building.new_message_id(draft.from_.address or "draft@localhost")
-
-        def fill(file: BinaryIO) -> OutgoingMessage:
-            return building.build(
-                draft, folder, file, message_id=message_id, now=time.time(), with_bcc=True, as_draft=True
-            )
-
-        name = f"{draft.id}.{secrets.token_hex(4)}"
-        staged = stage(self._home, name, draft.account, Role.DRAFTS, _DRAFT, fill)
-        with self._database.write() as connection:
-            owner_id = self._check_account(draft.account, connection)
-            placement_id = add_upload(connection, owner_id, staged)
-            if draft.replaces is not None:
-                self._expunge_replaced(connection, draft.replaces)
-            connection.execute("INSERT OR IGNORE INTO finished_draft VALUES (?)", (draft.id,))
-        remove_folder(folder)
-        return IntentResult("Kept in Drafts.", (placement_id,), undoable=False)
-
-    def discard_draft(self, draft: Draft) -> IntentResult:
-        """Throw a draft away, and the one in Drafts that it continues. Can be undone for 30 days."""
-        folder = self._home.drafts / draft.id
-        write_draft(folder, draft)
-        private_folder(self._home.drafts / DISCARDED)
-        self._move_folder(folder, self._home.drafts / DISCARDED / draft.id)
-        sentence = "Discarded the draft."
-        with self._database.write() as connection:
-            inverses: list[undo.Inverse] = [undo.UndoDiscard(draft.id)]
-            if draft.replaces is not None:
-                inverses += self._trash(connection, draft.replaces)
-            undo.record(connection, None, sentence, inverses)
-        return IntentResult(sentence)
-
-    def _undiscard(self, draft_id: str) -> IntentResult:
-        folder = self._home.drafts / DISCARDED / draft_id
-        if not folder.is_dir():
-            raise IntentRefused("The discarded draft is gone.")
-        self._move_folder(folder, self._home.drafts / draft_id)
-        return IntentResult("The draft is open again.", undoable=False, draft_id=draft_id)
-
-    def recover_drafts(self) -> list[str]:
-        """Put into Drafts what a dead termmail left unfinished; returns a sentence for each. Raises StorageFailed."""
-        self._return_strays()
-        finished = {row[0] for row in self._database.all("SELECT draft FROM finished_draft")}
-        sentences: list[str] = []
-        for draft_id in abandoned(self._home):
-            folder = self._home.drafts / draft_id
-            if draft_id in finished:
-                remove_folder(folder)
-                continue
-            try:
-                draft = read_abandoned(folder)
-            except DraftTaken as error:
-                sentences.append(f"{folder} holds a draft that can't be read. {error.detail}")
-                continue
-            try:
-                self.keep_draft(draft)
-            except IntentRefused as error:
-                sentences.append(f"A draft “{draft.subject}” waits in {folder}. {error.sentence}")
-            else:
-                sentences.append(f"Recovered the draft “{draft.subject or 'without a subject'}”. It is in Drafts.")
-        if finished:
-            with self._database.write() as connection:
-                connection.executemany(
-                    "DELETE FROM finished_draft WHERE draft = ?",
-                    ((name,) for name in finished if not (self._home.drafts / name).exists()),
-                )
-        return sentences
-
-    def _return_strays(self) -> None:
-        """Folders of the outbox that have no row: whoever was about to send them died, or had just taken them back."""
-        known = {row[0] for row in self._database.all("SELECT folder FROM outbox")}
-        now = time.time()
-        with storage_errors("tidy up the outbox"):
-            folders = list(self._home.outbox.iterdir()) if self._home.outbox.is_dir() else []
-            for folder in folders:
-                if folder.name in known or now - folder.stat().st_mtime < _STRAY_SECONDS or is_being_written(folder):
-                    continue
-                if self._database.one("SELECT 1 FROM outbox WHERE folder = ?", (folder.name,)) is not None:
-                    continue
-                if (folder / DRAFT_FILE).exists():
-                    private_folder(self._home.drafts)
-                    self._move_folder(folder, self._home.drafts / folder.name)
-                    _forget_message(self._home.drafts / folder.name)
-                else:
-                    remove_folder(folder)
-            discarded = self._home.drafts / DISCARDED
-            for folder in list(discarded.iterdir()) if discarded.is_dir() else []:
-                if now - folder.stat().st_mtime > _DISCARDED_SECONDS:
-                    remove_folder(folder)
-
     # shared
-
-    def _check_account(self, account: str, connection: sqlite3.Connection | None = None) -> int:
-        with contextlib.ExitStack() as stack:
-            reader = connection if connection is not None else stack.enter_context(self._database.read())
-            row = reader.execute("SELECT id FROM account WHERE name = ? AND hidden = 0", (account,)).fetchone()
-        if row is None:
-            raise IntentRefused(f"There is no account named {account}. Choose another one to send from.")
-        return int(row[0])
 
     @staticmethod
     def _note(connection: sqlite3.Connection, outbox_id: int) -> OutboxNote:
@@ -379,25 +253,6 @@ class OutgoingIntents(MailboxIntents):
         if note is None:
             raise IntentRefused("That message is no longer in the outbox.")
         return note
-
-    @staticmethod
-    def _expunge_replaced(connection: sqlite3.Connection, placement_id: int) -> None:
-        """The older version of a draft goes from its mailbox."""
-        row = connection.execute(
-            "SELECT m.account_id FROM placement p JOIN message m ON m.id = p.message_id WHERE p.id = ?", (placement_id,)
-        ).fetchone()
-        if row is not None:
-            edits.expunge(connection, row[0], placement_id)
-
-    def _trash(self, connection: sqlite3.Connection, placement_id: int) -> list[undo.Inverse]:
-        row = connection.execute(
-            "SELECT m.account_id, p.mailbox_id FROM placement p JOIN message m ON m.id = p.message_id WHERE p.id = ?",
-            (placement_id,),
-        ).fetchone()
-        if row is None or row[1] is None:
-            return []
-        edits.move(connection, row[0], placement_id, self.mailbox_for(connection, row[0], Role.TRASH, "Trash"))
-        return [undo.UndoMove((placement_id,), row[1])]
 
     def _write_message(self, folder: Path, fill: Callable[[BinaryIO], OutgoingMessage]) -> OutgoingMessage:
         """The bytes that go out, whole and durable, in a folder. Raises StorageFailed; nothing is left behind then."""
@@ -415,20 +270,6 @@ class OutgoingIntents(MailboxIntents):
                 path.unlink(missing_ok=True)
             raise
         return message
-
-    @staticmethod
-    def _move_folder(source: Path, goal: Path) -> None:
-        with storage_errors("move a draft"):
-            rename(source, goal)
-            sync_folder(goal.parent)
-            sync_folder(source.parent)
-
-
-def _forget_message(folder: Path) -> None:
-    """A draft's folder is for writing again: what was made for sending goes."""
-    with storage_errors("tidy up a draft"):
-        (folder / NOTE_FILE).unlink(missing_ok=True)
-        (folder / MESSAGE_FILE).unlink(missing_ok=True)
 
 
 def _refuse_for_now() -> IntentResult:

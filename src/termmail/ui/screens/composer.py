@@ -28,7 +28,7 @@ from termmail.ui.composer_keys import ACTIONS, BAR, BY_KEY, FROM_THE_TEXT, TEXT_
 from termmail.ui.editor import edit_text, editor_command
 from termmail.ui.screens.keyed import Keyed, hand_key, key_name
 from termmail.ui.text import name_and_address, one_line
-from termmail.ui.widgets.address_field import STEPS, AddressField, Field, People, Shown
+from termmail.ui.widgets.address_field import STEPS, AddressField, Field, People, Sentence
 from termmail.ui.widgets.bars import KeyHints
 from termmail.ui.widgets.letter_head import ADDRESS_FIELDS, LetterHead
 from termmail.ui.widgets.pane import PaneTitle
@@ -59,7 +59,6 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
     }
     ComposerScreen TextArea:focus { border: none; }
     ComposerScreen .text-area--cursor-line { background: $background; }
-    ComposerScreen #words { background: $surface; padding: 0 1; }
     """
 
     def __init__(self, open_: writing.Writing, accounts: tuple[Account, ...]) -> None:
@@ -78,7 +77,7 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         self.attaching = Attaching(self)
         self._title = PaneTitle("composer")
         self.head = LetterHead(draft, self._people)
-        self.words = Shown("words")
+        self.words = Sentence("words")
         self.hints = KeyHints()
         self.body = TextArea(draft.body, soft_wrap=True, show_line_numbers=False, id="body", tab_behavior="indent")
 
@@ -124,7 +123,7 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
 
     def say(self, sentence: str, tone: str = "text") -> None:
         """Answer in the line above the keys."""
-        self.words.show(f" {one_line(sentence)}", tone)
+        self.words.show(one_line(sentence), tone)
 
     # the draft
 
@@ -142,7 +141,7 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
     def save(self) -> None:
         """Make what is typed durable, if it is not."""
         draft = self.draft
-        if draft == self._saved or self._leaving:
+        if draft == self._saved or self._leaving or self._held is not None:
             return
         self._saved = draft
         folder = self.folder
@@ -196,6 +195,10 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
             self._to_bar()
         else:
             self._step(STEPS[key])
+        self._hand_held()
+
+    def _hand_held(self) -> None:
+        """Let the keys have their effect that waited for something."""
         held, self._held = self._held or [], None
         for event in held:
             hand_key(self.app.screen, event)
@@ -357,8 +360,25 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
     # other ways out
 
     def save_now(self) -> None:
-        self.save()
-        self.say("Saved on this computer.")
+        """Put it as it is into Drafts, where other programs see it too."""
+        self.attaching.when_copied(self._save_to_drafts)
+
+    def _save_to_drafts(self) -> None:
+        draft = self.draft
+
+        def done(written: Written) -> None:
+            if written.error is not None:
+                self.say(written.error.sentence, "error")
+            else:
+                result = cast(IntentResult, written.result)
+                self._draft = msgspec.structs.replace(self._draft, replaces=result.placement_ids[0])
+                self._saved = msgspec.structs.replace(draft, replaces=self._draft.replaces)
+                self.say(result.sentence)
+            self._hand_held()
+
+        # What comes next has to know what this version is, to replace it.
+        self._held = []
+        self._writer.wish(lambda intents: intents.save_draft(draft), done)
 
     def leave(self) -> None:
         """Keep the draft, in the account's Drafts."""

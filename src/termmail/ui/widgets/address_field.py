@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.widgets import Input
 
@@ -15,7 +16,7 @@ from termmail.mime.addressing import format_address
 from termmail.model.message import Address
 from termmail.model.outgoing import Correspondent
 from termmail.ui.fuzzy import score
-from termmail.ui.text import one_line
+from termmail.ui.text import one_line, wrapped
 from termmail.ui.widgets.pane import Drawn, look_for
 
 _SHOWN = 6
@@ -193,4 +194,29 @@ class Shown(Drawn, can_focus=False):
         look = look_for(self)
         pen = self.pen()
         pen.field(self.words, getattr(look, self._tone), pen.left)
+        return pen.strip()
+
+
+class Sentence(Shown):
+    """An answer to the last key, on up to three lines where there is little room."""
+
+    DEFAULT_CSS = "Sentence { height: auto; background: $surface; }"
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return max(1, len(self._lines(width)))
+
+    def show(self, words: str, tone: str = "text") -> None:
+        before = len(self._lines(self.width))
+        super().show(words, tone)
+        if len(self._lines(self.width)) != before:
+            self.refresh(layout=True)
+
+    def _lines(self, width: int) -> list[str]:
+        return wrapped(self.words, max(10, width - 2), 3)
+
+    def draw_line(self, y: int) -> Strip:
+        lines = self._lines(self.width)
+        pen = self.pen()
+        pen.space()
+        pen.put(lines[y] if y < len(lines) else "", getattr(look_for(self), self._tone))
         return pen.strip()
