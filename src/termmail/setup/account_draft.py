@@ -31,6 +31,7 @@ class ServerDraft(msgspec.Struct, frozen=True):
     port: str = ""
     security: Security = Security.TLS
     guess: ServerGuess | None = None
+    pin_sha256: str = ""
 
     @property
     def to_confirm(self) -> bool:
@@ -42,7 +43,7 @@ class ServerDraft(msgspec.Struct, frozen=True):
         host, port = tidy(self.host), tidy(self.port)
         if not host:
             return None
-        return Server(host, int(port) if port else default_port(service, self.security), self.security)
+        return Server(host, int(port) if port else default_port(service, self.security), self.security, self.pin_sha256)
 
 
 class AccountDraft(msgspec.Struct, frozen=True):
@@ -59,6 +60,7 @@ class AccountDraft(msgspec.Struct, frozen=True):
     smtp: ServerDraft = ServerDraft()
     user: str = ""
     ca_file: str = ""
+    proxy: str = ""
     offline: OfflinePolicy = OfflinePolicy()
     keep: KeepPolicy = KeepPolicy()
     credential: Credential = Credential()
@@ -86,6 +88,7 @@ class AccountDraft(msgspec.Struct, frozen=True):
             "smtp": self.smtp.server("smtp"),
             "user": tidy(self.user) or email,
             "ca_file": str(Path(ca_file).expanduser().absolute()) if ca_file else "",
+            "proxy": tidy(self.proxy),
             "full_name": tidy(self.full_name),
             "credential": self.credential,
             "offline": self.offline,
@@ -109,6 +112,7 @@ def draft_of(account: Account) -> AccountDraft:
         smtp=ServerDraft() if account.smtp is None else _server_draft(account.smtp),
         user=account.user,
         ca_file=account.ca_file,
+        proxy=account.proxy,
         offline=account.offline,
         keep=account.keep,
         credential=account.credential,
@@ -135,7 +139,12 @@ def with_discovery(draft: AccountDraft, discovery: Discovery) -> AccountDraft:
 
 def with_pin(draft: AccountDraft, host: str, sha256: str) -> AccountDraft:
     """The draft with a self-signed certificate that a person accepted for a host."""
-    return draft
+    changes = {
+        service: msgspec.structs.replace(server, pin_sha256=sha256)
+        for service in SERVICES
+        if tidy((server := getattr(draft, service)).host).casefold() == tidy(host).casefold()
+    }
+    return msgspec.structs.replace(draft, **changes)
 
 
 def _guessed_user(draft: AccountDraft) -> str:
@@ -155,7 +164,7 @@ def account_name(email: str, taken: Collection[str]) -> str:
 
 
 def _server_draft(server: Server) -> ServerDraft:
-    return ServerDraft(server.host, str(server.port), server.security)
+    return ServerDraft(server.host, str(server.port), server.security, pin_sha256=server.pin_sha256)
 
 
 def _guess_draft(guess: ServerGuess) -> ServerDraft:

@@ -17,6 +17,7 @@ from termmail.accounts.config import ACCOUNT_NAME, default_port
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.model.account import Protocol, Security
 from termmail.model.hosts import is_loopback
+from termmail.model.proxy import parse_proxy
 
 Service = str
 """imap, pop3 or smtp."""
@@ -307,6 +308,15 @@ def check_file(text: str) -> Remark | None:
             "There is no such file. It is one in PEM form, with the authority that signed the server's certificate."
         )
     return None
+
+
+def check_proxy(text: str) -> Remark | None:
+    """The URL of a proxy, or nothing."""
+    typed = tidy(text)
+    if not typed or parse_proxy(typed) is not None:
+        return None
+    meant = next((url for kind in ("socks5", "http") if parse_proxy(url := f"{kind}://{typed}") is not None), "")
+    return _wrong("A proxy is written as socks5://127.0.0.1:1080 or http://proxy.example.org:3128.", meant)
 
 
 def check_days(text: str) -> Remark | None:

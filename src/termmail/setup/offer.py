@@ -49,7 +49,7 @@ def _offer(protocol: Protocol, draft: AccountDraft, discovery: Discovery | None)
         here = "No such server was found for this address."
     notes = discovery.provider if discovery is not None else None
     if notes is not None and protocol is Protocol.POP3 and notes.pop3_off:
-        here += f" It has to be switched on first, at {safe_text(notes.mail_settings_url, one_line=True)}"
+        here += f". It has to be switched on first, at {safe_text(notes.mail_settings_url, one_line=True)}"
     better = discovery is not None and discovery.found_any and discovery.better is protocol
     return ProtocolOffer(protocol, _MEANING[protocol], here, better, found)
 
@@ -80,21 +80,18 @@ def sign_in_notes(notes: ProviderNotes | None) -> tuple[str, ...]:
     if notes is None:
         return ()
     name = safe_text(notes.name, one_line=True)
+    page = safe_text(notes.app_password_url, one_line=True)
     found: list[str] = []
     if notes.sentence:
         found.append(safe_text(notes.sentence, one_line=True))
-    if SignInWay.PASSWORD not in notes.sign_in and SignInWay.APP_PASSWORD in notes.sign_in:
-        words = f"{name} wants an app password here, not the one of its web pages."
-        if notes.app_password_url:
-            words += f" It is made at {safe_text(notes.app_password_url, one_line=True)}"
-        found.append(words)
     elif notes.sign_in == (SignInWay.OAUTH2,):
         found.append(f"{name} accepts no password here, only a sign-in in the browser (OAuth 2).")
-    elif SignInWay.APP_PASSWORD in notes.sign_in and notes.app_password_url:
-        found.append(
-            f"With two-step verification {name} wants an app password here,"
-            f" made at {safe_text(notes.app_password_url, one_line=True)}"
-        )
+    elif SignInWay.APP_PASSWORD in notes.sign_in and SignInWay.PASSWORD not in notes.sign_in:
+        found.append(f"{name} wants an app password here, not the one of its web pages.")
+    elif SignInWay.APP_PASSWORD in notes.sign_in:
+        found.append(f"With two-step verification {name} wants an app password here.")
+    if page and SignInWay.APP_PASSWORD in notes.sign_in:
+        found.append(f"App passwords are made at {page}")
     return tuple(found)
 
 

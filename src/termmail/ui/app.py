@@ -25,6 +25,7 @@ from termmail.accounts.config import Compose, Config, Keys
 from termmail.model.account import Account, CredentialKind
 from termmail.model.errors import Retry, TermmailError
 from termmail.model.home import Home
+from termmail.model.oauth import Tokens
 from termmail.model.secret import Secret
 from termmail.setup.network import Network
 from termmail.ui.backend import Backend, EngineHandle
@@ -137,11 +138,11 @@ class TermmailApp(App[str], inherit_bindings=False):
 
     # accounts
 
-    def accounts_written(self, config: Config, account: Account, secret: Secret | None) -> None:
+    def accounts_written(self, config: Config, account: Account, secret: Secret | Tokens | None) -> None:
         """An account was written to the config file; `secret` is its password where one was typed."""
         self.config = config
         self.accounts = config.enabled_accounts
-        if secret is not None and account.credential.kind is CredentialKind.SESSION:
+        if isinstance(secret, Secret) and account.credential.kind is CredentialKind.SESSION:
             self.backend.give_password(account.name, secret)
 
     def config_changed(self, config: Config) -> None:

@@ -237,10 +237,14 @@ class Options(Drawn, Generic[Value], can_focus=True):
 
     DEFAULT_CSS = "Options { height: auto; width: 1fr; }"
 
-    def __init__(self, options: Sequence[Option[Value]], value: Value, id: str | None = None) -> None:
+    def __init__(
+        self, options: Sequence[Option[Value]], value: Value, id: str | None = None, *, terse: bool = False
+    ) -> None:
+        """`terse` shows the words of the chosen one alone."""
         super().__init__(id)
         self.options = tuple(options)
         self.value = value
+        self._terse = terse
         self._lines: list[tuple[int, str, bool]] = []
         self._laid_out: object = None
 
@@ -258,6 +262,8 @@ class Options(Drawn, Generic[Value], can_focus=True):
         if value != self.value:
             self.value = value
             self.touch()
+            if self._terse:
+                self.refresh(layout=True)
             self.post_message(Chosen(self))
 
     def step(self, step: int) -> bool:
@@ -272,15 +278,16 @@ class Options(Drawn, Generic[Value], can_focus=True):
         return len(self._lay_out(width))
 
     def _lay_out(self, width: int) -> list[tuple[int, str, bool]]:
-        if self._laid_out != (self.options, width):
-            self._laid_out = (self.options, width)
+        laid_out = (self.options, width, self.value if self._terse else None)
+        if self._laid_out != laid_out:
+            self._laid_out = laid_out
             self._lines = []
-            spaced = any(option.words for option in self.options)
+            spaced = not self._terse and any(option.words for option in self.options)
             for place, option in enumerate(self.options):
                 if place and spaced:
                     self._lines.append((place, "", False))
                 self._lines.append((place, option.title, True))
-                for words in option.words:
+                for words in () if self._terse and option.value != self.value else option.words:
                     self._lines.extend((place, line, False) for line in wrapped(words, max(width - 5, 8), 4))
         return self._lines
 

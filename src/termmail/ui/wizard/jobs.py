@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from termmail.model.errors import Cancelled, TermmailError
-from termmail.setup.child import CheckRequest, DiscoverRequest, SetupJob
+from termmail.setup.child import Request, SetupJob
 
 
 class Done:
@@ -38,7 +38,7 @@ class Jobs:
         self._running: dict[int, SetupJob] = {}
         self._stopped: set[int] = set()
 
-    def start(self, request: DiscoverRequest | CheckRequest, *, instead_of: int = 0) -> int:
+    def start(self, request: Request, *, instead_of: int = 0) -> int:
         """Begin a job in a process of its own; the one it replaces ends. Returns its number."""
         self.stop(instead_of)
         number = next(self._numbers)
@@ -58,6 +58,13 @@ class Jobs:
             job = self._running.pop(number, None)
         if job is not None:
             job.cancel()
+
+    def paste(self, number: int, url: str) -> None:
+        """Give a sign-in the address at which a browser elsewhere ended."""
+        with self._lock:
+            job = self._running.get(number)
+        if job is not None:
+            job.paste(url)
 
     def cancel(self) -> None:
         """End all jobs."""
@@ -79,7 +86,7 @@ class Jobs:
 
         threading.Thread(target=run, name=f"wizard job {number}", daemon=True).start()
 
-    def _follow(self, number: int, request: DiscoverRequest | CheckRequest) -> None:
+    def _follow(self, number: int, request: Request) -> None:
         job = SetupJob(request)
         with self._lock:
             stopped = number in self._stopped

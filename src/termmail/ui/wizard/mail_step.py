@@ -76,8 +76,11 @@ class _ServerFields(Vertical):
     def collect(self, before: ServerDraft) -> ServerDraft:
         """What stands here; one that was changed is a person's."""
         now = ServerDraft(self.host.value, self.port.value, self.security.value)
-        known = msgspec.structs.replace(before, guess=None, port=before.port or self._usual(before))
-        return before if known == now else now
+        known = msgspec.structs.replace(before, guess=None, pin_sha256="", port=before.port or self._usual(before))
+        if known == now:
+            return before
+        # The certificate was accepted for this host, at whichever port.
+        return msgspec.structs.replace(now, pin_sha256=before.pin_sha256) if now.host == before.host else now
 
     def _usual(self, draft: ServerDraft) -> str:
         return str(default_port(self.service, draft.security))
@@ -114,6 +117,7 @@ class MailStep(Step):
         self.ca_file = FormField(
             "ca_file", "Authority", field_checks.check_file, value=draft.ca_file, placeholder="none but the usual"
         )
+        self.proxy = FormField("proxy", "Proxy", field_checks.check_proxy, value=draft.proxy, placeholder="none")
         self.account_name = FormField("name", "Called here", self._check_name, value=draft.name)
         self._filled: AccountDraft | None = None
         self._confirmed = ""
@@ -130,6 +134,7 @@ class MailStep(Step):
         with self.details:
             yield from self.servers.values()
             yield self.user
+            yield self.proxy
             yield self.ca_file
             yield self.account_name
         self.details.styles.height = "auto"
@@ -159,7 +164,7 @@ class MailStep(Step):
             self.protocol.value = draft.protocol
             for service, fields in self.servers.items():
                 fields.fill(getattr(draft, service))
-            self.user.value, self.ca_file.value = draft.user, draft.ca_file
+            self.user.value, self.proxy.value, self.ca_file.value = draft.user, draft.proxy, draft.ca_file
             self.account_name.value = draft.name
         found_nothing = not self.wizard.is_looking and not tidy(draft.incoming.host)
         if found_nothing and not self.details.display and self.wizard.step is self:
@@ -266,6 +271,7 @@ class MailStep(Step):
             keep=KeepPolicy(self.keep.value, number if self.keep.value is KeepKind.DAYS else 0),
             user=self.user.value,
             ca_file=self.ca_file.value,
+            proxy=self.proxy.value,
             name=self.account_name.value,
             **{service: fields.collect(getattr(before, service)) for service, fields in self.servers.items()},
         )
@@ -273,7 +279,7 @@ class MailStep(Step):
 
     def fields(self) -> list[FormField]:
         server, smtp = self._server, self.servers["smtp"]
-        fields = [server.host, server.port, smtp.host, smtp.port, self.user, self.ca_file]
+        fields = [server.host, server.port, smtp.host, smtp.port, self.user, self.proxy, self.ca_file]
         if self.days.display:
             fields.insert(0, self.days)
         return fields if self.wizard.before is not None else [*fields, self.account_name]

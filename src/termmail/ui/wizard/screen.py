@@ -15,10 +15,12 @@ from termmail.accounts import config
 from termmail.accounts.config import Config
 from termmail.model.account import Account
 from termmail.model.errors import TermmailError
+from termmail.model.oauth import Tokens
 from termmail.model.secret import Secret
 from termmail.model.setup import Check, CheckPart, Discovery, Source, SourceReport
 from termmail.setup.account_draft import AccountDraft, account_name, draft_of, with_discovery, with_pin
 from termmail.setup.child import DiscoverRequest
+from termmail.setup.field_checks import tidy
 from termmail.ui.text import one_line
 from termmail.ui.widgets.address_field import Shown
 from termmail.ui.widgets.bars import KeyHints
@@ -61,7 +63,7 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
 
     def _begin(self, draft: AccountDraft) -> None:
         self.draft = draft
-        self.secret: Secret | None = None
+        self.secret: Secret | Tokens | None = None
         self.discovery: Discovery | None = None
         self.reports: dict[Source, SourceReport] = {}
         self.looked_up = ""
@@ -193,7 +195,10 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
         self.lookup_failed = ""
         self.discovery = None
         self.reports = {}
-        self._lookup = self.jobs.start(DiscoverRequest(address, self.mail_app.network), instead_of=self._lookup)
+        network = self.mail_app.network
+        if tidy(self.draft.proxy):
+            network = msgspec.structs.replace(network, proxy=tidy(self.draft.proxy))
+        self._lookup = self.jobs.start(DiscoverRequest(address, network), instead_of=self._lookup)
         self._looked()
 
     def look_up_again(self) -> None:

@@ -1,34 +1,29 @@
-"""The third step: where the password comes from, and what the provider accepts."""
+"""The third step: how one signs in, and what the provider accepts."""
 
 from __future__ import annotations
+
+import os
 
 import msgspec
 from textual.app import ComposeResult
 from textual.widget import Widget
 
 from termmail.accounts import credentials
-from termmail.model.account import Credential, CredentialKind
 from termmail.model.errors import TermmailError
+from termmail.model.oauth import OAuthProvider, Tokens
 from termmail.model.secret import Secret
-from termmail.setup import field_checks
+from termmail.model.setup import ProviderNotes
+from termmail.setup import field_checks, ways
 from termmail.setup.account_draft import AccountDraft
+from termmail.setup.child import SignInRequest
 from termmail.setup.field_checks import Remark
 from termmail.setup.offer import sign_in_notes
+from termmail.setup.ways import Way
 from termmail.ui.text import one_line
 from termmail.ui.wizard.facts import DOUBTFUL, Fact, Facts
 from termmail.ui.wizard.form import FormField, Option, Options
 from termmail.ui.wizard.jobs import Done
 from termmail.ui.wizard.step import Step
-
-_WORDS = {
-    CredentialKind.KEYRING: (
-        "Keyring",
-        "Typed once and kept in this system's keyring, which is locked when you log out.",
-    ),
-    CredentialKind.COMMAND: ("Command", "A program prints it, such as pass, each time it is needed."),
-    CredentialKind.SESSION: ("Ask each time", "Typed whenever termmail starts, and kept in memory only."),
-}
-_TYPED = (CredentialKind.KEYRING, CredentialKind.SESSION)
 
 
 class SignInStep(Step):
@@ -36,38 +31,73 @@ class SignInStep(Step):
 
     def __init__(self, draft: AccountDraft) -> None:
         super().__init__()
+        before = draft.before
         self._notes = Facts(id="sign-in-notes")
-        self.kind: Options[CredentialKind] = Options(_options(""), draft.credential.kind, id="credential")
+        way = Way.KEYRING if before is None else ways.way_of(before)
+        self.way: Options[Way] = Options([Option(way, "")], way, id="way", terse=True)
+        command = draft.credential.command
         self.password = FormField("password", "Password", self._check_password, secret=True)
         self.command = FormField(
-            "command",
-            "Command",
-            field_checks.check_command,
-            value=draft.credential.command,
-            placeholder="pass show mail/lisa",
+            "command", "Command", field_checks.check_command, value=command, placeholder="pass show mail/lisa"
         )
+        self.issuer = FormField("issuer", "Signs in at", ways.check_issuer, placeholder="https://login.example.org")
+        self.client_id = FormField("client_id", "Client id", ways.check_client_id)
+        self.client_secret = FormField("client_secret", "Client secret", secret=True)
         self._keyring_job = 0
         self._keyring_trouble = ""
-        self._chosen = draft.before is not None
+        self._chosen = before is not None
+        self._signed_in: tuple[OAuthProvider, Tokens] | None = None
 
     def compose(self) -> ComposeResult:
         yield Facts([Fact("How do you sign in?", "bright")])
         yield self._notes
-        yield self.kind
+        yield self.way
         yield Facts()
         yield self.password
         yield self.command
+        yield self.issuer
+        yield self.client_id
+        yield self.client_secret
+
+    @property
+    def _provider_notes(self) -> ProviderNotes | None:
+        return self.wizard.discovery.provider if self.wizard.discovery is not None else None
+
+    @property
+    def _known_provider(self) -> OAuthProvider | None:
+        return ways.known_provider(self.wizard.config, self._provider_notes, self.wizard.before)
+
+    @property
+    def provider(self) -> OAuthProvider:
+        """Who is signed in with, as it is typed."""
+        known = self._known_provider or ways.own_provider(self.issuer.value)
+        return ways.with_client(known, self.client_id.value, self.client_secret.value)
 
     def opened(self) -> None:
-        self.looked()
         if not self._keyring_job:
             account = self.wizard.draft.account()
             self._keyring_job = self.wizard.jobs.call(lambda: credentials.check_keyring(account))
-        self._to_the_field()
+        known = self._known_provider
+        if known is not None and not self.client_id.value:
+            self.client_id.value = known.client_id
+            self.client_secret.value = known.client_secret.reveal()
+        self._suggest()
+        self.looked()
+        self.to_the_field()
 
-    def _to_the_field(self) -> None:
-        field = self.command if self.kind.value is CredentialKind.COMMAND else self.password
-        self.wizard.focus_on(field if not self._keeps_password() else self.kind)
+    def to_the_field(self) -> None:
+        """The focus where something is to be typed, or else where one chooses."""
+        field = next((field for field in self.fields() if not field.value), None)
+        self.wizard.focus_on(self.way if field is None or self._keeps_secret() else field)
+
+    def _suggest(self) -> None:
+        if not self._chosen:
+            way = ways.suggested_way(self._provider_notes, os.environ, keyring=not self._keyring_trouble)
+            if way is not self.way.value:
+                self.way.value = way
+                self.looked()
+                if self.wizard.step is self:
+                    self.to_the_field()
 
     def told(self, job: int, news: object) -> bool:
         """News of a job, if it is this step's: whether there is a keyring."""
@@ -75,22 +105,34 @@ class SignInStep(Step):
             return False
         if isinstance(news, TermmailError):
             self._keyring_trouble = one_line(news.sentence.partition(" Other ways:")[0])
-            if not self._chosen and self.kind.value is CredentialKind.KEYRING:
-                self.kind.choose(CredentialKind.SESSION)
         elif isinstance(news, Done):
             self._keyring_trouble = ""
+        self._suggest()
         self.looked()
         return True
 
     def looked(self) -> None:
         if not self.is_mounted:
             return
-        wizard = self.wizard
-        self.kind.show(_options(self._keyring_trouble))
-        self.password.display = self.kind.value in _TYPED
-        self.command.display = self.kind.value is CredentialKind.COMMAND
-        notes = wizard.discovery.provider if wizard.discovery is not None else None
-        self._notes.show([Fact(words, "warning", "", DOUBTFUL, "warning") for words in sign_in_notes(notes)])
+        offers = ways.way_offers(self._provider_notes, self._known_provider, self._keyring_trouble)
+        self.way.show(
+            [
+                Option(
+                    offer.way, offer.title, (offer.against or offer.meaning,), "!" if offer.against else "", "warning"
+                )
+                for offer in offers
+            ]
+        )
+        way = self.way.value
+        self.password.display = way in ways.TYPED
+        self.command.display = way in ways.COMMANDS
+        self.client_id.display = self.client_secret.display = way in ways.OAUTH
+        self.issuer.display = way in ways.OAUTH and self._known_provider is None
+        if way in ways.OAUTH:
+            facts = [Fact(words, "muted") for words in ways.client_notes(self._known_provider)]
+        else:
+            facts = [Fact(words, "warning", "", DOUBTFUL, "warning") for words in sign_in_notes(self._provider_notes)]
+        self._notes.show(facts)
         self._notes.display = bool(self._notes.facts)
 
     def chosen(self, control: Widget) -> None:
@@ -100,44 +142,56 @@ class SignInStep(Step):
     # what is typed
 
     def _check_password(self, text: str) -> Remark | None:
-        if not text and self._keeps_password():
+        if not text and self._keeps_secret():
             return Remark(field_checks.Weight.NOTE, "Nothing typed: the password stays as it is.")
         return field_checks.check_password(text)
 
-    def _keeps_password(self) -> bool:
-        """Whether the account that is changed has one in the keyring that goes on being used."""
+    def _keeps_secret(self) -> bool:
+        """Whether the account that is changed goes on with what the keyring has."""
         if not self.is_mounted:
             return False
         before = self.wizard.before
-        return (
-            before is not None
-            and before.credential.kind is CredentialKind.KEYRING
-            and self.kind.value is CredentialKind.KEYRING
-        )
+        way = self.way.value
+        return before is not None and ways.way_of(before) is way and way is not Way.SESSION and not self._refused
+
+    _refused = False
 
     def leaving(self) -> bool:
-        kind = self.kind.value
-        command = self.command.value.strip() if kind is CredentialKind.COMMAND else ""
-        self.wizard.draft = msgspec.structs.replace(self.wizard.draft, credential=Credential(kind, command))
-        typed = self.password.value if kind in _TYPED else ""
-        self.wizard.secret = Secret(typed) if typed else None
-        return True
+        wizard, way = self.wizard, self.way.value
+        provider = self.provider if way in ways.OAUTH else None
+        wizard.draft = msgspec.structs.replace(
+            wizard.draft, credential=ways.credential(way, self.command.value, provider)
+        )
+        wizard.secret = Secret(self.password.value) if way in ways.TYPED and self.password.value else None
+        if provider is None or self._keeps_secret():
+            return True
+        if self._signed_in is not None and self._signed_in[0] == provider and not self._refused:
+            wizard.secret = self._signed_in[1]
+            return True
+        self._sign_in(provider, by_code=way is Way.CODE)
+        return False
+
+    def _sign_in(self, provider: OAuthProvider, *, by_code: bool) -> None:
+        from termmail.ui.wizard.oauth_screen import OAuthScreen
+
+        wizard = self.wizard
+
+        def ended(tokens: Tokens | None) -> None:
+            if tokens is None:
+                return
+            self._refused = False
+            self._signed_in = provider, tokens
+            wizard.secret = tokens
+            wizard.go_to(wizard.steps.index(self) + 1)
+
+        account = wizard.draft.account()
+        request = SignInRequest(provider, account.email, by_code, account.ca_file, account.proxy)
+        wizard.app.push_screen(OAuthScreen(request), ended)
 
     def complain(self, sentence: str) -> None:
-        """The password, or the command that prints it, was not accepted."""
-        field = self.command if self.kind.value is CredentialKind.COMMAND else self.password
+        """The password, the command or the sign-in was not accepted."""
+        self._refused = True
+        way = self.way.value
+        field = self.command if way in ways.COMMANDS else self.client_id if way in ways.OAUTH else self.password
         field.complain(sentence)
         self.wizard.focus_on(field)
-
-
-def _options(keyring_trouble: str) -> list[Option[CredentialKind]]:
-    return [
-        Option(
-            kind,
-            title,
-            (keyring_trouble,) if kind is CredentialKind.KEYRING and keyring_trouble else (words,),
-            "not here" if kind is CredentialKind.KEYRING and keyring_trouble else "",
-            "warning",
-        )
-        for kind, (title, words) in _WORDS.items()
-    ]

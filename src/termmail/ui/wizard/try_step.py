@@ -7,13 +7,16 @@ import enum
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from termmail.accounts import saving
+from termmail.accounts import config, saving
 from termmail.accounts.config import Config
-from termmail.model.account import Account, CredentialKind
+from termmail.model.account import Account
 from termmail.model.errors import TermmailError
+from termmail.model.oauth import Tokens
 from termmail.model.setup import Check, CheckCause, CheckPart, CheckState
+from termmail.setup import ways
 from termmail.setup.child import CheckRequest
 from termmail.setup.offer import sign_in_notes
+from termmail.setup.ways import Way
 from termmail.store.intents import Intents
 from termmail.ui.text import one_line
 from termmail.ui.wizard.facts import BAD, DOUBTFUL, GOOD, OPEN, Fact, Facts
@@ -86,7 +89,8 @@ class TryStep(Step):
         self._saved = None
         self._saving = 0
         self.account = wizard.draft.account()
-        self._job = wizard.jobs.start(CheckRequest(self.account, wizard.secret, wizard.mail_app.network))
+        secret = wizard.secret.access if isinstance(wizard.secret, Tokens) else wizard.secret
+        self._job = wizard.jobs.start(CheckRequest(self.account, secret, wizard.mail_app.network))
         self._offer([])
         self._show()
 
@@ -139,7 +143,7 @@ class TryStep(Step):
         offers: list[Option[Next]] = []
         if failure.cause is CheckCause.CERTIFICATE and failure.certificate is not None and failure.certificate.pinnable:
             offers.append(Option(Next.CERTIFICATE, "Look at the certificate"))
-        mend = _mend_words(failure, self.wizard.sign_in.kind.value)
+        mend = _mend_words(failure, self.wizard.sign_in.way.value)
         if mend and not failure.later:
             offers.append(Option(Next.MEND, mend))
         offers.append(Option(Next.AGAIN, "Try again"))
@@ -153,9 +157,13 @@ class TryStep(Step):
     def _save(self) -> None:
         wizard, account = self.wizard, self.account
         assert account is not None
+        known = wizard.config
         home, before, secret = wizard.mail_app.backend.home, wizard.before, wizard.secret
 
         def write() -> Config:
+            provider = account.credential.provider
+            if provider is not None and (known.provider(provider.name) != provider):
+                config.edit_provider(home, provider)
             if before is None:
                 changed = saving.add_account(home, account, secret)
             else:
@@ -170,12 +178,12 @@ class TryStep(Step):
         self._saved = Fact("Writing …", "muted", "settings", OPEN, "warning")
         self._saving = wizard.jobs.call(write)
 
-    def _written(self, config: Config) -> None:
+    def _written(self, changed: Config) -> None:
         wizard, account = self.wizard, self.account
         assert account is not None
         path = one_line(str(wizard.mail_app.backend.home.config_file))
         self._saved = Fact(f"Written to {path}.", "text", "settings", GOOD, "good")
-        wizard.account_written(account, config)
+        wizard.account_written(account, changed)
         self._offer(
             [
                 Option(Next.START, "Read mail" if wizard.is_first_screen else "Done"),
@@ -293,10 +301,12 @@ class TryStep(Step):
         wizard.mail.complain(failure.part, failure.sentence, field=field)
 
 
-def _mend_words(failure: Check, kind: CredentialKind) -> str:
+def _mend_words(failure: Check, way: Way) -> str:
     match failure.cause:
         case CheckCause.NO_PASSWORD | CheckCause.PASSWORD:
-            return "Change the command" if kind is CredentialKind.COMMAND else "Type the password again"
+            if way in ways.OAUTH:
+                return "Sign in again"
+            return "Change the command" if way in ways.COMMANDS else "Type the password again"
         case CheckCause.SIGN_IN:
             return "Change the user name"
         case (
