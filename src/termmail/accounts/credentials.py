@@ -102,10 +102,15 @@ def advice_when_refused(account: Account) -> str:
 
 def forget(account: Account) -> None:
     """Take the password out of memory and of the keyring, if it is there. Raises CredentialUnavailable."""
-    forget_remembered(account.name)
-    tokens.forget(account)
+    forget_in_memory(account)
     if account.credential.kind in (CredentialKind.KEYRING, CredentialKind.OAUTH2):
         keyring_entries.delete_entry(keyring_name(account), _alternatives(account))
+
+
+def forget_in_memory(account: Account) -> None:
+    """What this process was told or given is asked for anew."""
+    forget_remembered(account.name)
+    tokens.forget(account)
 
 
 def keyring_name(account: Account) -> str:

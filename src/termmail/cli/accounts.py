@@ -16,6 +16,7 @@ from termmail.cli.output import columns, local_time, note, say, say_json
 from termmail.cli.passwords import ask_password, read_password
 from termmail.cli.session import NO_ACCOUNT, Session, existing_file, json_option, no_such_account, pass_session
 from termmail.cli.shapes import PASSWORD_FROM, account_shape
+from termmail.cli.sign_in import sign_in
 from termmail.model.account import (
     Account,
     Credential,
@@ -29,6 +30,7 @@ from termmail.model.account import (
 )
 from termmail.model.errors import StorageFailed
 from termmail.model.hosts import is_loopback
+from termmail.model.oauth import OAuthProvider
 from termmail.model.secret import Secret
 from termmail.model.status import AccountStatus, ConnectionState
 
@@ -40,6 +42,7 @@ _ONLY_WITH = {
     Protocol.IMAP: ("imap", "imap_security", "imap_pin", "offline"),
     Protocol.POP3: ("pop3", "pop3_security", "pop3_pin", "keep"),
 }
+_WAYS = "--password-stdin, --password-command CMD, --password-ask, --oauth PROVIDER or --token-command CMD"
 _SECURITY = click.Choice([security.value for security in Security])
 
 
@@ -70,6 +73,16 @@ def _settings(command: Command) -> Command:
                 "--password-command", metavar="CMD", help="A command that prints the password, run each time."
             ),
             click.option("--password-ask", is_flag=True, help="Ask for the password each time; keep it nowhere."),
+            click.option(
+                "--oauth",
+                metavar="PROVIDER",
+                help="Sign in by OAuth 2 with google, microsoft, yahoo, or a server of the config file's [oauth] tables.",
+            ),
+            click.option(
+                "--token-command",
+                metavar="CMD",
+                help="A command that prints an OAuth 2 access token, run when one is needed.",
+            ),
             click.option("--ca-file", metavar="PEM", help="Trust the authority in this file too."),
             click.option(
                 "--imap-pin",
@@ -106,6 +119,9 @@ def account() -> None:
     """Add, show, check, change and remove accounts."""
 
 
+account.add_command(sign_in)
+
+
 @account.command()
 @click.argument("account_name", metavar="NAME")
 @click.option("--email", metavar="ADDRESS", required=True, help="The account's address.")
@@ -124,12 +140,10 @@ def add(session: Session, /, account_name: str, email: str, **options: Any) -> N
     if not config.ACCOUNT_NAME.fullmatch(account_name):
         raise click.UsageError("NAME may have at most 64 letters, digits and . _ @ + -, the first a letter or digit.")
     if _ways(options) != 1:
-        raise click.UsageError(
-            "Say where the password comes from: --password-stdin, --password-command CMD or --password-ask."
-        )
+        raise click.UsageError(f"Say where the password comes from: {_WAYS}.")
     protocol = Protocol.IMAP if options["pop3"] is None else Protocol.POP3
     blank = Account(account_name, email, protocol, Server("", 0), None, email, offline=OfflinePolicy())
-    new = _with_options(blank, options)
+    new = _with_options(session, blank, options)
     if session.config.account(account_name) is not None:
         raise click.UsageError(
             f'There is an account "{account_name}" already. Choose another name, or change it with `termmail account edit`.'
@@ -140,6 +154,8 @@ def add(session: Session, /, account_name: str, email: str, **options: Any) -> N
     _warn_plain(new)
     if session.as_json:
         say_json(account_shape(new))
+    elif new.credential.kind is CredentialKind.OAUTH2:
+        say(f"Added {account_name}. Now sign in: termmail account sign-in {account_name}")
     else:
         say(
             f"Added {account_name}. `termmail account test {account_name}` checks it, `termmail sync` fetches the mail."
@@ -252,18 +268,22 @@ def edit(session: Session, /, account_name: str, email: str | None, enabled: boo
         return
     before = session.configured(account_name)
     if _ways(options) > 1:
-        raise click.UsageError("Give one of --password-stdin, --password-command and --password-ask.")
+        raise click.UsageError(f"Give one of {_WAYS}.")
     after = before
     if email is not None:
         after = msgspec.structs.replace(after, email=email, user=email if before.user == before.email else before.user)
     if enabled is not None:
         after = msgspec.structs.replace(after, enabled=enabled)
-    after = _with_options(after, options)
+    after = _with_options(session, after, options)
     secret = _given_password(after, options)
     changed, left = saving.change_account(session.home, before, after, secret)
     if left:
         note(left)
     session.intents.register_accounts(changed.accounts)
+    if secret is not None:
+        from termmail.engine.socket import tell_signed_in
+
+        tell_signed_in(session.home, after.name)
     _warn_plain(after)
     if session.as_json:
         say_json(account_shape(after))
@@ -328,7 +348,9 @@ def _state(status: AccountStatus | None) -> str:
 
 
 def _ways(options: dict[str, Any]) -> int:
-    return sum(bool(options[way]) for way in ("password_stdin", "password_command", "password_ask"))
+    return sum(
+        bool(options[way]) for way in ("password_stdin", "password_command", "password_ask", "oauth", "token_command")
+    )
 
 
 def _given_password(account: Account, options: dict[str, Any]) -> Secret | None:
@@ -338,7 +360,7 @@ def _given_password(account: Account, options: dict[str, Any]) -> Secret | None:
     return read_password(f"Password of {account.user} at {account.incoming.host}")
 
 
-def _with_options(account: Account, options: dict[str, Any]) -> Account:
+def _with_options(session: Session, account: Account, options: dict[str, Any]) -> Account:
     """The account with what was given; raises UsageError for a connection in the clear to another computer (T1)."""
     receiving = account.protocol.value
     for option in _ONLY_WITH[Protocol.IMAP if account.protocol is Protocol.POP3 else Protocol.POP3]:
@@ -352,6 +374,10 @@ def _with_options(account: Account, options: dict[str, Any]) -> Account:
         credential = Credential(CredentialKind.COMMAND, options["password_command"])
     elif options["password_ask"]:
         credential = Credential(CredentialKind.SESSION)
+    elif options["oauth"]:
+        credential = Credential(CredentialKind.OAUTH2, provider=_provider(session, options["oauth"]))
+    elif options["token_command"]:
+        credential = Credential(CredentialKind.TOKEN_COMMAND, options["token_command"])
     return msgspec.structs.replace(
         account,
         full_name=account.full_name if options["full_name"] is None else options["full_name"],
@@ -364,6 +390,17 @@ def _with_options(account: Account, options: dict[str, Any]) -> Account:
         offline=options["offline"] or account.offline,
         keep=options["keep"] or account.keep,
     )
+
+
+def _provider(session: Session, name: str) -> OAuthProvider:
+    found = session.config.provider(name.lower()) or session.config.provider(name)
+    if found is None:
+        names = ", ".join(provider.name for provider in session.config.providers)
+        raise click.UsageError(
+            f'--oauth "{name}" is none of {names}. A server of your own needs a table [oauth.{name}] with issuer and client_id in the'
+            " config file."
+        )
+    return found
 
 
 def _pinned(server: Server | None, options: dict[str, Any], service: str) -> Server | None:

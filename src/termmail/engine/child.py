@@ -74,6 +74,10 @@ class EngineChild:
         """Give the engine an account's password for as long as it runs; False where none listens."""
         return engine_socket.send_password(self._home, account, secret)
 
+    def tell_signed_in(self, account: str) -> bool:
+        """Let the engine try again with what the keyring has now; False where none listens."""
+        return engine_socket.tell_signed_in(self._home, account)
+
     def _spawn(self) -> None:
         folders = [str(self._home.config), str(self._home.data), str(self._home.state), str(self._home.runtime)]
         command = [sys.executable, "-m", "termmail.engine", "--folders", *folders, "--child"]

@@ -106,7 +106,7 @@ class Engine:
         return self._exit_code
 
     def _serve(self) -> None:
-        socket = EngineSocket(self._home, lambda: None, self._take_password)
+        socket = EngineSocket(self._home, lambda: None, self._take_password, self._signed_in)
         woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signals = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -280,12 +280,22 @@ class Engine:
 
     def _password(self, account: Account) -> Secret:
         secret = credentials.password(account)
-        self._redactor.add(secret)
+        for known in (secret, *credentials.known_secrets()):
+            self._redactor.add(known)
         return secret
 
     def _take_password(self, account: str, secret: Secret) -> None:
         self._redactor.add(secret)
         remember(account, secret)
+        self._try_again(account)
+
+    def _signed_in(self, account: str) -> None:
+        worker = self._workers.get(account)
+        if worker is not None:
+            credentials.forget_in_memory(worker.account)
+            self._try_again(account)
+
+    def _try_again(self, account: str) -> None:
         for worker in (self._workers.get(account), self._submissions.get(account)):
             if worker is not None:
                 worker.try_again()

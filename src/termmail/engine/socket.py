@@ -1,6 +1,8 @@
-"""The engine's Unix socket, 0600: "wake up now", and a session's password, which must never be a row or a log line.
+"""The engine's Unix socket, 0600: "wake up now", a session's password, which must never be a row or a log line, and that there is
+another in the keyring.
 
-A frame is one line of JSON, `["wake"]` or `["password", account, secret]`; the answer is `ok` and a line feed.
+A frame is one line of JSON, `["wake"]`, `["password", account, secret]` or `["signed-in", account]`; the answer is `ok` and a line
+feed.
 """
 
 from __future__ import annotations
@@ -40,11 +42,18 @@ def socket_path(home: Home) -> Path:
 class EngineSocket:
     """The engine's end. `accept` is called when `fileno` is readable."""
 
-    def __init__(self, home: Home, on_wake: Callable[[], None], on_password: Callable[[str, Secret], None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        on_wake: Callable[[], None],
+        on_password: Callable[[str, Secret], None],
+        on_signed_in: Callable[[str], None],
+    ) -> None:
         """Listen. Raises StorageFailed."""
         self._path = socket_path(home)
         self._on_wake = on_wake
         self._on_password = on_password
+        self._on_signed_in = on_signed_in
         private_folder(self._path.parent)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         with storage_errors("open the engine's socket"):
@@ -82,6 +91,8 @@ class EngineSocket:
                 self._on_wake()
             case ["password", account, secret]:
                 self._on_password(account, Secret(secret))
+            case ["signed-in", account]:
+                self._on_signed_in(account)
             case _:
                 return
         connection.sendall(b"ok\n")
@@ -108,8 +119,13 @@ def wake_engine(home: Home) -> bool:
 
 
 def send_password(home: Home, account: str, secret: Secret) -> bool:
-    """Give the engine an account's password for as long as it runs; False where none listens."""
+    """Give the engine an account's password, or its refresh token, for as long as it runs; False where none listens."""
     return _send(home, ["password", account, secret.reveal()])
+
+
+def tell_signed_in(home: Home, account: str) -> bool:
+    """Let the engine try again with what the keyring has now; False where none listens."""
+    return _send(home, ["signed-in", account])
 
 
 def _send(home: Home, words: list[str]) -> bool:

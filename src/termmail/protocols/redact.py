@@ -27,7 +27,7 @@ class Redactor:
     def add(self, secret: Secret) -> None:
         """Know one more secret."""
         value = secret.reveal()
-        if not value:
+        if not value or value in self._forms:
             return
         self._forms |= _forms(value)
         longest_first = sorted(self._forms, key=lambda form: (-len(form), form))

@@ -33,7 +33,7 @@ def safe_url(url: str) -> bool:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    if not host or port == 0 or parts.username is not None or re.search(r"[\s\x00-\x1f\x7f]", url):
+    if not host or port == 0 or parts.username is not None or not re.fullmatch(r"[\x21-\x7e]+", url):
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
