@@ -25,10 +25,11 @@ class Submissiond(Dovecot):
         authority: Authority | None = None,
         users: Mapping[str, str] | None = None,
         mechanisms: str = "plain login cram-md5 scram-sha-256",
+        extra: str = "",
     ) -> None:
         self.submission_port, self.submissions_port, self.auth_port = free_ports(3)
         anybody = "" if os.geteuid() == 0 else "chroot =\n  "
-        extra = f"""\
+        extra += f"""\
 protocols = imap submission
 hostname = mx.demo.example
 submission_max_mail_size = {SIZE_LIMIT}

@@ -35,6 +35,10 @@ class _TokenMechanism:
     def finished(self) -> bool:
         return self.trouble is None
 
+    @property
+    def initial(self) -> bytes:
+        raise NotImplementedError
+
     def respond(self, challenge: bytes) -> bytes:
         if self.trouble is not None:
             raise BadChallenge(f"{self.name} has one challenge")
@@ -49,7 +53,7 @@ class OAuthBearer(_TokenMechanism):
     _acknowledgement = b"\x01"
 
     @property
-    def initial(self) -> bytes | None:
+    def initial(self) -> bytes:
         user = self._user.replace("=", "=3D").replace(",", "=2C")
         return f"n,a={user},\x01auth=Bearer {self._token.reveal()}\x01\x01".encode()
 
@@ -60,7 +64,7 @@ class XOAuth2(_TokenMechanism):
     name = "XOAUTH2"
 
     @property
-    def initial(self) -> bytes | None:
+    def initial(self) -> bytes:
         return f"user={self._user}\x01auth=Bearer {self._token.reveal()}\x01\x01".encode()
 
 
