@@ -96,3 +96,4 @@ async def test_the_list_and_how_it_is_left(tmp_path: Path, width: int) -> None:
             heading = await _heading(driven)
             assert "List " in heading
             assert "tides.lists.example" in heading
+            assert "U unsubscribes by mail" in heading

@@ -105,8 +105,16 @@ def _run(
         compose_settings=config.compose,
         config=config,
         network=network_from(os.environ),
+        post_one_click=_post_one_click,
         say=note,
     )
+
+
+def _post_one_click(url: str) -> str:
+    # Not needed before somebody unsubscribes.
+    from termmail.protocols.one_click import post_one_click
+
+    return post_one_click(url)
 
 
 def _check_keys(home: Home) -> None:

@@ -72,7 +72,7 @@ def _urls(value: bytes) -> list[str]:
 def _fit_for_post(url: str) -> bool:
     """https, at a name of the Internet: never something in the reader's own network."""
     host = host_of(url).partition(" = ")[0]
-    return url.lower().startswith("https://") and is_public_name(host)
+    return url.isascii() and url.lower().startswith("https://") and is_public_name(host)
 
 
 def _vouched_by(signatures: list[bytes], results: AuthenticationResults | None) -> str:

@@ -213,6 +213,15 @@ class Queries(OutgoingQueries):
             tuple(int(row[0]) for row in gone),  # type: ignore[call-overload]
         )
 
+    def ids_of_list(self, mailbox_id: int, list_id: str) -> list[int]:
+        """The ids of a mailbox's placements whose messages came by the list of this List-Id."""
+        rows = self._all(
+            "SELECT p.id, m.envelope FROM placement p JOIN message m ON m.id = p.message_id"
+            " WHERE p.mailbox_id = ? AND instr(m.envelope, CAST(? AS BLOB)) > 0",
+            (mailbox_id, list_id),
+        )
+        return [int(row[0]) for row in rows if decode_envelope(row[1]).list_id == list_id]  # type: ignore[arg-type, call-overload]
+
     def unread_ids(self, mailbox_id: int) -> set[int]:
         """The ids of a mailbox's unread placements."""
         with storage_errors("read the mail database"):

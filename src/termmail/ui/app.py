@@ -76,10 +76,12 @@ class TermmailApp(App[str], inherit_bindings=False):
         begin: Beginning | None = None,
         config: Config | None = None,
         network: Network | None = None,
+        post_one_click: Callable[[str], str] | None = None,
     ) -> None:
         """`accounts` are those in use, `config` is all of the config file, `network` where discovery asks. `begin` is the message to
         write, with which the app ends; `demo` says that the demo is offered where there is no account; `read_after` are the seconds in
-        view after which a message is read, negative for never. Raises StorageFailed, StoreTooNew."""
+        view after which a message is read, negative for never. `post_one_click` unsubscribes at a URL and returns a sentence; it is
+        called in a thread, and without it there is no network. Raises StorageFailed, StoreTooNew."""
         self.fault: BaseException | None = None
         self.look: Look = look_of(DARK)
         self.keys = keys or bindings()
@@ -91,6 +93,7 @@ class TermmailApp(App[str], inherit_bindings=False):
         self.begin = begin
         self.config = config or Config(self.accounts)
         self.network = network or Network()
+        self.post_one_click = post_one_click
         self.farewell = ""
         self.composers: list[ComposerScreen] = []
         self.backend = Backend(home, self.accounts, start_engine)
@@ -142,6 +145,7 @@ class TermmailApp(App[str], inherit_bindings=False):
         """An account was written to the config file; `secret` is its password where one was typed."""
         self.config = config
         self.accounts = config.enabled_accounts
+        self.backend.origins.set_accounts(self.accounts)
         if isinstance(secret, Secret) and account.credential.kind is CredentialKind.SESSION:
             self.backend.give_password(account.name, secret)
 
@@ -149,6 +153,7 @@ class TermmailApp(App[str], inherit_bindings=False):
         """Accounts were changed in the config file, or taken out of it."""
         self.config = config
         self.accounts = config.enabled_accounts
+        self.backend.origins.set_accounts(self.accounts)
         accounts = config.accounts
         self.backend.writer.wish(lambda intents: intents.register_accounts(accounts), for_engine=False)
 
@@ -270,6 +275,7 @@ def run(
     begin: Beginning | None = None,
     config: Config | None = None,
     network: Network | None = None,
+    post_one_click: Callable[[str], str] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> int:
     """Open the mail reader and return when it has ended, with an exit code.
@@ -277,9 +283,9 @@ def run(
     `start_engine` starts the engine as a child and is called in a thread after the first frame. `demo_factory` runs the demo,
     offered where there is no account. `preset` and `rebound` choose the keys (`keymap.bindings`). `read_after` are the seconds in view
     after which a message is read, negative for never. `begin` opens the composer, and the app ends
-    with it. `config` is all of the config file, `network` where discovery asks. `say` is told in one sentence
-    what still waits for the network, when the terminal is restored. Raises NoTerminal, StorageFailed, StoreTooNew; and what
-    nobody foresaw, when the terminal is restored: the caller tells and logs it, without local variables.
+    with it. `post_one_click` unsubscribes at a URL, in a thread. `config` is all of the config file, `network` where discovery asks.
+    `say` is told in one sentence what still waits for the network, when the terminal is restored. Raises NoTerminal, StorageFailed,
+    StoreTooNew; and what nobody foresaw, when the terminal is restored: the caller tells and logs it, without local variables.
     """
     check_terminal(os.environ)
     for stream in (sys.__stdout__, sys.__stderr__):
@@ -297,6 +303,7 @@ def run(
         begin=begin,
         config=config,
         network=network,
+        post_one_click=post_one_click,
     )
     try:
         with _same_terminal():

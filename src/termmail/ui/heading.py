@@ -142,16 +142,19 @@ def _date(row: MessageRow, clock: Clock) -> tuple[Piece, ...]:
 def _list(mailing_list: MailingList, width: int, hints: HeadingHints) -> list[tuple[Piece, ...]]:
     """The list by its name and id, and how it is left."""
     way = unsubscribe_way(mailing_list)
-    leaving = f"  ·  {hints.unsubscribe} unsubscribes {way}" if way and hints.unsubscribe else ""
+    leaving = f"{hints.unsubscribe} unsubscribes {way}" if way and hints.unsubscribe else ""
     name, list_id = steady(mailing_list.name), steady(mailing_list.list_id)
+    room = width - _LABEL
     if not list_id:
-        return [(_label("List"), ((leaving or "  ·  no name").removeprefix("  ·  "), "muted"))]
-    room = width - _LABEL - len(leaving)
-    if room < 16:
-        leaving, room = "", width - _LABEL
+        return [(_label("List"), (clip(leaving or name or "it does not say which", room), "muted"))]
     both = f"{name} ({list_id})" if name else list_id
-    shown = next((each for each in (both, list_id) if len(each) <= room), name or list_id)
-    return [(_label("List"), (clip(shown, room), "text"), (leaving, "muted"))]
+    shown = both if len(both) <= room else list_id if len(list_id) <= room else name or list_id
+    if leaving and len(shown) + len(leaving) + 5 <= room:
+        return [(_label("List"), (shown, "text"), (f"  ·  {leaving}", "muted"))]
+    lines: list[tuple[Piece, ...]] = [(_label("List"), (clip(shown, room), "text"))]
+    if leaving:
+        lines.append((_label(""), (clip(leaving, room), "muted")))
+    return lines
 
 
 def unsubscribe_way(mailing_list: MailingList) -> str:

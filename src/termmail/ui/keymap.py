@@ -106,6 +106,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("problems", "What went wrong lately", ("g p",), hint="problems"),
     Command("accounts", "Accounts: add, change, disable, remove", ("g c",), hint="accounts"),
     Command("password", "Type the password of an account", ("g k",), hint="password"),
+    Command("unsubscribe", "Unsubscribe from this list", ("U",), hint="unsubscribe"),
+    Command("archive_list", "Archive all from this list"),
     Command("folder_create", "Create a folder"),
     Command("folder_rename", "Rename this folder"),
     Command("folder_delete", "Delete this folder"),

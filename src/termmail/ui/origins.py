@@ -20,14 +20,19 @@ _HEADER = 256 * 1024
 
 
 class Origins:
-    """Used in one thread. Whom the reader knows is read again after two minutes."""
+    """May be used from several threads. Whom the reader knows is read again after two minutes."""
 
     def __init__(self, queries: Queries, accounts: Sequence[Account]) -> None:
         self._queries = queries
-        self._accounts = {account.name: account for account in accounts}
-        self._owners = {account.name: mail_owner(account) for account in accounts}
         self._known: KnownSenders | None = None
         self._known_until = 0.0
+        self.set_accounts(accounts)
+
+    def set_accounts(self, accounts: Sequence[Account]) -> None:
+        """The accounts are others from now on."""
+        self._accounts = {account.name: account for account in accounts}
+        self._owners = {account.name: mail_owner(account) for account in accounts}
+        self._known = None
 
     def of(self, placement_id: int) -> Origin | None:
         """Where a message comes from; None where it is gone. Raises StorageFailed."""
@@ -66,11 +71,12 @@ class Origins:
     def _senders(self) -> KnownSenders:
         from termmail.mime.known_senders import KnownSenders
 
-        if self._known is None or time.monotonic() > self._known_until:
+        known = self._known
+        if known is None or time.monotonic() > self._known_until:
             own = [address for owner in self._owners.values() for address in owner.addresses]
-            self._known = KnownSenders(self._queries.correspondents(), own)
+            self._known = known = KnownSenders(self._queries.correspondents(), own)
             self._known_until = time.monotonic() + _KNOWN_FOR
-        return self._known
+        return known
 
 
 def mail_owner(account: Account) -> MailOwner:

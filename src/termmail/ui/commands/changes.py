@@ -72,6 +72,10 @@ class Changes:
         screen.say(f"{result.sentence} {undo} undoes it." if result.undoable and undo else result.sentence)
         return result
 
+    def wish(self, wish: Callable[[Intents], IntentResult]) -> None:
+        """Have something carried out, and say what came of it. The list shows it when it is written."""
+        self.screen.backend.writer.wish(wish, self._said)
+
     # out of the list
 
     def remove(self, wish: Callable[[Intents, Sequence[int]], IntentResult]) -> None:

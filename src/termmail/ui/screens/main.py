@@ -22,6 +22,7 @@ from termmail.model.view import Sort
 from termmail.ui import status as status_words
 from termmail.ui.backend import Backend, Failed, WrittenNews
 from termmail.ui.bodies import Body
+from termmail.ui.heading import HeadingHints
 from termmail.ui.keymap import BY_NAME, Bindings, Where, show_key
 from termmail.ui.keys import SEQUENCE_SECONDS, KeyResolver
 from termmail.ui.list_model import ListKey, ListModel
@@ -86,6 +87,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         from termmail.ui.commands.composing import Composing
         from termmail.ui.commands.folders import Folders
         from termmail.ui.commands.handing import Handing
+        from termmail.ui.commands.lists import Lists
         from termmail.ui.commands.navigation import Navigation
         from termmail.ui.commands.program import Program
         from termmail.ui.commands.reading import Reading
@@ -104,6 +106,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.folder_tree = FolderTree()
         self.message_list = MessageList(self.model, self.clock)
         self.message_pane = MessagePane(self.clock)
+        self.message_pane.hints = HeadingHints(self.mail_app.keys.shown("unsubscribe"))
         self.panes = Panes(self.folder_tree, self.message_list, self.message_pane)
         self.status_line = StatusLine()
         self.hints = KeyHints()
@@ -114,9 +117,11 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.folders = Folders(self)
         self.program = Program(self)
         self.composing = Composing(self)
+        self.lists = Lists(self)
         self._commands: dict[str, Callable[[], None]] = {}
         for part in (
             self.navigation, self.changes, self.reading, self.handing, self.folders, self.program, self.composing,
+            self.lists,
         ):  # fmt: skip
             self._commands.update(part.commands())
         self._held: list[events.Key] | None = None
@@ -464,6 +469,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
     def use_keys(self, keys: Bindings) -> None:
         """Take another set of keys from now on."""
         self.resolver = KeyResolver(keys)
+        self.message_pane.hints = HeadingHints(keys.shown("unsubscribe"))
         self.show_hints()
 
     # words
