@@ -55,6 +55,14 @@ class ConnectionLost(TermmailError):
     """The network, the server or a time limit ended the connection; a later try may succeed."""
 
 
+class Unreachable(ConnectionLost):
+    """No connection could be made at all; `name_unknown` says that the host's name was not found."""
+
+    def __init__(self, sentence: str, *, name_unknown: bool = False, detail: str = "") -> None:
+        super().__init__(sentence, detail=detail)
+        self.name_unknown = name_unknown
+
+
 class SignInRefused(TermmailError):
     """The server refused the credential. Not tried again without the user (T13)."""
 
@@ -77,6 +85,14 @@ class InsecureConnection(TermmailError):
     """TLS could not be had as configured: certificate, STARTTLS, PREAUTH (T2 to T6). Nothing secret was sent."""
 
     retry = Retry.NEVER
+
+
+class CertificateRefused(InsecureConnection):
+    """The server's certificate won't do. `self_signed` says that nobody but itself vouches for it, the only kind that may be pinned."""
+
+    def __init__(self, sentence: str, *, self_signed: bool = False, detail: str = "") -> None:
+        super().__init__(sentence, detail=detail)
+        self.self_signed = self_signed
 
 
 class ProtocolViolation(TermmailError):

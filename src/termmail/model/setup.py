@@ -47,8 +47,9 @@ class ProviderNotes(msgspec.Struct, frozen=True):
     """What is to be known of a provider before signing in.
 
     `sign_in` has the ways it accepts, the simplest first. `app_password_url` is its own page where app passwords are made and
-    `mail_settings_url` the one where IMAP or POP3 is switched on; `oauth_provider` is the key of its OAuth 2 endpoints. Any
-    may be empty. `sentence` says what has to be done first, or is empty; `pop3_off` that POP3 has to be switched on first.
+    `mail_settings_url` the one where IMAP or POP3 is switched on; `oauth_provider` is the key of its OAuth 2 endpoints, or
+    the URL of an issuer. Any may be empty. `sentence` says what has to be done first, or is empty; `pop3_off` that POP3 has to be
+    switched on first.
     """
 
     name: str

@@ -9,7 +9,7 @@ from python_socks import ProxyError, ProxyTimeoutError, ProxyType
 from python_socks.sync import Proxy as SocksProxy
 
 from termmail.model.account import Server
-from termmail.model.errors import Cancelled, ConnectionLost
+from termmail.model.errors import Cancelled, Unreachable
 from termmail.model.proxy import Proxy, ProxyKind
 from termmail.protocols.tls import Lifeline, open_tcp
 
@@ -27,11 +27,11 @@ class _Opened(SocksProxy):
 
 
 def open_through(proxy: Proxy, server: Server, seconds: float, lifeline: Lifeline) -> socket.socket:
-    """A connection to `server` within so many seconds. Raises ConnectionLost, Cancelled."""
+    """A connection to `server` within so many seconds. Raises Unreachable, Cancelled."""
     try:
         to_proxy = open_tcp(proxy.host, proxy.port, seconds, lifeline)
     except (OSError, UnicodeError) as error:
-        raise ConnectionLost(
+        raise Unreachable(
             f"The proxy {proxy.url} can't be reached. Check its name and port, and whether it runs.",
             detail=f"{type(error).__name__}: {error}",
         ) from error
@@ -45,11 +45,11 @@ def open_through(proxy: Proxy, server: Server, seconds: float, lifeline: Lifelin
             raise Cancelled("Stopped.") from error
         detail = f"{type(error).__name__}: {error}"
         if isinstance(error, ProxyTimeoutError | TimeoutError):
-            raise ConnectionLost(
+            raise Unreachable(
                 f"The proxy {proxy.url} did not answer in time. Check that it is a {proxy.kind.value} proxy.",
                 detail=detail,
             ) from error
-        raise ConnectionLost(
+        raise Unreachable(
             f"The proxy {proxy.url} did not connect to {server.host}, port {server.port}. Check the server's name, and whether "
             "the proxy lets mail through.",
             detail=detail,

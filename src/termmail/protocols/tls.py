@@ -12,13 +12,21 @@ import threading
 import time
 
 from termmail.model.account import Security, Server
-from termmail.model.errors import Cancelled, ConfigError, ConnectionLost, InsecureConnection
+from termmail.model.errors import (
+    Cancelled,
+    CertificateRefused,
+    ConfigError,
+    ConnectionLost,
+    InsecureConnection,
+    Unreachable,
+)
 from termmail.model.hosts import is_loopback
 from termmail.model.proxy import parse_proxy
 
 _EXPIRED = 10
 _NOT_YET_VALID = 9
-_SELF_SIGNED = {18, 19}
+_SELF_SIGNED_ALONE = 18
+_SELF_SIGNED = {_SELF_SIGNED_ALONE, 19}
 _WRONG_HOST = {62, 64}
 _OWN_AUTHORITY = "If it is your own, give the file of its authority with --ca-file"
 
@@ -53,27 +61,38 @@ class Transport:
     """How to get to one server: directly or through a proxy, and with which certificates.
 
     Raises ConfigError where `ca_file` is unusable, InsecureConnection where `server` would be spoken to without TLS and is not this
-    machine. `proxy` is a URL or empty; this machine is always reached directly.
+    machine. `proxy` is a URL or empty; this machine is always reached directly. `context` is for who looks at a certificate that
+    is not trusted, and `reach` for connecting to another place than `server` says.
     """
 
-    def __init__(self, server: Server, *, ca_file: str = "", proxy: str = "") -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        ca_file: str = "",
+        proxy: str = "",
+        context: ssl.SSLContext | None = None,
+        reach: tuple[str, int] | None = None,
+    ) -> None:
         check_plain_allowed(server)
         self.server = server
-        self._proxy = "" if is_loopback(server.host) else proxy
-        self._context: ssl.SSLContext | None = None
-        if server.security is not Security.NONE:
+        host, port = reach or (server.host, server.port)
+        self._place = Server(host, port, server.security)
+        self._proxy = "" if is_loopback(host) else proxy
+        self._context = context
+        if context is None and server.security is not Security.NONE:
             self._context = pinning_context() if server.pin_sha256 else client_context(ca_file)
 
     def open(self, seconds: float, lifeline: Lifeline) -> socket.socket:
         """A connection within so many seconds. Raises ConnectionLost, Cancelled, InsecureConnection, ConfigError."""
         if not self._proxy:
-            return open_socket(self.server, seconds, lifeline)
+            return open_socket(self._place, seconds, lifeline)
         proxy = parse_proxy(self._proxy)
         if proxy is None:
             raise ConfigError("The proxy is not a URL such as socks5://127.0.0.1:1080.")
         from termmail.protocols.proxy import open_through
 
-        return open_through(proxy, self.server, seconds, lifeline)
+        return open_through(proxy, self._place, seconds, lifeline)
 
     def secure(self, connection: socket.socket, seconds: float, lifeline: Lifeline) -> ssl.SSLSocket:
         """Shake hands, as `secure_socket`; a pinned certificate counts instead of all that makes one good otherwise."""
@@ -84,7 +103,7 @@ class Transport:
             shown = certificate_sha256(secured.getpeercert(binary_form=True) or b"")
             if not hmac.compare_digest(shown, self.server.pin_sha256):
                 lifeline.close()
-                raise InsecureConnection(
+                raise CertificateRefused(
                     f"The certificate of {self.server.host} is not the one that was pinned, so nothing was sent. Its fingerprint"
                     f" (SHA-256) is {shown}. If whoever runs the server has changed it, pin that one, or take pin_sha256 away.",
                     detail=f"pinned {self.server.pin_sha256}",
@@ -153,7 +172,10 @@ def open_socket(server: Server, seconds: float, lifeline: Lifeline) -> socket.so
         peer = str(connection.getpeername()[0])
     except (OSError, UnicodeError) as error:
         lifeline.close()
-        raise ConnectionLost(_unreachable(server, error), detail=f"{type(error).__name__}: {error}") from error
+        unknown = isinstance(error, socket.gaierror | UnicodeError)
+        raise Unreachable(
+            _unreachable(server, error), name_unknown=unknown, detail=f"{type(error).__name__}: {error}"
+        ) from error
     if server.security is Security.NONE and not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
         lifeline.close()
         raise InsecureConnection(f"{server.host} is not this computer, so nothing was sent without encryption.")
@@ -200,7 +222,8 @@ def secure_socket(
         secured.do_handshake()
     except ssl.SSLCertVerificationError as error:
         lifeline.close()
-        raise InsecureConnection(_certificate(host, error), detail=str(error)) from error
+        alone = error.verify_code == _SELF_SIGNED_ALONE
+        raise CertificateRefused(_certificate(host, error), self_signed=alone, detail=str(error)) from error
     except (OSError, ValueError) as error:
         lifeline.close()
         if lifeline.is_cut:

@@ -44,6 +44,11 @@ def provider_of_exchangers(exchangers: Iterable[str]) -> Provider | None:
     return None
 
 
+def provider_of_server(host: str) -> Provider | None:
+    """The provider that has a server of this name."""
+    return _BY_SERVER.get(host.lower().rstrip("."))
+
+
 def known_domains() -> Iterable[str]:
     """The domains of addresses at providers in the table."""
     return _BY_DOMAIN
@@ -511,4 +516,10 @@ PROVIDERS: tuple[Provider, ...] = (
 )
 
 _BY_DOMAIN = {domain: provider for provider in PROVIDERS for domain in provider.domains}
+_BY_SERVER = {
+    server.host: provider
+    for provider in reversed(PROVIDERS)
+    for server in (provider.imap, provider.pop3, provider.smtp)
+    if server is not None and server.host != "127.0.0.1"
+}
 _BY_EXCHANGER = tuple((ending, provider) for provider in PROVIDERS for ending in provider.mx)

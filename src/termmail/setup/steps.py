@@ -8,6 +8,7 @@ from termmail.model.setup import Check, CheckCause, CheckPart, CheckState
 
 _CAUSES: tuple[tuple[type[TermmailError], CheckCause], ...] = (
     (errors.CredentialUnavailable, CheckCause.NO_PASSWORD),
+    (errors.CertificateRefused, CheckCause.CERTIFICATE),
     (errors.InsecureConnection, CheckCause.ENCRYPTION),
     (errors.PasswordRefused, CheckCause.PASSWORD),
     (errors.SignInRefused, CheckCause.SIGN_IN),
