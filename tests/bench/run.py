@@ -42,6 +42,8 @@ def main() -> int:
     mode, sizes = ("quick", QUICK) if options.quick else ("full", FULL) if options.full else ("usual", USUAL)
     rows: list[Row] = []
     left_out = [f"{program} (Debian: {package})" for program, package in _PEERS.items() if not has(program)]
+    # An installed program has its bytecode; without it every start would measure Python's compiler.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="termmail-bench-")))

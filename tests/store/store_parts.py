@@ -351,9 +351,12 @@ class StoreParts:
             self.handed = []
         assert self.queries.pending_operations() == []
         self.fetch_bodies()
-        while self.ingest.rename_pending():
-            pass
+        self.ingest.follow_rows()
         self.compare()
+        without_file = self.database.all(
+            "SELECT id FROM placement WHERE file_name IS NULL OR file_mailbox_id <> mailbox_id"
+        )
+        assert without_file == []
         before = (self.seen(), self.names())
         self.sync()
         assert (self.seen(), self.names()) == before

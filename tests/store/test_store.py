@@ -284,6 +284,71 @@ def test_equal_bytes_share_a_message_and_a_file(store: FilledStore) -> None:
     assert path.stat().st_nlink == 2
 
 
+def test_copy_is_a_hard_link_in_its_own_mailbox(store: FilledStore) -> None:
+    """DESIGN.md, bodies: the same message in a second mailbox has its file there too, for other programs and for `reindex`."""
+    newest = store.ids()[0]
+    store.add_body(newest, b"x\r\n")
+    (copy,) = store.intents.copy([newest], store.mailboxes["Work"]).placement_ids
+    store.intents.set_flags([copy], add=FLAGGED)
+    store.journal.finish_copy(store.queries.pending_operations()[0], 3, 7)
+    store.ingest.follow_rows()
+    path = store.queries.body_path(copy)
+    assert path is not None
+    assert path.parent.parent.name == "Work"
+    assert path.name.endswith(",U=3:2,FS")
+    assert path.stat().st_nlink == 2
+    assert store.ingest.link_pending() == 0
+
+
+@pytest.mark.parametrize("body_first", [True, False])
+def test_message_of_two_mailboxes_has_a_file_in_each(store: FilledStore, body_first: bool) -> None:
+    """X-GM-MSGID, EMAILID: the server says that it is one message, whose body is fetched once and lies in both mirrors."""
+    inbox, archive = store.mailboxes["INBOX"], store.mailboxes["Archive"]
+    store.ingest.add_headers(inbox, [header(50, email_id="one")])
+    if not body_first:
+        store.ingest.add_headers(archive, [header(4, email_id="one")])
+    store.add_body(store.ids()[0], b"x\r\n")
+    if body_first:
+        store.ingest.add_headers(archive, [header(4, email_id="one")])
+    store.ingest.follow_rows()
+    (twin,) = store.ids("Archive")
+    path = store.queries.body_path(twin)
+    assert path is not None
+    assert path.parent.parent.name == "Archive"
+    assert path.read_bytes() == b"x\r\n"
+
+
+def test_link_to_a_file_that_is_gone_is_not_made(store: FilledStore) -> None:
+    """What was not fsynced may be lost in a power cut: there is nothing to link then, and the body is fetched again."""
+    newest = store.ids()[0]
+    store.add_body(newest, b"x\r\n")
+    store.intents.copy([newest], store.mailboxes["Work"])
+    store.journal.finish_copy(store.queries.pending_operations()[0], 3, 7)
+    path = store.queries.body_path(newest)
+    assert path is not None
+    path.unlink()
+    assert store.ingest.link_pending() == 1
+    assert store.ingest.link_pending() == 0
+
+
+@pytest.mark.parametrize("uids", [range(1, 90), range(1, 90_000, 1000)], ids=["dense", "sparse"])
+def test_listed_again_is_not_taken_again(store: FilledStore, uids: range) -> None:
+    """S13: more than one statement's worth of messages, in any order of UIDs, is there once."""
+    batch = [header(uid, flags=FlagSet(Flag.SEEN, frozenset({"$Todo"}))) for uid in uids]
+    work = store.mailboxes["Work"]
+    assert store.ingest.add_headers(work, batch[5:]) == len(uids) - 5
+    assert store.ingest.add_headers(work, batch[::-1]) == 5
+    assert list(store.ingest.local_uids(work)) == list(uids)
+    assert list(store.ingest.local_uids(work, UidRange(2, 2001))) == [uid for uid in uids if 2 <= uid <= 2001]
+    assert store.ingest.local_count(work) == len(uids)
+    rows = store.queries.rows(store.ids("Work"))
+    assert {row.uid: row.subject for row in rows if row is not None} == {uid: f"Subject {uid}" for uid in uids}
+    assert all(row is not None and row.flags == FlagSet(Flag.SEEN, frozenset({"$Todo"})) for row in rows)
+    mailbox = store.queries.mailbox(work)
+    assert mailbox is not None
+    assert (mailbox.total, mailbox.unread) == (len(uids), 0)
+
+
 def test_arriving_body_is_told_of_every_copy(store: FilledStore) -> None:
     """The message of several placements: a front end that shows any of them hears that the text is here."""
     newest = store.ids()[0]

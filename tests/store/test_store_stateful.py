@@ -316,6 +316,12 @@ class StoreMachine(StoreParts, RuleBasedStateMachine):
         with self.nothing_is_seen_of_it():
             self.ingest.rename_pending(3)
 
+    @precondition(lambda self: self.current is None)
+    @rule()
+    def engine_links_files(self) -> None:
+        with self.nothing_is_seen_of_it():
+            self.ingest.link_pending(3)
+
     # the engine: the journal
 
     @precondition(lambda self: self.current is None)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -297,7 +297,8 @@ class BodyIngest:
             drop_orphan(connection, message_id)
         arrived = [row[-1] for row in messages] + [twin_id for twin_id, _ in shared]
         connection.execute(
-            f"UPDATE placement SET changed = ? WHERE message_id IN ({_marks(arrived)}) AND changed <> ?",
+            "UPDATE placement SET changed = ?, file_stale = file_stale OR (uid IS NOT NULL AND upload IS NULL)"
+            f" WHERE message_id IN ({_marks(arrived)}) AND changed <> ?",
             (changed, *arrived, changed),
         )
 
@@ -336,6 +337,11 @@ class BodyIngest:
             connection.execute(
                 "UPDATE placement SET changed = ? WHERE message_id = ?", (now_changed(connection), target.message_id)
             )
+
+    def follow_rows(self, should_go_on: Callable[[], None] = lambda: None) -> None:
+        """Let the files in the mirrors follow their rows: names, places, links. `should_go_on` is called often and may raise."""
+        while self.rename_pending() or self.link_pending():
+            should_go_on()
 
     def rename_pending(self, limit: int = 500) -> int:
         """Let names in the mirrors follow flags and moves; returns how many rows were settled."""
@@ -390,6 +396,36 @@ class BodyIngest:
                     )
         return len(settled)
 
+    def link_pending(self, limit: int = 500) -> int:
+        """Give the same message in a second mailbox its file, a hard link to the first; returns how many rows were settled."""
+        rows = self._database.all(
+            "SELECT p.id, p.message_id, p.flags, p.base_mailbox_id, p.uid, p.received_at FROM placement p"
+            " JOIN mailbox b ON b.id = p.base_mailbox_id JOIN account a ON a.id = b.account_id"
+            " WHERE p.file_stale = 1 AND p.file_name IS NULL AND a.protocol = 'imap' LIMIT ?",
+            (limit,),
+        )
+        settled: list[tuple[object, ...]] = []
+        for placement_id, message_id, flags, mailbox_id, uid, received_at in rows:
+            name: str | None = None
+            with self._database.read() as reader:
+                twin = None if uid is None else whole_file(reader, self._home.mail, message_id)
+            if twin is not None:
+                folder, uidvalidity = self._folder(mailbox_id)
+                name = base_name(received_at, uidvalidity, uid) + info_suffix(flags)
+                self._spare([(folder, name)])
+                with storage_errors("write a message to disk"):
+                    if not self._linked(str(twin), f"{folder}/cur/{name}", twin.stat().st_size):
+                        deliver(str(folder), name, twin.read_bytes())
+            settled.append((name and mailbox_id, name, name, flags, placement_id, mailbox_id, uid))
+        if settled:
+            with self._database.write(durable=False) as connection:
+                connection.executemany(
+                    "UPDATE placement SET file_mailbox_id = ?, file_name = ?, file_stale = (? IS NOT NULL AND flags <> ?)"
+                    " WHERE id = ? AND file_name IS NULL AND base_mailbox_id = ? AND uid IS ?",
+                    settled,
+                )
+        return len(settled)
+
     def expire_kept_bodies(self) -> int:
         """Remove bodies that were kept after a bulk disappearance and whose time is over (S6)."""
         with self._database.write(durable=False) as connection:
@@ -406,9 +442,8 @@ class BodyIngest:
         with storage_errors("remove an unfinished download"):
             removed += sweep_temporaries(self._database)
         if unclean:
-            while self.rename_pending():
-                # A file may have been renamed just before its row was to follow.
-                pass
+            # A file may have been renamed just before its row was to follow.
+            self.follow_rows()
             with storage_errors("remove a mail file"):
                 removed += sweep_strays(self._database)
         return removed

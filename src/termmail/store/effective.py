@@ -61,7 +61,7 @@ def recompute(connection: sqlite3.Connection, placement_ids: Iterable[int]) -> N
             pending += 1
         connection.execute(
             "UPDATE placement SET mailbox_id = ?, flags = ?, keywords = ?, pending = ?, changed = ?,"
-            " file_stale = file_name IS NOT NULL WHERE id = ?",
+            " file_stale = file_stale OR file_name IS NOT NULL WHERE id = ?",
             (mailbox_id, int(flags.system), keywords_text(flags.keywords), pending, changed, placement_id),
         )
 
@@ -165,6 +165,15 @@ def _bequeathed(connection: sqlite3.Connection, message_id: int, file_mailbox_id
         (file_mailbox_id, file_name, heirs[0][0]),
     )
     return True
+
+
+def want_link(connection: sqlite3.Connection, placement_ids: Iterable[int]) -> None:
+    """Placements without a file whose message has one in another mailbox are to get a link to it (`BodyIngest.link_pending`)."""
+    connection.executemany(
+        "UPDATE placement SET file_stale = 1 WHERE id = ? AND file_name IS NULL AND upload IS NULL AND uid IS NOT NULL"
+        " AND EXISTS (SELECT 1 FROM placement q WHERE q.message_id = placement.message_id AND q.file_name IS NOT NULL)",
+        ((placement_id,) for placement_id in placement_ids),
+    )
 
 
 def forget_file(connection: sqlite3.Connection, placement_id: int, message_id: int) -> None:

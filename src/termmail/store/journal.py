@@ -34,7 +34,7 @@ from termmail.store.codec import (
 )
 from termmail.store.database import Database, now_changed
 from termmail.store.doomed import sweep
-from termmail.store.effective import ACTIVE, recompute, remove_placements
+from termmail.store.effective import ACTIVE, recompute, remove_placements, want_link
 from termmail.store.effective_mailboxes import recompute_mailboxes, settle_created
 from termmail.store.mailboxes import MailboxIngest
 from termmail.store.messages import count_candidates
@@ -251,6 +251,7 @@ class Journal(MailboxIngest):
                     (mailbox_id, trusted, placement_id),
                 )
                 recompute(connection, [placement_id])
+                want_link(connection, [placement_id])
                 if trusted is None:
                     count_candidates(connection, mailbox_id)
         sweep(self._database)

@@ -15,7 +15,7 @@ from termmail.model.remote import FetchFault, RemoteFlags, RemoteHeader, UidRang
 from termmail.store.codec import column_text, decode_payload, encode_payload, flag_set, json_ids, keywords_text
 from termmail.store.database import now_changed
 from termmail.store.doomed import sweep
-from termmail.store.effective import recompute, remove_placements
+from termmail.store.effective import recompute, remove_placements, want_link
 from termmail.store.mailboxes import LET_OTHERS_WRITE, REMOVED_AT_ONCE, MailboxIngest
 from termmail.store.placements import NewPlacement, envelope_columns, insert_messages, insert_placements
 
@@ -23,8 +23,11 @@ _BASE_FLAGS = (
     "UPDATE placement SET base_flags = ?1, base_keywords = ?2, changed = ?3,"
     " flags = CASE WHEN pending = 0 THEN ?1 ELSE flags END,"
     " keywords = CASE WHEN pending = 0 AND local_keywords = '' THEN ?2 ELSE keywords END,"
-    " file_stale = CASE WHEN file_name IS NULL THEN 0 ELSE 1 END WHERE id = ?4"
+    " file_stale = file_stale OR file_name IS NOT NULL WHERE id = ?4"
 )
+
+_ALL_UIDS = UidRange(1, (1 << 32) - 1)
+_SPARSE = 4
 
 
 class MessageIngest(MailboxIngest):
@@ -90,14 +93,7 @@ class MessageIngest(MailboxIngest):
             if row is None:
                 return 0
             owner_id, candidates = row
-            known: dict[int, tuple[int, int, str] | None] = {
-                uid: (placement_id, message_id, problem)
-                for uid, placement_id, message_id, problem in connection.execute(
-                    "SELECT p.uid, p.id, p.message_id, m.problem FROM placement p JOIN message m ON m.id = p.message_id"
-                    " WHERE p.base_mailbox_id = ? AND p.uid IN (SELECT value FROM json_each(?))",
-                    (mailbox_id, json_ids(remote.uid for remote, _ in headers)),
-                )
-            }
+            known = self._listed_before(connection, mailbox_id, [remote.uid for remote, _ in headers])
             for remote, envelope in headers:
                 if remote.uid in known:
                     here = known[remote.uid]
@@ -134,11 +130,30 @@ class MessageIngest(MailboxIngest):
                     fresh, message_ids, placement_ids, strict=False
                 ):
                     self._take_kept(connection, owner_id, message_id, placement_id, remote, envelope)
+            want_link(connection, placement_ids[len(fresh) :])
             if touched:
                 recompute(connection, touched)
             if candidates:
+                want_link(connection, touched)
                 count_candidates(connection, mailbox_id)
         return len(pairs)
+
+    @staticmethod
+    def _listed_before(
+        connection: sqlite3.Connection, mailbox_id: int, uids: Sequence[int]
+    ) -> dict[int, tuple[int, int, str] | None]:
+        """(placement id, message id, problem) of those of these UIDs that are here, and perhaps of some between them."""
+        query = (
+            "SELECT p.uid, p.id, p.message_id, m.problem FROM placement p JOIN message m ON m.id = p.message_id"
+            " WHERE p.base_mailbox_id = ? AND p.uid"
+        )
+        first, last = min(uids), max(uids)
+        if last - first < _SPARSE * len(uids):
+            # One look where none of them is here, as in a first sync, instead of one for each.
+            rows = connection.execute(f"{query} BETWEEN ? AND ?", (mailbox_id, first, last))
+        else:
+            rows = connection.execute(f"{query} IN (SELECT value FROM json_each(?))", (mailbox_id, json_ids(uids)))
+        return {uid: (placement_id, message_id, problem) for uid, placement_id, message_id, problem in rows}
 
     def _refresh(
         self, connection: sqlite3.Connection, known: tuple[int, int, str], remote: RemoteHeader, envelope: Envelope
@@ -337,13 +352,21 @@ class MessageIngest(MailboxIngest):
             sweep(self._database)
         return removed
 
-    def local_uids(self, mailbox_id: int) -> array[int]:
+    def local_uids(self, mailbox_id: int, within: UidRange = _ALL_UIDS) -> array[int]:
         """The server's UIDs known here, ascending."""
         with self._database.read() as reader:
             rows = reader.execute(
-                "SELECT uid FROM placement WHERE base_mailbox_id = ? AND uid IS NOT NULL ORDER BY uid", (mailbox_id,)
+                "SELECT uid FROM placement WHERE base_mailbox_id = ? AND uid BETWEEN ? AND ? ORDER BY uid",
+                (mailbox_id, within.first, within.last),
             )
             return array("q", map(itemgetter(0), rows))
+
+    def local_count(self, mailbox_id: int) -> int:
+        """How many of the server's messages are known here."""
+        row = self._database.one(
+            "SELECT count(*) FROM placement WHERE base_mailbox_id = ? AND uid IS NOT NULL", (mailbox_id,)
+        )
+        return 0 if row is None else int(row[0])
 
     def local_flags(self, mailbox_id: int) -> dict[int, FlagSet]:
         """The flags that the server last confirmed, by UID."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 
@@ -11,6 +12,8 @@ from termmail.model.flags import Flag, FlagSet
 from termmail.model.message import Envelope
 from termmail.store.codec import column_text, encode_envelope, keywords_text
 from termmail.store.database import now_changed
+
+_ROWS_AT_ONCE = 40
 
 
 class NewPlacement(msgspec.Struct, frozen=True):
@@ -45,11 +48,12 @@ def envelope_columns(envelope: Envelope, size: int, email_id: str) -> tuple[obje
         column_text(envelope.message_id_header),
         column_text(sort_subject(envelope.subject)),
         column_text(sort_sender(envelope)),
-        encode_envelope(envelope),
+        # Of a type that sqlite3 takes as it is; for bytes and bool it looks up an adapter each time.
+        bytearray(encode_envelope(envelope)),
         envelope.sent_at,
         size,
         column_text(email_id),
-        envelope.has_attachments,
+        int(envelope.has_attachments),
     )
 
 
@@ -58,13 +62,13 @@ def insert_messages(
 ) -> range:
     """Rows for messages of (envelope, size, email id); returns their ids."""
     first = _next_id(connection, "message")
-    connection.executemany(
-        "INSERT INTO message (id, account_id, message_id_header, subject, sender, envelope, sent_at, size, email_id,"
-        " has_attachments) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
+    _insert(
+        connection,
+        "message (id, account_id, message_id_header, subject, sender, envelope, sent_at, size, email_id, has_attachments)",
+        [
             (first + offset, owner_id, *envelope_columns(envelope, size, email_id))
             for offset, (envelope, size, email_id) in enumerate(messages)
-        ),
+        ],
     )
     return range(first, first + len(messages))
 
@@ -73,29 +77,45 @@ def insert_placements(connection: sqlite3.Connection, placements: Sequence[NewPl
     """Rows for placements, effective as base; counts them in their mailboxes. Returns their ids."""
     first = _next_id(connection, "placement")
     changed = now_changed(connection)
-    connection.executemany(
-        "INSERT INTO placement (id, message_id, mailbox_id, base_mailbox_id, uid, base_flags, base_keywords, flags, keywords,"
-        " received_at, file_mailbox_id, file_name, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?7, ?8,"
-        " CASE WHEN ?9 IS NULL THEN NULL ELSE ?3 END, ?9, ?10)",
-        (
-            (
-                first + offset, new.message_id, new.mailbox_id, new.base_mailbox_id, new.uid, int(new.flags.system),
-                keywords_text(new.flags.keywords), new.received_at, new.file_name, changed,
-            )
-            for offset, new in enumerate(placements)
-        ),
-    )  # fmt: skip
+    # Most have no file yet, and a column left out costs nothing.
+    filed = any(new.file_name is not None for new in placements)
+    rows: list[tuple[object, ...]] = []
     totals: dict[int, list[int]] = {}
-    for new in placements:
+    for placement_id, new in enumerate(placements, first):
+        flags, keywords = int(new.flags.system), keywords_text(new.flags.keywords)
+        row = (
+            placement_id, new.message_id, new.mailbox_id, new.base_mailbox_id, new.uid, flags, keywords, flags, keywords,
+            new.received_at, changed,
+        )  # fmt: skip
+        rows.append((*row, new.file_name and new.mailbox_id, new.file_name) if filed else row)
         counts = totals.setdefault(new.mailbox_id, [0, 0])
         counts[0] += 1
-        counts[1] += not new.flags.system & Flag.SEEN
+        counts[1] += not flags & Flag.SEEN.value
+    _insert(
+        connection,
+        "placement (id, message_id, mailbox_id, base_mailbox_id, uid, base_flags, base_keywords, flags, keywords, received_at,"
+        f" changed{', file_mailbox_id, file_name' if filed else ''})",
+        rows,
+    )
     for mailbox_id, (total, unread) in totals.items():
         connection.execute(
             "UPDATE mailbox SET total = total + ?, unread = unread + ?, changed = ? WHERE id = ?",
             (total, unread, changed, mailbox_id),
         )
     return range(first, first + len(placements))
+
+
+def _insert(connection: sqlite3.Connection, table_and_columns: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows, many with each statement: it is the statements that take the time, each with its look at sqlite_sequence."""
+    if not rows:
+        return
+    marks = f"({', '.join('?' * len(rows[0]))})"
+    statement = f"INSERT INTO {table_and_columns} VALUES "
+    single = len(rows) % _ROWS_AT_ONCE
+    connection.executemany(statement + marks, rows[:single])
+    many = statement + ", ".join([marks] * _ROWS_AT_ONCE)
+    for start in range(single, len(rows), _ROWS_AT_ONCE):
+        connection.execute(many, [*chain.from_iterable(rows[start : start + _ROWS_AT_ONCE])])
 
 
 def _next_id(connection: sqlite3.Connection, table: str) -> int:

@@ -88,8 +88,7 @@ class ImapSync:
                 self._sync(state, status, thorough=thorough)
         self.replay()
         self._work.ingest.place_uploads(self._work.account.name)
-        while self._work.ingest.rename_pending():
-            self._work.check_stop()
+        self._work.ingest.follow_rows(self._work.check_stop)
 
     def list_mailboxes(self) -> None:
         """Take over the server's list of mailboxes, nothing else."""
@@ -106,6 +105,7 @@ class ImapSync:
     def bodies(self, mailbox_id: int | None = None) -> None:
         """Fetch the bodies that the account's policy wants, of all mailboxes or of one."""
         self._bodies.run(mailbox_id)
+        self._work.ingest.follow_rows(self._work.check_stop)
 
     def fetch_body(self, placement_id: int) -> str:
         """Fetch one body now, whatever the policy; returns a sentence where it can't be had, else nothing."""

@@ -52,7 +52,7 @@ class MailboxSync:
         rebuilt = False
         if state.floor is None or state.uidnext is None:
             # Messages without a floor were found in the mail folder: their flags may be old (`termmail reindex`).
-            rebuilt = bool(ingest.local_uids(state.id))
+            rebuilt = ingest.local_count(state.id) > 0
             uidnext = selected.uidnext or self._find_uidnext(state)
             ingest.set_state(
                 state.id, uidnext=uidnext, highestmodseq=selected.highestmodseq, floor=uidnext, complete=False
@@ -204,7 +204,7 @@ class MailboxSync:
 
     def _compare_counts(self, state: MailboxState, selected: Selected) -> None:
         """Equal counts of two sets of which one holds the other: nothing vanished and nothing was overlooked."""
-        if len(self._work.ingest.local_uids(state.id)) != selected.exists:
+        if self._work.ingest.local_count(state.id) != selected.exists:
             self._compare_uids(state, selected, 1)
 
     def _compare_uids(self, state: MailboxState, selected: Selected, first: int) -> None:
@@ -257,8 +257,7 @@ class MailboxSync:
         work = self._work
         floor = state.floor or 1
         size = plan.FIRST_WINDOW
-        local = work.ingest.local_uids(state.id)
-        listed = len(local)
+        listed = work.ingest.local_count(state.id)
         while floor > 1:
             self._pause(state)
             remaining = selected.exists - listed
@@ -277,7 +276,7 @@ class MailboxSync:
 
     def _unlisted(self, state: MailboxState, window: UidRange) -> Sequence[UidRange]:
         """What of a window is not here yet: an interrupted sync left some of it, or set a message aside."""
-        return plan.diff_uids(self._work.ingest.local_uids(state.id), [window]).missing
+        return plan.diff_uids(self._work.ingest.local_uids(state.id, window), [window]).missing
 
     def _pause(self, state: MailboxState) -> None:
         self._work.pause()
