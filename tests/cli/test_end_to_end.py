@@ -86,6 +86,7 @@ def test_from_the_server_to_the_screen_and_back(termmail: Command, dovecot_serve
         "new_messages": 3,
         "new_bodies": 3,
         "pending": 0,
+        "carried_out": 0,
     }
 
     rows = termmail.json("list")
@@ -125,6 +126,7 @@ def test_from_the_server_to_the_screen_and_back(termmail: Command, dovecot_serve
     (report,) = termmail.json("sync")
     assert report["ok"]
     assert report["pending"] == 0
+    assert report["carried_out"] == 5
     assert flags_of(server, user, "INBOX") == [("$Todo", "\\Seen")]
     assert len(server.state(user)["Archive"]) == 1
     assert len(server.state(user)["Trash"]) == 1
@@ -132,7 +134,9 @@ def test_from_the_server_to_the_screen_and_back(termmail: Command, dovecot_serve
     assert termmail.json("list", "-m", "archive")[0]["id"] == int(second)
 
     (again,) = termmail.json("sync")
-    assert (again["new_messages"], again["new_bodies"]) == (0, 0)
+    assert (again["new_messages"], again["new_bodies"], again["carried_out"]) == (0, 0, 0)
+    termmail.ok("flag", first, "--remove", "$Todo")
+    assert termmail.ok("sync").decode() == "lisa: 1 change made on the server, nothing new.\n"
 
 
 def test_changes_made_with_the_server_down(termmail: Command, own_dovecot: Dovecot) -> None:

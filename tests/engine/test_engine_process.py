@@ -243,6 +243,39 @@ def test_a_body_is_fetched_when_it_is_opened(tmp_path: Path, dovecot_server: Dov
         ]
 
 
+@pytest.mark.parametrize("told_by", ["idle", "user"])
+def test_new_mail_does_not_wait_for_old_bodies(
+    tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str, told_by: str
+) -> None:
+    """S15: over a slow line the bodies of a first sync take long; a message that comes meanwhile is listed at once, by IDLE or `$`."""
+    dovecot_server.make(dovecot_user, "INBOX", (message(str(number), size=60_000) for number in range(100)))
+    with Proxy(dovecot_server.host, dovecot_server.port, rate=400_000) as proxy:
+        account = make_account(proxy.port, dovecot_user, connections=3 if told_by == "idle" else 1)
+        home = make_home(tmp_path / "home", account)
+        with running_engine(home), reading(home) as queries:
+            until(lambda: (box := queries.find_mailbox("test", "INBOX")) and box.total == 100, "the list")
+            inbox = queries.find_mailbox("test", "INBOX")
+            assert inbox is not None
+
+            def missing() -> int:
+                rows = queries.rows(queries.first_ids(inbox.id, 200))
+                return sum(row is not None and row.body_state is BodyState.MISSING for row in rows)
+
+            until(lambda: missing() < 100, "the first body")
+            if told_by == "idle":
+                until(lambda: "waiting for changes" in home.log_file.read_text(), "the idle connection", 30)
+            append(dovecot_server.host, dovecot_server.port, dovecot_user, SECRET, "INBOX", message("late"))
+            intents = Intents(home)
+            request = intents.request_sync("test")[0] if told_by == "user" else None
+            until(lambda: (box := queries.find_mailbox("test", "INBOX")) and box.total == 101, "the new message", 40)
+            assert missing() > 20
+            proxy.rate = 0.0
+            if request is not None:
+                assert until_answered(queries, request, 60).state is RequestState.DONE
+            until(lambda: missing() == 0, "all bodies, the new one too", 60)
+            intents.close()
+
+
 def test_it_follows_the_config_file(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
     """An account added while it runs is synced; a mistake in the file is told and changes nothing."""
     home = make_home(tmp_path / "home")

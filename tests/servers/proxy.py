@@ -65,16 +65,18 @@ class _Connection:
 
 
 class Proxy:
-    """`delay` is in seconds, one way, so that a round trip costs twice as much. All methods may be called at any time.
+    """`delay` is in seconds, one way, so that a round trip costs twice as much; `rate` in bytes a second to each client, 0 for as many as
+    there are. Both, and all methods, may be set and called at any time.
 
     `record` keeps what clients and servers sent, for `sent` and `received`, and the IMAP commands, for `commands`.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, host: str, port: int, *, delay: float = 0.0, record: bool = False) -> None:
+    def __init__(self, host: str, port: int, *, delay: float = 0.0, rate: float = 0.0, record: bool = False) -> None:
         self.target = (host, port)
         self.delay = delay
+        self.rate = rate
         self.stats = Stats()
         self.port = 0
         self._record = record
@@ -293,6 +295,8 @@ class Proxy:
                         writer.write_eof()
                     return
                 await self._forward(connection, writer, direction, data)
+                if self.rate and direction is Direction.TO_CLIENT:
+                    await asyncio.sleep(len(data) / self.rate)
 
         async def send_or_abort() -> None:
             try:

@@ -191,7 +191,7 @@ async def test_work_offline(store: FilledStore) -> None:
         await ui.press("e")
         await ui.says("1 change waits")
     async with opened(store) as ui:
-        assert "working offline, not fresh since 2 min ago" in ui.status
+        assert "working offline, last up to date 2 min ago" in ui.status
         await ui.press(":")
         await ui.type("work offline")
         await ui.press("enter")

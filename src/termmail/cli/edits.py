@@ -116,7 +116,8 @@ def expunge(session: Session, ids: tuple[int, ...], yes: bool) -> None:
     """Delete messages for good, here and on the server."""
     _rows(session, ids)
     if not yes:
-        raise click.UsageError(f"This deletes {len(ids)} of them for good and cannot be undone. Say --yes.")
+        them = "1 message" if len(set(ids)) == 1 else f"{len(set(ids))} messages"
+        raise click.UsageError(f"This deletes {them} for good and cannot be undone. Say --yes.")
     answer(session, session.intents.expunge(ids))
 
 

@@ -117,7 +117,7 @@ class ResultShape(msgspec.Struct, frozen=True):
 
 
 class SyncShape(msgspec.Struct, frozen=True):
-    """How a pass over one account ended. The numbers of new ones are null where an engine did the work."""
+    """How a pass over one account ended. What was done is null where an engine did the work."""
 
     account: str
     ok: bool
@@ -125,6 +125,7 @@ class SyncShape(msgspec.Struct, frozen=True):
     new_messages: int | None
     new_bodies: int | None
     pending: int
+    carried_out: int | None
 
 
 class ProblemShape(msgspec.Struct, frozen=True):

@@ -69,6 +69,8 @@ def _sentence(report: AccountReport) -> str:
         parts.append(
             f"{new}, {report.new_bodies:,} fetched whole." if report.new_bodies else f"{new}, none fetched whole."
         )
+    if report.carried_out:
+        parts.insert(0, f"{_counted(report.carried_out, 'change')} made on the server,")
     if report.pending == 1:
         parts.append("1 change still waits; it is tried again.")
     elif report.pending:
@@ -92,4 +94,5 @@ def _shape(one: AccountReport, report: SyncReport) -> SyncShape:
         new_messages=one.new_messages,
         new_bodies=one.new_bodies,
         pending=one.pending,
+        carried_out=one.carried_out,
     )

@@ -45,6 +45,8 @@ class ImapWorker(AccountWorker):
         self._idle: IdleWatch | None = None
         self._hinted = False
         self._thorough_due = 0.0
+        self._bodies_left = False
+        self._unanswered: list[Request] = []
 
     def _abort_connecting(self) -> None:
         self._connector.abort_connecting()
@@ -65,6 +67,8 @@ class ImapWorker(AccountWorker):
             self._pass(sync, syncs, thorough=bool(syncs) or now >= self._thorough_due)
         elif self._edits_due():
             self._replay(sync)
+        elif self._bodies_left:
+            self._fetch_bodies(sync, None)
         if not self._something_to_do():
             self._wait(self._next_time())
 
@@ -103,12 +107,25 @@ class ImapWorker(AccountWorker):
             if thorough:
                 self._thorough_due = now + self._pace.thorough
         self._watch_inbox()
-        sync.bodies(only)
         if thorough:
             self._ingest.expire_kept_bodies()
+        self._unanswered += syncs
+        self._fetch_bodies(sync, None if self._bodies_left else only)
+
+    def _fetch_bodies(self, sync: ImapSync, only: int | None) -> None:
+        """Bodies until all are here, or a pass is wanted: new mail is not to wait for old mail's bodies (S15)."""
+        self._bodies_left = not sync.bodies(only, self._pass_wanted)
+        if self._bodies_left:
+            return
         self.board.say(ConnectionState.ONLINE, synced_at=time.time())
-        for request in syncs:
+        answered, self._unanswered = self._unanswered, []
+        for request in answered:
             self._answer(request, "")
+
+    def _pass_wanted(self) -> bool:
+        with self._lock:
+            asked = any(request.kind is RequestKind.SYNC for request in self._requests)
+        return asked or self._hinted or time.monotonic() >= self._pass_due
 
     def _replay(self, sync: ImapSync) -> None:
         self._edits = False
@@ -153,7 +170,7 @@ class ImapWorker(AccountWorker):
         self._answer(request, sentence)
 
     def _something_to_do(self) -> bool:
-        return self._hinted or super()._something_to_do()
+        return self._hinted or self._bodies_left or super()._something_to_do()
 
     def _next_time(self) -> float:
         """When to look again, in monotonic seconds."""
@@ -167,6 +184,8 @@ class ImapWorker(AccountWorker):
         idle, self._idle = self._idle, None
         if idle is not None:
             idle.stop()
+        # Whoever asked for a pass is answered when it is clear why it ended.
+        self._bodies_left, self._unanswered = False, []
         session, self._session, self._sync = self._session, None, None
         if session is not None:
             self._connector.drop(session)

@@ -46,8 +46,8 @@ _OFFLINE = "termmail works offline. Switch the network on in termmail, then run 
 class AccountReport(msgspec.Struct, frozen=True):
     """How the pass over one account ended. `error` is None where all went well.
 
-    `new_messages` and `new_bodies` are counted here only; with an engine doing the work they are None. `pending` is how many
-    edits still wait for the server.
+    `new_messages`, `new_bodies` and `carried_out`, the edits that the server now has, are counted here only; with an engine doing
+    the work they are None. `pending` is how many edits still wait for the server.
     """
 
     account: str
@@ -55,6 +55,7 @@ class AccountReport(msgspec.Struct, frozen=True):
     new_messages: int | None
     new_bodies: int | None
     pending: int
+    carried_out: int | None
 
 
 class SyncReport(msgspec.Struct, frozen=True):
@@ -140,6 +141,7 @@ class _Pass:
         self._new_messages = 0
         self._new_bodies = 0
         self._pending = 0
+        self._carried_out = 0
         self.error: TermmailError | None = None
         self._unexpected: BaseException | None = None
 
@@ -174,10 +176,13 @@ class _Pass:
 
     @property
     def report(self) -> AccountReport:
-        return AccountReport(self._account.name, self.error, self._new_messages, self._new_bodies, self._pending)
+        return AccountReport(
+            self._account.name, self.error, self._new_messages, self._new_bodies, self._pending, self._carried_out
+        )
 
     def _run(self) -> None:
         try:
+            done_before = self._journal.done_count(self._account.name)
             try:
                 self._pass()
             except Cancelled:
@@ -186,6 +191,7 @@ class _Pass:
                 self.error = error
                 self._board.say(state_after(error), error.sentence)
             self._pending = self._journal.pending_count(self._account.name)
+            self._carried_out = self._journal.done_count(self._account.name) - done_before
         except StorageFailed as error:
             self.error = error
         except BaseException as error:  # noqa: BLE001 - raised again by `wait` in the thread that waits
@@ -296,7 +302,7 @@ def _ask_engine(
             )
         pending = {status.account: status.pending_operations for status in queries.accounts()}
         reports = [
-            AccountReport(account.name, errors.get(account.name), None, None, pending.get(account.name, 0))
+            AccountReport(account.name, errors.get(account.name), None, None, pending.get(account.name, 0), None)
             for account in accounts
         ]
         return SyncReport(tuple(reports), by_engine=True)

@@ -85,7 +85,8 @@ class AccountWorker(abc.ABC):
 
     def try_again(self) -> None:
         """The user did something about what stopped the account, such as giving a password."""
-        self._asked = True
+        with self._lock:
+            self._asked = True
         self._woken.set()
 
     def edits_wait(self) -> None:
@@ -214,7 +215,7 @@ class AccountWorker(abc.ABC):
     def _take_asked(self) -> bool:
         with self._lock:
             asked = self._asked or any(request.kind is RequestKind.SYNC for request in self._requests)
-        self._asked = False
+            self._asked = False
         return asked
 
     def _something_to_do(self) -> bool:

@@ -403,6 +403,13 @@ class Journal(MailboxIngest):
         )
         return 0 if row is None else int(row[0])
 
+    def done_count(self, account: str) -> int:
+        """How many operations the server has carried out that are still remembered; the difference of two tells what went out."""
+        row = self._database.one(
+            f"SELECT count(*) FROM {OPERATION_TABLES} WHERE a.name = ? AND o.state = 'done'", (account,)
+        )
+        return 0 if row is None else int(row[0])
+
     @staticmethod
     def _done(connection: sqlite3.Connection, operation_id: int) -> None:
         connection.execute("UPDATE operation SET state = 'done', last_error = '' WHERE id = ?", (operation_id,))

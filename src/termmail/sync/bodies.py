@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from termmail.mime.preview import looks_attached, preview
 from termmail.model.errors import MessageTooLarge, ServerRefused
@@ -36,8 +36,8 @@ class BodyFetcher:
         self.under_way: int | None = None
         """The message whose large body is being fetched, in chunks with pauses between them."""
 
-    def run(self, mailbox_id: int | None = None) -> None:
-        """Fetch all that the account's policy wants and that is not here yet."""
+    def run(self, mailbox_id: int | None = None, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Fetch all that the account's policy wants and that is not here yet; False where there was `enough` before the end."""
         work = self._work
         total = done = 0
         while True:
@@ -46,16 +46,22 @@ class BodyFetcher:
             )
             targets = [target for target in listed if target.message_id not in self._given_up]
             if not targets:
-                return
+                return True
             total = max(total, done + len(targets))
             position = 0
             while position < len(targets):
                 work.pause()
+                if enough():
+                    return False
                 batch = plan.body_batch(targets[position:], self._budget)
                 work.progress("Fetching mail", done, total if len(listed) < _LIST else 0)
                 self._fetch(batch)
                 position += len(batch)
                 done += len(batch)
+
+    def try_again(self) -> None:
+        """What could not be fetched before may be tried once more."""
+        self._given_up.clear()
 
     def fetch_one(self, placement_id: int) -> str:
         """Fetch the body that somebody waits for; returns a sentence where it can't be had, else nothing."""
@@ -69,7 +75,7 @@ class BodyFetcher:
         return "" if work.ingest.have_body(target.message_id) else "The server did not hand out this message."
 
     def _fetch(self, batch: Sequence[BodyTarget], *, asked: bool = False) -> None:
-        """Fetch bodies of one mailbox. What can't be fetched is marked and not tried again in this pass."""
+        """Fetch bodies of one mailbox. What can't be fetched is marked, or left until `try_again`."""
         state = self._work.ingest.mailbox_state(batch[0].mailbox_id)
         try:
             if state is None or state.wire_name is None:

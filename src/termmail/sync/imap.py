@@ -76,6 +76,8 @@ class ImapSync:
 
         Without `thorough`, on servers without CONDSTORE, changes of old messages' flags may wait for the next thorough pass.
         """
+        if thorough:
+            self._bodies.try_again()
         self.replay(everything=thorough)
         statuses = self._list()
         states = self._work.ingest.mailbox_states(self._work.account.name)
@@ -102,10 +104,14 @@ class ImapSync:
         finally:
             self._between = outer
 
-    def bodies(self, mailbox_id: int | None = None) -> None:
-        """Fetch the bodies that the account's policy wants, of all mailboxes or of one."""
-        self._bodies.run(mailbox_id)
+    def bodies(self, mailbox_id: int | None = None, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Fetch the bodies that the account's policy wants, of all mailboxes or of one.
+
+        `enough` is asked between two commands; False where it said so before all was here.
+        """
+        complete = self._bodies.run(mailbox_id, enough)
         self._work.ingest.follow_rows(self._work.check_stop)
+        return complete
 
     def fetch_body(self, placement_id: int) -> str:
         """Fetch one body now, whatever the policy; returns a sentence where it can't be had, else nothing."""

@@ -154,8 +154,7 @@ def folder_path(mailbox: Mailbox) -> str:
 
 def connection(status: AccountStatus, clock: Clock, *, work_offline: bool = False) -> str:
     """An account's connection in words; where it is not fresh, since when."""
-    since = f", not fresh since {clock.ago(status.synced_at).removeprefix('at ').removeprefix('on ')}"
-    stale = since if status.synced_at else ", nothing fetched yet"
+    stale = f", last up to date {clock.ago(status.synced_at)}" if status.synced_at else ", nothing fetched yet"
     if work_offline:
         return f"working offline{stale}"
     match status.state:
