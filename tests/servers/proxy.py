@@ -65,8 +65,8 @@ class _Connection:
 
 
 class Proxy:
-    """`delay` is in seconds, one way, so that a round trip costs twice as much; `rate` in bytes a second to each client, 0 for as many as
-    there are. Both, and all methods, may be set and called at any time.
+    """`delay` is in seconds, one way, so that a round trip costs twice as much; `rate` in bytes a second to each client, 0 without a
+    limit. Both may be set, and all methods called, at any time.
 
     `record` keeps what clients and servers sent, for `sent` and `received`, and the IMAP commands, for `commands`.
     """

@@ -125,7 +125,7 @@ def empty(session: Session, name: str, account_name: str | None, yes: bool) -> N
     found = _mailbox(session, account_name, name)
     if not yes:
         raise click.UsageError(
-            f"This deletes the {found.total} messages in {found.name} for good and cannot be undone. Say --yes."
+            f"This deletes what is in {found.name} for good ({found.total:,} in all) and cannot be undone. Say --yes."
         )
     answer(session, session.intents.empty(found.id))
 
