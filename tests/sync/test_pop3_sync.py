@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from maildrop_home import mail
+from maildrop_home import MaildropHome, mail
 from servers.dovecot import Dovecot
 from servers.proxy import Direction, Proxy
 from servers.tls import Authority
+from termmail.cli.progress import describe
 from termmail.engine.oneshot import AccountReport, sync_once
 from termmail.model.account import (
     Account,
@@ -31,8 +32,11 @@ from termmail.model.account import (
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home
 from termmail.model.secret import Secret
+from termmail.model.status import AccountStatus, ConnectionState
+from termmail.protocols.pop3 import connect
 from termmail.store.intents import Intents
 from termmail.store.queries import Queries
+from termmail.sync.pop3 import Pop3Sync
 
 pytestmark = pytest.mark.dovecot_pop3
 
@@ -374,3 +378,30 @@ def test_memory_does_not_grow_with_a_message(bob: Bob) -> None:
     assert len(bob.ids()) == 1
     assert peak < 12 << 20
     assert threading.active_count() < 20
+
+
+def test_it_says_how_far_it_is(bob: Bob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ "2 of 3, 2.2 MB", also while a long message comes; on the command line and in the status line."""
+    monkeypatch.setattr("termmail.sync.pop3._TOLD_SECONDS", 0.0)
+    bodies = [b"x" * 70 + b"\r\n", (b"y" * 70 + b"\r\n") * 30_000, b"z" * 70 + b"\r\n"]
+    bob.deliver(*(b"Subject: %d\r\n\r\n" % number + body for number, body in enumerate(bodies)))
+    house = MaildropHome(tmp_path / "house")
+    told: list[tuple[str, int, int, int]] = []
+    session = connect(bob.account.incoming, bob.user, Secret("secret"))
+    try:
+        Pop3Sync(
+            session, house.ingest, house.local, bob.account, lambda *progress: told.append(progress), lambda: False
+        ).run()
+    finally:
+        session.close()
+        house.close()
+    assert {(words, total) for words, _, total, _ in told} == {("Inbox: messages", 3)}
+    assert [done for _, done, _, _ in told] == sorted(done for _, done, _, _ in told)
+    within = [size for _, done, _, size in told if done == 1]
+    assert len(within) > 5, "a long message is told of piece by piece"
+    assert told[-1][1] == 3
+    assert told[-1][3] == sum(map(len, bodies)) + 3 * len(b"Subject: 0\r\n\r\n")
+
+    words, done, total, size = told[-1]
+    status = AccountStatus("bob", ConnectionState.ONLINE, activity=words, done=done, total=total, size=size)
+    assert describe(status).endswith("3 of 3, 2.2 MB")

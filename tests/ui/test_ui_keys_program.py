@@ -175,6 +175,17 @@ async def test_receive_now(store: FilledStore, key: str) -> None:
         await ui.says("lisa: mail.example.org did not answer.")
 
 
+async def test_how_far_it_is(store: FilledStore) -> None:
+    """What runs stands in the status line, with how much of how much, and how many bytes came."""
+    store.ingest.set_status(
+        AccountStatus("lisa", ConnectionState.ONLINE, activity="Inbox: messages", done=3, total=27, size=4_100_000)
+    )
+    async with opened(store) as ui:
+        await ui.says("Inbox: messages 3 of 27, 4.1 MB")
+        store.ingest.set_status(AccountStatus("lisa", ConnectionState.ONLINE))
+        await ui.until(lambda: "27" not in ui.status)
+
+
 async def test_work_offline(store: FilledStore) -> None:
     """The palette's switch: it is kept in the store, said in the status line and the tree; keys go on working; F5 says why not."""
     store.ingest.set_status(AccountStatus("lisa", ConnectionState.ONLINE, synced_at=NOW - 120))

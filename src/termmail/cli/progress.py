@@ -73,5 +73,6 @@ def describe(status: AccountStatus) -> str:
         return f"{name}  {what}"
     done = min(status.done, status.total)
     filled = _BAR_CELLS * done // status.total
+    amount = f", {status.size / 1e6:.1f} MB" if status.size else ""
     label = what + " " * max(0, 24 - cell_width(what))
-    return f"{name}  {label} [{'#' * filled}{'.' * (_BAR_CELLS - filled)}] {done:,} of {status.total:,}"
+    return f"{name}  {label} [{'#' * filled}{'.' * (_BAR_CELLS - filled)}] {done:,} of {status.total:,}{amount}"

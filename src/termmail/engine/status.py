@@ -49,20 +49,21 @@ class StatusBoard:
                     activity="",
                     done=0,
                     total=0,
+                    size=0,
                     next_at=next_at,
                     synced_at=max(synced_at, self._status.synced_at),
                     plain=self._status.plain if plain is None else plain,
                 )
             )
 
-    def progress(self, activity: str, done: int, total: int) -> None:
-        """What runs, and how far it is."""
+    def progress(self, activity: str, done: int, total: int, size: int = 0) -> None:
+        """What runs, and how far it is; `size` in bytes."""
         now = time.monotonic()
         with self._lock:
             if activity == self._status.activity and now - self._progress_at < _PROGRESS_SECONDS:
                 return
             self._progress_at = now
-            self._write(msgspec.structs.replace(self._status, activity=activity, done=done, total=total))
+            self._write(msgspec.structs.replace(self._status, activity=activity, done=done, total=total, size=size))
 
     def mute(self, muted: bool) -> None:
         """While the network is switched off, what a connection still says on its way down does not matter."""

@@ -23,7 +23,8 @@ class AccountStatus(msgspec.Struct, frozen=True):
     """One account as the status line shows it.
 
     `sentence` says what is wrong or done, for people. `activity` names what runs ("INBOX: messages"), with `done` of `total` units
-    (total 0: unknown) ; `next_at` is when the next try is due in Unix seconds, 0 for none; `synced_at` the end of the last good sync.
+    (total 0: unknown) and `size` bytes so far (0: not counted); `next_at` is when the next try is due in Unix seconds, 0 for none;
+    `synced_at` the end of the last good sync.
     `plain` warns that the connection is not encrypted (T1).
     """
 
@@ -37,6 +38,7 @@ class AccountStatus(msgspec.Struct, frozen=True):
     synced_at: float = 0
     pending_operations: int = 0
     plain: bool = False
+    size: int = 0
 
 
 class Problem(msgspec.Struct, frozen=True):

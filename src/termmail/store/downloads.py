@@ -9,6 +9,7 @@ import re
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from termmail.store.database import storage_errors
@@ -39,15 +40,17 @@ def as_sent(data: bytes) -> bytes:
 
 
 class Download:
-    """Takes the bytes of one message as the server gives them, CRLF at line ends, and writes them to a file in `tmp`.
+    """Takes the bytes of one message as the server gives them, CRLF at line ends, and writes them to a file in `tmp`. `told` is
+    called with how many have come.
 
     The file's lines end in LF, as in every Maildir. A message for which that could not be undone, since it has a lone LF or CR CR LF
     in it, is written as it came; so `as_sent` is exact.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, told: Callable[[int], None] | None = None) -> None:
         self.path = folder / "tmp" / unique_name()
         self.size = 0
+        self._told = told
         self._digest = hashlib.sha256()
         self._head = bytearray()
         self._held = b""
@@ -67,6 +70,8 @@ class Download:
     def write(self, chunk: bytes) -> None:
         """Append. Raises StorageFailed; the download is then to be discarded."""
         self.size += len(chunk)
+        if self._told is not None:
+            self._told(len(chunk))
         self._digest.update(chunk)
         if len(self._head) < _HEAD:
             self._head += chunk[: _HEAD - len(self._head)]

@@ -48,10 +48,10 @@ class Ingest(MessageIngest, UploadIngest):
         with self._database.write(durable=False) as connection:
             connection.execute(
                 "UPDATE account SET state = ?, sentence = ?, activity = ?, done = ?, total = ?, next_at = ?,"
-                " synced_at = max(synced_at, ?), plain = ? WHERE name = ?",
+                " synced_at = max(synced_at, ?), plain = ?, size = ? WHERE name = ?",
                 (
                     status.state.value, status.sentence, status.activity, status.done, status.total, status.next_at,
-                    status.synced_at, status.plain, status.account,
+                    status.synced_at, status.plain, status.size, status.account,
                 ),
             )  # fmt: skip
 
@@ -113,7 +113,8 @@ class Ingest(MessageIngest, UploadIngest):
                 (time.time() - 7 * 86400,),
             )
             connection.execute(
-                "UPDATE account SET state = 'unknown', activity = '', done = 0, total = 0, next_at = 0 WHERE state <> 'sign in'"
+                "UPDATE account SET state = 'unknown', activity = '', done = 0, total = 0, size = 0, next_at = 0"
+                " WHERE state <> 'sign in'"
             )
             connection.execute("DELETE FROM rendered WHERE id <= (SELECT max(id) FROM rendered) - ?", (_RENDERED_KEPT,))
             # A front end that has not looked for this many commits loads its list anew.

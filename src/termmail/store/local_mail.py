@@ -9,7 +9,7 @@ import errno
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -401,9 +401,9 @@ class LocalMail:
         row = self._database.one("SELECT value FROM setting WHERE key = ?", (_LAST_ONES + self._account,))
         return frozenset() if row is None else msgspec.json.decode(row[0], type=frozenset[str])
 
-    def download(self) -> Download:
-        """A file for the next message. Raises StorageFailed."""
-        return Download(self.folder / INBOX)
+    def download(self, told: Callable[[int], None] | None = None) -> Download:
+        """A file for the next message; `told` is called with the number of bytes that came. Raises StorageFailed."""
+        return Download(self.folder / INBOX, told)
 
     def keep_arrivals(self, arrivals: Sequence[Arrival], listed: Set[str]) -> KeptArrivals:
         """Make a group of arrivals durable in the inbox, with their rows and ledger lines; after that they may go from the server.

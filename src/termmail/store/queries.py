@@ -94,10 +94,10 @@ class Queries(OutgoingQueries):
         """The accounts' states in the order of the config."""
         rows = self._all(
             "SELECT a.name, a.state, a.sentence, a.activity, a.done, a.total, a.next_at, a.synced_at,"
-            f" {_PENDING_COUNT}, a.plain FROM account a WHERE a.hidden = 0 ORDER BY a.position, a.id"
+            f" {_PENDING_COUNT}, a.plain, a.size FROM account a WHERE a.hidden = 0 ORDER BY a.position, a.id"
         )
         return [
-            AccountStatus(row[0], ConnectionState(row[1]), *row[2:9], bool(row[9]))  # type: ignore[arg-type, call-arg]
+            AccountStatus(row[0], ConnectionState(row[1]), *row[2:9], bool(row[9]), row[10])  # type: ignore[arg-type, call-arg]
             for row in rows
         ]
 

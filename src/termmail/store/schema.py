@@ -276,7 +276,12 @@ _STOPPING = """
 ALTER TABLE outbox ADD COLUMN stop INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING, _STOPPING)
+_AMOUNTS = """
+-- How many bytes of what runs have come.
+ALTER TABLE account ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING, _STOPPING, _AMOUNTS)
 """Each brings `user_version` from its index to its index + 1. Released ones are never edited."""
 
 

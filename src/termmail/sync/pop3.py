@@ -21,7 +21,9 @@ from termmail.store.local_scan import arrival_time
 from termmail.sync import maildrop_plan
 from termmail.sync.local import LocalSync
 from termmail.sync.maildrop_plan import Listed
-from termmail.sync.work import Progress
+
+AmountProgress = Callable[[str, int, int, int], None]
+"""As `sync.work.Progress`, and how many bytes have come."""
 
 _GROUP_MESSAGES = 250
 _GROUP_BYTES = 16 << 20
@@ -44,7 +46,7 @@ class Pop3Sync:
         ingest: Ingest,
         local: LocalSync,
         account: Account,
-        progress: Progress,
+        progress: AmountProgress,
         should_stop: Callable[[], bool],
     ) -> None:
         self._session = session
@@ -54,7 +56,7 @@ class Pop3Sync:
         self._progress = progress
         self._should_stop = should_stop
         self.new_messages = 0
-        self._bytes = 0
+        self._done = self._total = self._bytes = 0
         self._told_at = 0.0
 
     def run(self) -> None:
@@ -67,7 +69,7 @@ class Pop3Sync:
             self._fetch(wanted, keys)
         over = maildrop_plan.to_delete(listed, mail.known_uidls(), self._account.keep, time.time())
         if over:
-            self._progress("deleting on the server", 0, len(over))
+            self._progress("deleting on the server", 0, len(over), 0)
             for fault in self._session.delete([one.number for one in over]):
                 self._tell(fault.sentence)
         if not self._session.quit() and over:
@@ -112,8 +114,9 @@ class Pop3Sync:
         began = time.monotonic()
         by_number = {one.number: one for one in wanted}
         left = deque(one.number for one in wanted)
-        self._progress("Inbox: messages", 0, len(wanted))
-        results = self._session.retrieve(list(left), self._local.mail.download)
+        self._done, self._total, self._bytes = 0, len(wanted), 0
+        self._tell_progress()
+        results = self._session.retrieve(list(left), lambda: self._local.mail.download(self._came))
         try:
             with contextlib.closing(results):
                 for number, result in results:
@@ -123,7 +126,8 @@ class Pop3Sync:
                         group.append(self._arrival(by_number[number], result))
                         size += result.size
                     left.popleft()
-                    self._tell_progress(len(wanted) - len(left), len(wanted))
+                    self._done = len(wanted) - len(left)
+                    self._tell_progress()
                     if (
                         len(group) >= _GROUP_MESSAGES
                         or size >= _GROUP_BYTES
@@ -143,7 +147,6 @@ class Pop3Sync:
     def _arrival(self, one: Listed, download: Download) -> Arrival:
         file_size = download.finish()
         head = download.head
-        self._bytes += download.size
         header = head[: split_header(head)]
         # A server may count a line end as one byte.
         doubtful = download.size < one.size - head.count(b"\n") and download.size < one.size * 0.98
@@ -175,11 +178,15 @@ class Pop3Sync:
             group.clear()
             self.new_messages += self._local.mail.keep_arrivals(arrivals, keys).new
 
-    def _tell_progress(self, done: int, total: int) -> None:
+    def _came(self, count: int) -> None:
+        self._bytes += count
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
         now = time.monotonic()
-        if now > self._told_at + _TOLD_SECONDS or done == total:
+        if now > self._told_at + _TOLD_SECONDS or self._done == self._total:
             self._told_at = now
-            self._progress(f"Inbox: messages, {_megabytes(self._bytes)}", done, total)
+            self._progress("Inbox: messages", self._done, self._total, self._bytes)
 
     def _tell(self, sentence: str) -> None:
         self._ingest.add_problem(self._account.name, sentence)
@@ -187,7 +194,3 @@ class Pop3Sync:
     def _check_stop(self) -> None:
         if self._should_stop():
             raise Cancelled("Stopped.")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

@@ -55,7 +55,7 @@ def status_line(
         tone = "warning"
     progress = None
     if status.activity and not work_offline:
-        progress = Progress(one_line(status.activity), status.done, status.total)
+        progress = Progress(one_line(status.activity), status.done, status.total, status.size)
     parts: list[str] = []
     if status.pending_operations:
         parts.append(changes(status.pending_operations))

@@ -12,16 +12,18 @@ from textual.strip import Strip
 from termmail.mime.width import cell_width
 from termmail.ui.text import clip
 from termmail.ui.widgets.pane import Drawn, look_for
+from termmail.ui.words import size
 
 _BAR_CELLS = 12
 
 
 class Progress(NamedTuple):
-    """What is being synced: a name, and how much of how much (total 0: unknown)."""
+    """What is being synced: a name, how much of how much (total 0: unknown), and how many bytes so far (0: not counted)."""
 
     words: str
     done: int = 0
     total: int = 0
+    size: int = 0
 
 
 class StatusLine(Drawn, can_focus=False):
@@ -66,6 +68,8 @@ class StatusLine(Drawn, can_focus=False):
             words = progress.words
             if progress.total:
                 words += f" {progress.done:,} of {progress.total:,}"
+            if progress.size:
+                words += f", {size(progress.size)}"
         bar = _BAR_CELLS if progress is not None and progress.total and width >= 100 else 0
         taken = (
             (cell_width(words) + 2 if words else 0) + (bar + 1 if bar else 0) + (cell_width(right) + 2 if right else 0)
