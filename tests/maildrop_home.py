@@ -79,7 +79,7 @@ class MaildropHome:
         """Messages of (UIDL, raw) come in one group; `listed` is all that the server has, by default just these."""
         arrivals: list[Arrival] = []
         for uidl, raw in messages:
-            download = self.local.mail.download()
+            download = self.local.maildrop.download()
             for start in range(0, len(raw), 7):
                 download.write(raw[start : start + 7])
             file_size = download.finish()
@@ -89,4 +89,6 @@ class MaildropHome:
                     parse_envelope(raw.partition(b"\r\n\r\n")[0]), int(time.time()), "Hello.", has_attachments=False,
                 )
             )  # fmt: skip
-        return self.local.mail.keep_arrivals(arrivals, listed if listed is not None else {uidl for uidl, _ in messages})
+        return self.local.maildrop.keep_arrivals(
+            arrivals, listed if listed is not None else {uidl for uidl, _ in messages}
+        )

@@ -74,7 +74,7 @@ def test_known_uidls(bob: MaildropHome) -> None:
     bob.intents.delete([by_subject["Number 2"]])
     bob.intents.expunge([by_subject["Number 3"]])
     bob.local.run()
-    known = bob.local.mail.known_uidls()
+    known = bob.local.maildrop.known_uidls()
     assert {uidl: one.whereabouts for uidl, one in known.items()} == {
         "a": Whereabouts.HERE,
         "b": Whereabouts.TRASH,
@@ -93,7 +93,7 @@ def test_same_mail_under_new_uidls_is_recognised(bob: MaildropHome) -> None:
     assert (kept.new, kept.recognised) == (1, 3)
     assert len(bob.ids()) == 3
     assert len(bob.files()) == 3
-    known = bob.local.mail.known_uidls()
+    known = bob.local.maildrop.known_uidls()
     assert known["z"].whereabouts is Whereabouts.DELETED
     assert known["x"].whereabouts is Whereabouts.HERE
 
@@ -186,7 +186,7 @@ def test_removal_by_another_program(bob: MaildropHome) -> None:
     (bob.folder / "INBOX" / "cur" / bob.files()[0]).unlink()
     assert bob.local.run().went == 1
     assert len(bob.ids()) == 1
-    assert Whereabouts.DELETED in {one.whereabouts for one in bob.local.mail.known_uidls().values()}
+    assert Whereabouts.DELETED in {one.whereabouts for one in bob.local.maildrop.known_uidls().values()}
 
 
 def test_a_move_by_another_program_keeps_the_message(bob: MaildropHome) -> None:
@@ -233,7 +233,7 @@ def test_a_maildir_that_is_not_there_deletes_nothing(bob: MaildropHome) -> None:
     bob.reopen()
     bob.local.run()
     assert len(bob.ids()) == 1
-    assert bob.local.mail.known_uidls()["a"].whereabouts is Whereabouts.HERE
+    assert bob.local.maildrop.known_uidls()["a"].whereabouts is Whereabouts.HERE
 
 
 def test_reindex(bob: MaildropHome) -> None:
@@ -251,7 +251,7 @@ def test_reindex(bob: MaildropHome) -> None:
     bob.local.run()
     assert len(bob.ids("lists/python")) == len(bob.ids()) == 1
     assert len(bob.ids("Lists/Python")) == 0
-    assert {one.whereabouts for one in bob.local.mail.known_uidls().values()} == {Whereabouts.HERE}
+    assert {one.whereabouts for one in bob.local.maildrop.known_uidls().values()} == {Whereabouts.HERE}
 
 
 def test_files_lost_in_bulk_are_not_deletions(bob: MaildropHome) -> None:
@@ -260,7 +260,7 @@ def test_files_lost_in_bulk_are_not_deletions(bob: MaildropHome) -> None:
     for name in bob.files()[:25]:
         (bob.folder / "INBOX" / "cur" / name).unlink()
     assert bob.local.run().lost == 25
-    known = bob.local.mail.known_uidls()
+    known = bob.local.maildrop.known_uidls()
     assert sum(one.whereabouts is Whereabouts.LOST for one in known.values()) == 25
     again = [(str(number), mail(number)) for number in range(30) if known[str(number)].whereabouts is Whereabouts.LOST]
     assert bob.arrive(*again, listed=set(known)).new == 25
@@ -352,7 +352,7 @@ def test_everything_comes_back_without_the_database(bob: MaildropHome) -> None:
     row = bob.queries.row(moved)
     assert row is not None
     assert row.flags == FlagSet(Flag.SEEN, frozenset({"later"}))
-    known = bob.local.mail.known_uidls()
+    known = bob.local.maildrop.known_uidls()
     assert {uidl: one.whereabouts for uidl, one in known.items()} == {
         "u0": Whereabouts.HERE,
         "u1": Whereabouts.HERE,
@@ -370,7 +370,7 @@ def test_a_torn_ledger_line_costs_only_itself(bob: MaildropHome) -> None:
     bob.home.database.unlink()
     bob.open()
     bob.local.run()
-    assert set(bob.local.mail.known_uidls()) == {"a", "b"}
+    assert set(bob.local.maildrop.known_uidls()) == {"a", "b"}
 
 
 def test_leftovers_of_dead_downloads_are_removed(bob: MaildropHome) -> None:

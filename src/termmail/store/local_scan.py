@@ -24,6 +24,7 @@ from termmail.store.local_mail import LocalMail, take_uid
 from termmail.store.local_names import mailbox_name
 from termmail.store.mailboxes import LET_OTHERS_WRITE, account_id
 from termmail.store.maildir import info_flags, read_identity, rename
+from termmail.store.maildrop import Maildrop
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
 
 _AT_ONCE = 100
@@ -59,10 +60,11 @@ class _Row(msgspec.Struct, frozen=True):
 class LocalScan:
     """Looks through one account's Maildirs. Used by one thread, the one that moves the account's files."""
 
-    def __init__(self, database: Database, account: str, mail: LocalMail) -> None:
+    def __init__(self, database: Database, account: str, mail: LocalMail, maildrop: Maildrop) -> None:
         self._database = database
         self._account = account
         self._mail = mail
+        self._maildrop = maildrop
         self._looked: dict[int, tuple[int, int]] = {}
 
     def run(self, *, thorough: bool = False) -> ScanReport:
@@ -246,7 +248,7 @@ class LocalScan:
     def _take_gone(self, rows: list[_Row], bulk: set[int]) -> int:
         deleted = [row.placement_id for row in rows if row.mailbox_id not in bulk]
         if deleted:
-            self._mail.note_deleted(deleted)
+            self._maildrop.note_deleted(deleted)
         for start in range(0, len(rows), _AT_ONCE):
             with self._database.write() as connection:
                 part = rows[start : start + _AT_ONCE]

@@ -24,6 +24,7 @@ from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.local_mail import LocalMail
 from termmail.store.local_scan import LocalScan
 from termmail.store.maildir import MailboxIdentity, info_flags, name_uid, read_identity
+from termmail.store.maildrop import Maildrop
 from termmail.store.outbox_items import restore_outbox
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
 from termmail.store.schema import MIGRATIONS, schema_version
@@ -210,8 +211,9 @@ def _rebuild_local(database: Database, account: str) -> tuple[int, int]:
         )
     mail = LocalMail(database, account)
     mail.prepare()
-    messages = LocalScan(database, account, mail).run(thorough=True).came
-    mail.known_uidls()
+    maildrop = Maildrop(database, account)
+    messages = LocalScan(database, account, mail, maildrop).run(thorough=True).came
+    maildrop.known_uidls()
     return len(mail.mailboxes()), messages
 
 

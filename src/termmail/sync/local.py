@@ -21,6 +21,7 @@ from termmail.store.database import Database
 from termmail.store.journal import Journal
 from termmail.store.local_mail import UIDVALIDITY, LocalMail
 from termmail.store.local_scan import LocalScan, ScanReport
+from termmail.store.maildrop import Maildrop
 
 _DUE_AT_ONCE = 500
 _END_OF_TIME = 1e18
@@ -34,7 +35,8 @@ class LocalSync:
 
     def __init__(self, database: Database, journal: Journal, account: str, should_stop: Callable[[], bool]) -> None:
         self.mail = LocalMail(database, account)
-        self._scan = LocalScan(database, account, self.mail)
+        self.maildrop = Maildrop(database, account)
+        self._scan = LocalScan(database, account, self.mail, self.maildrop)
         self._journal = journal
         self._account = account
         self._should_stop = should_stop
@@ -64,7 +66,7 @@ class LocalSync:
             self._check_stop()
             self._journal.begin([operation.id for operation in due])
             # Durable before any file goes (L3): after a crash the server's copy must not be taken for one to fetch again.
-            self.mail.note_deleted(
+            self.maildrop.note_deleted(
                 [one.placement_id for one in due if isinstance(one.payload, Expunge) and one.placement_id is not None]
             )
             for operation in due:

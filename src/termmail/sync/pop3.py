@@ -61,13 +61,13 @@ class Pop3Sync:
 
     def run(self) -> None:
         """Fetch what is new, delete there what the policy wants gone, and sign out."""
-        mail = self._local.mail
+        maildrop = self._local.maildrop
         listed = self._identify(self._session.listing())
-        wanted = maildrop_plan.to_fetch(listed, mail.known_uidls(), mail.last_ones())
+        wanted = maildrop_plan.to_fetch(listed, maildrop.known_uidls(), maildrop.last_ones())
         keys = {one.key for one in listed}
         if wanted:
             self._fetch(wanted, keys)
-        over = maildrop_plan.to_delete(listed, mail.known_uidls(), self._account.keep, time.time())
+        over = maildrop_plan.to_delete(listed, maildrop.known_uidls(), self._account.keep, time.time())
         if over:
             self._progress("deleting on the server", 0, len(over), 0)
             for fault in self._session.delete([one.number for one in over]):
@@ -116,7 +116,7 @@ class Pop3Sync:
         left = deque(one.number for one in wanted)
         self._done, self._total, self._bytes = 0, len(wanted), 0
         self._tell_progress()
-        results = self._session.retrieve(list(left), lambda: self._local.mail.download(self._came))
+        results = self._session.retrieve(list(left), lambda: self._local.maildrop.download(self._came))
         try:
             with contextlib.closing(results):
                 for number, result in results:
@@ -139,7 +139,7 @@ class Pop3Sync:
         except (ConnectionLost, ProtocolViolation):
             # The message under way may be what ends each session: next time it comes after all others.
             if left:
-                self._local.mail.put_last(by_number[left[0]].key)
+                self._local.maildrop.put_last(by_number[left[0]].key)
             raise
         finally:
             self._keep(group, keys)
@@ -176,7 +176,7 @@ class Pop3Sync:
         if group:
             arrivals = group.copy()
             group.clear()
-            self.new_messages += self._local.mail.keep_arrivals(arrivals, keys).new
+            self.new_messages += self._local.maildrop.keep_arrivals(arrivals, keys).new
 
     def _came(self, count: int) -> None:
         self._bytes += count
