@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from termmail.mime.layout import LogicalLine, Run, lay_out
+from termmail.mime.layout import lay_out
 from termmail.mime.links import Links, find_links, safe_url
+from termmail.mime.logical import LogicalLine, Run
 from termmail.mime.plain import plain_lines
 from termmail.mime.width import cell_width
 from termmail.model.body import Line, Style

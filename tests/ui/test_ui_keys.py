@@ -305,7 +305,6 @@ async def test_what_is_not_there_yet_says_so(store: FilledStore) -> None:
         for key, words in (
             ("/", "Searching is not there yet"),
             ("\\", "Searching is not there yet"),
-            ("ctrl+f", "Searching in a message is not there yet"),
             ("X", "X means nothing here. ? lists the keys."),
             ("f9", "F9 means nothing here."),
             ("é", "é means nothing here."),

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from termmail.mime.calendar_events import Attendee, CalendarData, Event
 from termmail.mime.cards import labelled, paragraphs, person, title
-from termmail.mime.layout import LogicalLine
 from termmail.mime.links import Links
+from termmail.mime.logical import LogicalLine
 from termmail.mime.recurrence import MONTHS, day_words
 from termmail.model.body import Style
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from termmail.mime.layout import LogicalLine, Run, with_links
+from termmail.mime.layout import with_links
 from termmail.mime.links import Links
+from termmail.mime.logical import LogicalLine, Run
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.model.body import Style
 

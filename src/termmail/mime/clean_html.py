@@ -1,8 +1,8 @@
 """HTML of a mail to a small, safe HTML that only html2text reads (D7, D8, P6, T18).
 
 The document is walked once and written anew from an allow-list: no attribute, script, style, comment or address of a picture
-comes through. What html2text would turn into Markdown that has to be parsed again (emphasis, links, headings) is marked
-with noncharacters instead, which no mail can hold here because they are removed from its text first.
+comes through. What html2text would turn into Markdown that has to be parsed again (emphasis, links, headings, tables) is marked
+with noncharacters instead (`html_marks`).
 """
 
 from __future__ import annotations
@@ -12,36 +12,18 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from termmail.mime.links import Links, claimed_host, host_of, is_refused, same_site
+from termmail.mime import html_marks as marks
+from termmail.mime.html_budget import too_complex
+from termmail.mime.html_marks import FROM_MARKS, TO_MARKS
+from termmail.mime.html_seen import Attributes, Colour, Sight, alike, is_dot
+from termmail.mime.html_tables import SOFT_BREAK, Table
+from termmail.mime.links import Links, claimed_host, host_of, is_refused, safe_url, same_site
 from termmail.mime.safe_text import safe_address, safe_text
 
-MAX_INPUT = 1024 * 1024
-MAX_TAGS = 60_000
-MAX_NESTING = 400
 _MAX_INDENTS = 12
+_MAX_HIDDEN_TEXT = 300
+_MAX_PICTURES = 200
 _BLANK = " \t\r\n\xa0\xad\u034f\u2007\u200b\u200c\ufeff"
-
-LINK_OPEN, LINK_NUMBERED, LINK_CLOSE = "\ufdd0", "\ufdd1", "\ufdd2"
-STRONG_OPEN, STRONG_CLOSE = "\ufdd3", "\ufdd4"
-EMPHASIS_OPEN, EMPHASIS_CLOSE = "\ufdd5", "\ufdd6"
-HEADING_OPEN, HEADING_CLOSE = "\ufdd7", "\ufdd8"
-CODE_OPEN, CODE_CLOSE = "\ufdd9", "\ufdda"
-NOTE_OPEN, NOTE_CLOSE = "\ufddb", "\ufddc"
-CELL = "\ufddd"
-BACKSLASH, AMPERSAND, LESS, GREATER = "\ufdde", "\ufddf", "\ufde0", "\ufde1"
-# html2text takes its time for each entity and escapes what looks like Markdown: it gets neither.
-_TO_MARKS: dict[int, str | None] = dict.fromkeys(range(0xFDD0, 0xFDF0)) | {
-    ord("\\"): BACKSLASH,
-    ord("&"): AMPERSAND,
-    ord("<"): LESS,
-    ord(">"): GREATER,
-}
-FROM_MARKS: dict[int, str | None] = dict.fromkeys(range(0xFDD0, 0xFDF0)) | {
-    ord(BACKSLASH): "\\",
-    ord(AMPERSAND): "&",
-    ord(LESS): "<",
-    ord(GREATER): ">",
-}
 
 
 def _words(text: str) -> frozenset[str]:
@@ -53,61 +35,64 @@ _SKIPPED = _words(
     "canvas audio video map frameset select textarea noframes datalist meter progress"
 )
 _BLOCKS = _words(
-    "div tr table section article header footer main nav aside address "
-    "center dt dd figure figcaption form fieldset legend details summary caption li"
+    "div section article header footer main nav aside address "
+    "center figure figcaption form fieldset legend details summary caption li thead tbody tfoot"
 )
 _INLINE_MARKS = {
-    "b": (STRONG_OPEN, STRONG_CLOSE),
-    "strong": (STRONG_OPEN, STRONG_CLOSE),
-    "i": (EMPHASIS_OPEN, EMPHASIS_CLOSE),
-    "em": (EMPHASIS_OPEN, EMPHASIS_CLOSE),
-    "cite": (EMPHASIS_OPEN, EMPHASIS_CLOSE),
-    "code": (CODE_OPEN, CODE_CLOSE),
-    "tt": (CODE_OPEN, CODE_CLOSE),
-    "kbd": (CODE_OPEN, CODE_CLOSE),
-    "samp": (CODE_OPEN, CODE_CLOSE),
+    "b": (marks.STRONG_OPEN, marks.STRONG_CLOSE),
+    "strong": (marks.STRONG_OPEN, marks.STRONG_CLOSE),
+    "i": (marks.EMPHASIS_OPEN, marks.EMPHASIS_CLOSE),
+    "em": (marks.EMPHASIS_OPEN, marks.EMPHASIS_CLOSE),
+    "cite": (marks.EMPHASIS_OPEN, marks.EMPHASIS_CLOSE),
+    "code": (marks.CODE_OPEN, marks.CODE_CLOSE),
+    "tt": (marks.CODE_OPEN, marks.CODE_CLOSE),
+    "kbd": (marks.CODE_OPEN, marks.CODE_CLOSE),
+    "samp": (marks.CODE_OPEN, marks.CODE_CLOSE),
+    "del": (marks.DELETED_OPEN, marks.DELETED_CLOSE),
+    "s": (marks.DELETED_OPEN, marks.DELETED_CLOSE),
+    "strike": (marks.DELETED_OPEN, marks.DELETED_CLOSE),
+    "q": ("\u201c", "\u201d"),
+    "dt": (SOFT_BREAK + marks.STRONG_OPEN, marks.STRONG_CLOSE + SOFT_BREAK),
+    "dd": (SOFT_BREAK + "<dd>", "</dd>"),
+    "dl": ("<p>", "</p>"),
+    "p": ("<p>", "</p>"),
 }
-_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-_INDENTING = frozenset(("ul", "ol", "blockquote"))
+_HEADINGS = _words("h1 h2 h3 h4 h5 h6")
+_INDENTING = _words("ul ol blockquote")
 _INDENTS_CLOSE = frozenset(f"</{tag}>" for tag in _INDENTING)
-_PRE_CLOSE = CODE_CLOSE + "</pre>"
-_COLOURING = frozenset(("color", "bgcolor", "background"))
-# html2text breaks the line softly at the end of a table row, and only there.
-_SOFT_BREAK = "</tr>"
+_PRE_CLOSE = marks.CODE_CLOSE + "</pre>"
+_RAISED = {
+    "sup": str.maketrans("0123456789+-()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ"),
+    "sub": str.maketrans("0123456789+-()", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎"),
+}
+_RAISABLE = re.compile(r"[0-9+\-()n]{1,4}")
+_TAG_OR_MARK = re.compile(r"<[^>]*>|[\ufdd0-\ufddd\ufde2-\ufded]")
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_NEVER_NEST = _words(
-    "area base br col embed hr img input link meta source track "
-    "wbr p li tr td th tbody thead tfoot dd dt option colgroup"
-)
-_SCOPES = frozenset(["table", "button", "object", "applet", "marquee", "template", "svg", "math", "select", "caption"])
-_SEARCHED_OPEN_TAGS = 16
 
-_HIDING = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:\.0+)?(?:px|pt|em|rem|%)?\s*(?:!|;|$)"
-    r"|(?:^|;|\s)opacity\s*:\s*0(?:\.0+)?\s*(?:!|;|$)|max-height\s*:\s*0(?:px)?\s*(?:!|;|$)"
-)
-_TAG_OR_MARK = re.compile(r"<[^>]*>|[\ufdd0-\ufddd]")
-_BRACE = re.compile(r"[{}]")
-_HIDING_RULE = re.compile(r"\.([\w-]{1,80})\s*\{([^{}]{0,2000})\}")
-_COLOUR = re.compile(r"(?:^|;|\s)color\s*:\s*([^;!]{1,60})")
-_BACKGROUND = re.compile(r"background(?:-color)?\s*:\s*([^;!]{1,200})")
-_HEX = re.compile(r"#([0-9a-f]{6}|[0-9a-f]{3})\b")
-_RGB = re.compile(r"rgba?\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})")
-_NAMED = {"white": (255, 255, 255), "black": (0, 0, 0), "transparent": None, "red": (255, 0, 0), "blue": (0, 0, 255)}
-_PIXELS = re.compile(r"\s*(\d{1,5})(?:px)?\s*$")
-_WIDTH_STYLE = re.compile(r"(?:^|;|\s)(?:width|height)\s*:\s*[01](?:px)?\s*(?:!|;|$)")
+class Picture(NamedTuple):
+    """A picture of a document: where its bytes are ("cid:…" or a URL), what it shows in words, and the pixels its markup asks for."""
 
-Colour = tuple[int, int, int]
+    source: str
+    alternative: str
+    width: int
+    height: int
 
 
 class Cleaned(NamedTuple):
-    """The safe HTML, and what was found on the way: hidden parts (D7), text in the colour of its background, pictures not loaded."""
+    """The safe HTML, and what was found on the way.
+
+    `preheader` is the hidden text at the very beginning, meant for the list of other mail programs; `hidden` the beginnings of what is
+    hidden elsewhere (D7); `invisible` counts pieces of text in the colour of their background, which are shown and marked;
+    `remote_images` the pictures that would be loaded from elsewhere, dots that only count readers among them.
+    """
 
     html: str
-    hidden: int
-    invisible: int
-    remote_images: int
+    preheader: str = ""
+    hidden: tuple[str, ...] = ()
+    invisible: int = 0
+    remote_images: int = 0
+    pictures: tuple[Picture, ...] = ()
+    has_form: bool = False
 
 
 class _Frame(NamedTuple):
@@ -116,36 +101,9 @@ class _Frame(NamedTuple):
     closing: str
     foreground: Colour | None
     background: Colour | None
-    link: str = ""
+    link: int = -1
     text_start: int = 0
-
-
-def too_complex(markup: str) -> bool:
-    """Whether parsing might take more time or memory than a mail is worth (P6): size, tags, nesting, reckoned in linear time.
-
-    Nesting is overestimated where tags are not closed, as parsers may carry those on.
-    """
-    if len(markup) > MAX_INPUT:
-        return True
-    open_tags: list[str] = []
-    for count, match in enumerate(_TAG.finditer(markup)):
-        if count > MAX_TAGS:
-            return True
-        closing, name = match[1], match[2].lower()
-        if name in _NEVER_NEST:
-            continue
-        if not closing:
-            open_tags.append(name)
-            if len(open_tags) > MAX_NESTING:
-                return True
-            continue
-        for back in range(1, min(len(open_tags), _SEARCHED_OPEN_TAGS) + 1):
-            if open_tags[-back] == name:
-                del open_tags[-back:]
-                break
-            if open_tags[-back] in _SCOPES:
-                break
-    return False
+    tag: str = ""
 
 
 def clean(markup: str, links: Links) -> Cleaned | None:
@@ -158,25 +116,27 @@ def clean(markup: str, links: Links) -> Cleaned | None:
         return None
     body = tree.body
     if body is None:
-        return Cleaned("", 0, 0, 0)
+        return Cleaned("")
     styles = " ".join(node.text() for node in tree.css("style"))[:200_000].lower()
-    return _Cleaner(links, styles).walk(body)
+    return _Cleaner(links, Sight(styles)).walk(body)
 
 
 class _Cleaner:
-    def __init__(self, links: Links, styles: str) -> None:
+    def __init__(self, links: Links, sight: Sight) -> None:
         self.links = links
+        self.sight = sight
         self.out: list[str] = []
-        self.hidden = 0
+        self.preheader = ""
+        self.hidden: list[str] = []
         self.invisible = 0
         self.images = 0
+        self.pictures: list[Picture] = []
+        self.has_form = False
+        self.has_text = False
         self.in_pre = 0
         self.indents = 0
-        self.hiding_classes = {
-            name for name, rules in _HIDING_RULE.findall(_without_media(styles)) if _HIDING.search(rules)
-        }
-        # With backgrounds in a style sheet the colours cannot be judged from the elements alone.
-        self.judges_colours = "background" not in styles
+        self.shown_host = ""
+        self.tables: list[Table] = []
         self.frames: list[_Frame] = [_Frame("", (0, 0, 0), (255, 255, 255))]
 
     def walk(self, body: LexborNode) -> Cleaned:
@@ -194,7 +154,15 @@ class _Cleaner:
                 node, depth = node.parent, depth - 1
                 self.leave()
             node = node.next if node is not None and depth > 0 else None
-        return Cleaned("".join(self.out), self.hidden, self.invisible, self.images)
+        return Cleaned(
+            "".join(self.out),
+            self.preheader,
+            tuple(self.hidden),
+            self.invisible,
+            self.images,
+            tuple(self.pictures),
+            self.has_form,
+        )
 
     def enter(self, node: LexborNode) -> bool:
         """Write the beginning of a node; whether its children are to be walked, and `leave` called after them."""
@@ -208,169 +176,197 @@ class _Cleaner:
         style = (attributes.get("style") or "").lower() if attributes else ""
         if tag == "br":
             self.out.append("<br>")
+            self.line_ended()
             return False
         if tag == "hr":
-            self.out.append("<hr>")
+            if self.tables:
+                self.tables[-1].rule()
+            else:
+                self.out.append(f"<p>{marks.RULE}</p>")
             return False
         if tag == "img":
             self.image(attributes, style)
             return False
-        if attributes and self.is_hidden(attributes, style):
-            if node.text(deep=True).strip(_BLANK):
-                self.hidden += 1
+        if tag in ("input", "button"):
+            self.has_form = True
+        if attributes and self.sight.is_hidden(attributes, style):
+            self.hide(node)
             return False
         self.open(tag, attributes, style)
         return True
 
-    def open(self, tag: str, attributes: dict[str, str | None], style: str) -> None:
-        link = ""
+    def hide(self, node: LexborNode) -> None:
+        """Take note of what is not shown."""
+        text = safe_text(node.text(deep=True)[: 4 * _MAX_HIDDEN_TEXT], one_line=True)
+        text = " ".join(text.translate(FROM_MARKS).split()).strip(_BLANK)[:_MAX_HIDDEN_TEXT]
+        if not text:
+            return
+        if not self.has_text and not self.preheader and not self.hidden:
+            self.preheader = text
+        else:
+            self.hidden.append(text)
+
+    def open(self, tag: str, attributes: Attributes, style: str) -> None:
+        link = -1
         if tag == "a":
             opening, closing, link = self.link_tags(attributes.get("href") or "")
+        elif tag in ("table", "tr", "td", "th"):
+            opening, closing = "", f"</{tag}"
+            self.open_table_part(tag, attributes, style)
         else:
             opening, closing = self.tags(tag)
         frame = self.frames[-1]
         foreground, background = frame.foreground, frame.background
-        if self.judges_colours and (style or not _COLOURING.isdisjoint(attributes)):
-            foreground, background = _colours(attributes, style, foreground, background)
-        self.out.append(opening)
-        self.frames.append(_Frame(closing, foreground, background, link, len(self.out)))
+        if attributes:
+            foreground, background = self.sight.colours(attributes, style, foreground, background)
+        if opening:
+            self.out.append(opening)
+        self.frames.append(_Frame(closing, foreground, background, link, len(self.out), tag))
 
-    def link_tags(self, target: str) -> tuple[str, str, str]:
-        """What opens and closes a link, and its safe URL; of one that is none only what closes it says so."""
+    def open_table_part(self, tag: str, attributes: Attributes, style: str) -> None:
+        if tag == "table":
+            self.tables.append(Table(self.out, attributes))
+        elif not self.tables:
+            self.out.append(SOFT_BREAK)
+        elif tag == "tr":
+            self.tables[-1].row()
+        else:
+            self.tables[-1].cell(tag, attributes, style)
+
+    def link_tags(self, target: str) -> tuple[str, str, int]:
+        """What opens and closes a link, and its place; of one that is none only what closes it says so."""
         place = self.links.add(target) if target else -1
         if place >= 0:
-            return f"{LINK_OPEN}{place}{LINK_NUMBERED}", LINK_CLOSE, self.links.urls[place]
-        return "", (f"{NOTE_OPEN} [link refused]{NOTE_CLOSE}" if is_refused(target) else ""), ""
+            return f"{marks.LINK_OPEN}{place}{marks.LINK_NUMBERED}", marks.LINK_CLOSE, place
+        refused = is_refused(target) and safe_url(target) is None
+        return "", f"{marks.TARGET_OPEN} [link refused]{marks.TARGET_CLOSE}" if refused else "", -1
 
     def tags(self, tag: str) -> tuple[str, str]:
         """What html2text is given for the beginning and the end of an element."""
+        if tag == "p" and self.tables:
+            self.tables[-1].paragraph()
         if tag in _INLINE_MARKS:
             return _INLINE_MARKS[tag]
         if tag in _HEADINGS:
-            return f"<p>{HEADING_OPEN}", f"{HEADING_CLOSE}</p>"
+            return f"<p>{marks.HEADING_OPEN}", f"{marks.HEADING_CLOSE}</p>"
         if tag in _INDENTING:
+            if tag == "blockquote" and self.tables:
+                self.tables[-1].holds_structure()
             if self.indents >= _MAX_INDENTS:
-                return _SOFT_BREAK, _SOFT_BREAK
+                return SOFT_BREAK, SOFT_BREAK
             self.indents += 1
             return f"<{tag}>", f"</{tag}>"
         if tag == "li" and self.indents:
             return "<li>", "</li>"
         if tag == "pre":
+            if self.tables:
+                self.tables[-1].holds_structure()
             self.in_pre += 1
-            return "<pre>" + CODE_OPEN, _PRE_CLOSE
-        if tag in ("p", "dl"):
-            return "<p>", "</p>"
-        if tag in ("td", "th"):
-            return "", CELL
+            return "<pre>" + marks.CODE_OPEN, _PRE_CLOSE
         if tag in _BLOCKS:
-            return _SOFT_BREAK, _SOFT_BREAK
-        return ("\u201c", "\u201d") if tag == "q" else ("", "")
+            if tag == "caption" and self.tables:
+                self.tables[-1].captioned()
+            return SOFT_BREAK, SOFT_BREAK
+        return "", ""
 
     def leave(self) -> None:
         frame = self.frames.pop()
-        if frame.closing == _PRE_CLOSE:
-            self.in_pre -= 1
-        elif frame.closing in _INDENTS_CLOSE:
-            self.indents -= 1
-        if frame.link:
+        closing = frame.closing
+        if not closing:
+            return
+        if frame.link >= 0:
             self.close_link(frame)
-        else:
-            self.out.append(frame.closing)
+            return
+        if closing.startswith("</t") and closing[-1] != ">":
+            self.close_table_part(frame.tag)
+            return
+        if closing == _PRE_CLOSE:
+            self.in_pre -= 1
+        elif closing in _INDENTS_CLOSE:
+            self.indents -= 1
+        if closing[0] == "<":
+            self.line_ended()
+        self.out.append(closing)
+
+    def close_table_part(self, tag: str) -> None:
+        if not self.tables:
+            self.out.append(SOFT_BREAK if tag == "tr" else "")
+        elif tag == "table":
+            table = self.tables.pop()
+            table.end(self.tables[-1] if self.tables else None)
+        elif tag != "tr":
+            self.tables[-1].end_cell()
+
+    def line_ended(self) -> None:
+        if self.tables:
+            self.tables[-1].line_ended()
 
     def close_link(self, frame: _Frame) -> None:
-        """End a link, with its host where its text does not tell it (D8)."""
+        """End a link with its number, and with its host where neither its text nor the link before it tells that (D8)."""
         written = "".join(self.out[frame.text_start :])
         text = _TAG_OR_MARK.sub(" ", written).translate(FROM_MARKS).strip()
-        host = host_of(frame.link)
-        if not text:
-            if "<" not in written:
-                self.out.append(f"[{safe_address(host).translate(_TO_MARKS)}]")
-            self.out.append(frame.closing)
+        host = host_of(self.links.urls[frame.link])
+        self.out.append(frame.closing)
+        if not text and marks.PICTURE_OPEN not in written:
             return
         claimed = claimed_host(text)
-        self.out.append(frame.closing)
-        if claimed and not same_site(claimed, host) and "@" not in text:
+        agrees = bool(claimed) and same_site(claimed, host)
+        if claimed and not agrees and "@" not in text:
             self.links.misleading.append((claimed, host))
-        if not (claimed and same_site(claimed, host)) and host.lower() not in text.lower():
-            self.out.append(f"{NOTE_OPEN} [{safe_address(host).translate(_TO_MARKS)}]{NOTE_CLOSE}")
+        number = str(frame.link + 1)
+        if agrees or (not claimed and (host.lower() in text.lower() or host == self.shown_host)):
+            note = number
+        else:
+            self.shown_host = host
+            note = f"{number}→{safe_address(host)}"
+        self.holds(len(note) + 3)
+        self.out.append(f"{marks.TARGET_OPEN} [{note.translate(TO_MARKS)}]{marks.TARGET_CLOSE}")
+
+    def holds(self, length: int) -> None:
+        if self.tables:
+            self.tables[-1].holds(length)
 
     def text(self, text: str) -> None:
         if text.isspace():
             self.out.append("\n" if self.in_pre and "\n" in text else " ")
             return
         frame = self.frames[-1]
-        if frame.foreground is not None and frame.background is not None and _alike(frame.foreground, frame.background):
-            self.invisible += 1
         safe = safe_text(text)
+        if not self.has_text:
+            self.has_text = bool(text.strip(_BLANK))
+        if frame.tag in _RAISED and _RAISABLE.fullmatch(safe):
+            safe = safe.translate(_RAISED[frame.tag])
         if self.in_pre:
             safe = safe.expandtabs(8)
-        self.out.append(safe.translate(_TO_MARKS))
+        elif self.tables:
+            self.holds(len(safe.strip()))
+        safe = safe.translate(TO_MARKS)
+        if alike(frame.foreground, frame.background) and text.strip(_BLANK):
+            self.invisible += 1
+            safe = f"{marks.NOTE_OPEN}[invisible: {safe.strip()}]{marks.NOTE_CLOSE}"
+        self.out.append(safe)
 
-    def image(self, attributes: dict[str, str | None], style: str) -> None:
-        source = (attributes.get("src") or "").strip().lower()
-        if source.startswith(("http:", "https:", "//", "ftp:")):
-            self.images += 1
-        alternative = (attributes.get("alt") or "").strip()
-        tiny = any(
-            (match := _PIXELS.match(attributes.get(side) or "")) and int(match[1]) <= 1 for side in ("width", "height")
-        )
-        if alternative and not tiny and not _WIDTH_STYLE.search(style) and not _HIDING.search(style):
-            shown = safe_text(alternative[:300], one_line=True).translate(_TO_MARKS)
-            self.out.append(f"{NOTE_OPEN}[{shown}]{NOTE_CLOSE}")
-
-    def is_hidden(self, attributes: dict[str, str | None], style: str) -> bool:
-        if "hidden" in attributes or (style and _HIDING.search(style)):
-            return True
-        if self.hiding_classes and "class" in attributes:
-            return not self.hiding_classes.isdisjoint((attributes["class"] or "").lower().split())
-        return False
-
-
-def _without_media(styles: str) -> str:
-    """Style rules outside of @media: those inside are for other screens, such as a telephone's."""
-    first, *pieces = styles.split("@media")
-    kept = [first]
-    for piece in pieces:
-        depth = 0
-        for match in _BRACE.finditer(piece):
-            depth += 1 if match[0] == "{" else -1
-            if depth <= 0:
-                kept.append(piece[match.end() :])
-                break
-    return " ".join(kept)
+    def image(self, attributes: Attributes, style: str) -> None:
+        source = (attributes.get("src") or "").strip()
+        scheme = source[:6].lower()
+        is_remote = scheme.startswith(("http:", "https:", "//", "ftp:"))
+        self.images += is_remote
+        if is_dot(attributes, style):
+            return
+        alternative = safe_text((attributes.get("alt") or "").strip()[:300], one_line=True)
+        place = ""
+        if (is_remote or scheme.startswith("cid:")) and len(self.pictures) < _MAX_PICTURES:
+            place = f"{marks.PICTURE_OPEN}{len(self.pictures)}{marks.PICTURE_TOLD}"
+            self.pictures.append(
+                Picture(source, alternative, _pixels(attributes, "width"), _pixels(attributes, "height"))
+            )
+        if alternative:
+            self.holds(len(alternative) + 2)
+            place += f"{marks.NOTE_OPEN}[{alternative.translate(TO_MARKS)}]{marks.NOTE_CLOSE}"
+        if place:
+            self.out.append(place)
 
 
-def _colours(
-    attributes: dict[str, str | None], style: str, foreground: Colour | None, background: Colour | None
-) -> tuple[Colour | None, Colour | None]:
-    """The colours inside an element; None where they cannot be told."""
-    own_background = _BACKGROUND.search(style)
-    named = own_background[1] if own_background is not None else attributes.get("bgcolor")
-    if named:
-        background = _colour(named, background)
-    if attributes.get("background") or "url(" in style:
-        background = None
-    own_foreground = _COLOUR.search(style)
-    named = own_foreground[1] if own_foreground is not None else attributes.get("color")
-    if named:
-        foreground = _colour(named, foreground)
-    return foreground, background
-
-
-def _colour(text: str, inherited: Colour | None) -> Colour | None:
-    text = text.strip().lower()
-    match = _HEX.search(text)
-    if match is not None:
-        digits = match[1] if len(match[1]) == 6 else "".join(digit * 2 for digit in match[1])
-        return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
-    match = _RGB.search(text)
-    if match is not None:
-        return int(match[1]), int(match[2]), int(match[3])
-    first = text.split(" ")[0]
-    if first in ("transparent", "inherit", "initial", "none"):
-        return inherited
-    return _NAMED.get(first)
-
-
-def _alike(one: Colour, other: Colour) -> bool:
-    return all(abs(a - b) <= 8 for a, b in zip(one, other, strict=True))
+def _pixels(attributes: Attributes, side: str) -> int:
+    text = (attributes.get(side) or "").strip().removesuffix("px")
+    return min(int(text), 10_000) if text.isdecimal() and text.isascii() and len(text) < 6 else 0

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from termmail.mime.cards import labelled, title
 from termmail.mime.charsets import decode_text
-from termmail.mime.layout import LogicalLine
 from termmail.mime.links import Links
+from termmail.mime.logical import LogicalLine
 from termmail.model.body import Style
 
 MAX_CARDS = 100

@@ -12,8 +12,9 @@ from termmail.mime.contact_card import contact_lines
 from termmail.mime.embedded import find_part, is_tnef
 from termmail.mime.html_lines import html_lines
 from termmail.mime.image_size import image_size
-from termmail.mime.layout import LogicalLine, Run, lay_out
+from termmail.mime.layout import lay_out
 from termmail.mime.links import Links
+from termmail.mime.logical import Logical, LogicalLine, Run
 from termmail.mime.pdf_text import pdf_text
 from termmail.mime.plain import plain_lines
 from termmail.mime.render import MAX_TEXT, render_enclosed, render_tnef
@@ -96,8 +97,8 @@ class _View:
         self.links = Links()
         self.notes: list[str] = []
 
-    def lines(self) -> Iterator[LogicalLine]:
-        views: dict[str, Callable[[], Iterator[LogicalLine]]] = {
+    def lines(self) -> Iterator[Logical]:
+        views: dict[str, Callable[[], Iterator[Logical]]] = {
             "contact": lambda: contact_lines(self.text(), self.links),
             "calendar": self.calendar,
             "table": lambda: table_lines(self.text(), self.width, tabs=self.kind == "text/tab-separated-values"),
@@ -132,15 +133,15 @@ class _View:
             return False
         return True
 
-    def plain(self, text: str) -> Iterator[LogicalLine]:
+    def plain(self, text: str) -> Iterator[Logical]:
         return plain_lines(text, self.links)
 
-    def html(self) -> Iterator[LogicalLine]:
+    def html(self) -> Iterator[Logical]:
         found = html_lines(self.text(), self.links)
         self.notes += found.notes
         return iter(found.lines)
 
-    def calendar(self) -> Iterator[LogicalLine]:
+    def calendar(self) -> Iterator[Logical]:
         text = decode_text(self.node.decoded(), self.node.charset or "utf-8")
         data = read_calendar(text, self.node.parameters.get("method", ""))
         if data is None:
@@ -148,7 +149,7 @@ class _View:
             return self.plain(text[:MAX_TEXT])
         return calendar_lines(data, self.links)
 
-    def pdf(self) -> Iterator[LogicalLine]:
+    def pdf(self) -> Iterator[Logical]:
         found = pdf_text(self.node.decoded())
         if found is None:
             yield from self.told("It can't be read as a PDF.")
@@ -167,12 +168,12 @@ class _View:
             self.notes.append(f"Only {len(found.pages)} of {found.page_count:,} pages are shown.")
         self.notes.append("Only the text is shown, without pictures and layout.")
 
-    def image(self) -> Iterator[LogicalLine]:
+    def image(self) -> Iterator[Logical]:
         found = image_size(self.node.decoded(limit=256 * 1024))
         words = f"A {found[0]} picture of {found[1]:,} × {found[2]:,} pixels." if found is not None else "A picture."
         yield from self.told(words)
 
-    def told(self, sentence: str) -> Iterator[LogicalLine]:
+    def told(self, sentence: str) -> Iterator[Logical]:
         """In place of the content: what it is, and that it can be had otherwise."""
         yield title(sentence, Style.PLAIN)
         yield labelled("Type", self.node.content_type, self.links)

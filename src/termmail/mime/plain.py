@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from termmail.mime.layout import LogicalLine, Run, quote_style, with_links
+from termmail.mime.layout import with_links
 from termmail.mime.links import Links
+from termmail.mime.logical import LogicalLine, Run, quote_style
 from termmail.mime.safe_text import safe_text
 from termmail.model.body import Style
 

@@ -12,13 +12,16 @@ from termmail.mime.calendar_card import calendar_lines
 from termmail.mime.calendar_events import read_calendar
 from termmail.mime.charsets import decode_text
 from termmail.mime.embedded import is_tnef, tnef_of
+from termmail.mime.folds import folds_of, mark_old
 from termmail.mime.headers import parse_envelope
 from termmail.mime.html_lines import html_lines
-from termmail.mime.layout import LogicalLine, Run, lay_out, with_links
+from termmail.mime.layout import lay_out, with_links
 from termmail.mime.links import Links
+from termmail.mime.logical import Logical, LogicalLine, LogicalTable, Run
 from termmail.mime.parts import own_attachments, own_nodes, part_of
 from termmail.mime.plain import plain_lines
 from termmail.mime.protection import protection
+from termmail.mime.reflow import reflowed
 from termmail.mime.report_card import complaint_lines, delivery_lines, display_lines, own_words_line
 from termmail.mime.reports import (
     DELIVERY_TYPES,
@@ -40,6 +43,8 @@ _MAX_INSIDE = 5
 _MAX_CALENDARS = 3
 _TOLD_BYTES = 64 * 1024
 _QUOTED_WITH_LAYOUT = 256 * 1024
+_QUOTED_TABLE = 70
+_QUOTED_RULE = "-" * 20
 
 Preference = Literal["text", "html"]
 
@@ -85,11 +90,31 @@ def message_text(raw: bytes) -> str:
     """
     tree = Tree(raw)
     renderer = _Renderer(tree, "text", stripped=len(raw) > _QUOTED_WITH_LAYOUT)
-    lines = [
-        (">" * line.depth + " " if line.depth else "") + "".join(run.text for run in line.runs)
-        for line in renderer.message(tree.root, 0)
-    ]
+    lines: list[str] = []
+    for logical in renderer.message(tree.root, 0):
+        lead = ">" * logical.depth + " " if logical.depth else ""
+        if isinstance(logical, LogicalLine):
+            text = "".join(run.text for run in logical.runs if run.style is not Style.TARGET)
+            lines.append(lead + (_QUOTED_RULE if logical.is_rule else text))
+        elif isinstance(logical, LogicalTable):
+            laid, _ = lay_out([_without_targets(logical)], _QUOTED_TABLE)
+            lines += [lead + line.text for line in laid]
+        else:
+            lines.append(f"{lead}[{logical.alternative or 'picture'}]")
     return "\n".join(line.rstrip() if line != "-- " else line for line in lines)
+
+
+def _without_targets(table: LogicalTable) -> LogicalTable:
+    rows = tuple(
+        tuple(
+            cell._replace(
+                lines=tuple(tuple(run for run in line if run.style is not Style.TARGET) for line in cell.lines)
+            )
+            for cell in row
+        )
+        for row in table.rows
+    )
+    return table._replace(rows=rows, depth=0)
 
 
 class _Renderer:
@@ -105,6 +130,7 @@ class _Renderer:
         self.on_cards: set[str] = set()
         self.titles: dict[str, str] = {}
         self.returned = ""
+        self.width: int | None = None
 
     def render(self, width: int) -> Rendered:
         root = self.tree.root
@@ -120,8 +146,9 @@ class _Renderer:
     def tnef_alone(self, node: Node, width: int) -> Rendered:
         return self.rendered(node, self.tnef(node), width)
 
-    def rendered(self, root: Node, text: Iterator[LogicalLine], width: int) -> Rendered:
-        lines, cut = lay_out(text, width)
+    def rendered(self, root: Node, text: Iterator[Logical], width: int) -> Rendered:
+        self.width = width
+        lines, cut = lay_out(mark_old(text), width)
         if cut:
             self.note("The text has very many lines: only its beginning is shown.")
         for defect in self.tree.defects:
@@ -137,9 +164,10 @@ class _Renderer:
             protection=protection(self.tree.root),
             enclosed=self.returned
             or next((node.path for node in own_nodes(root) if node.content_type in _MESSAGES), ""),
+            folds=folds_of(lines),
         )
 
-    def whole(self, root: Node) -> Iterator[LogicalLine]:
+    def whole(self, root: Node) -> Iterator[Logical]:
         """The message with what it reports or invites to in front, as cards."""
         calendars = list(self.calendars(root))
         for lines in calendars:
@@ -158,7 +186,7 @@ class _Renderer:
             yield first
             yield from text
 
-    def calendars(self, root: Node) -> Iterator[list[LogicalLine]]:
+    def calendars(self, root: Node) -> Iterator[list[Logical]]:
         """The cards of events; a mail often has the same one as a part and as an attachment."""
         shown: set[tuple[str, ...]] = set()
         for node in own_nodes(root):
@@ -176,12 +204,12 @@ class _Renderer:
                 shown.add(key)
                 yield list(calendar_lines(data, self.links))
 
-    def reports(self, root: Node) -> Iterator[list[LogicalLine]]:
+    def reports(self, root: Node) -> Iterator[list[Logical]]:
         """The cards of reports on delivery, reading or complaints."""
         found = False
         for node in own_nodes(root):
             kind = node.content_type
-            lines: list[LogicalLine] = []
+            lines: list[Logical] = []
             if kind in DELIVERY_TYPES:
                 delivery = read_delivery_report(node.decoded())
                 lines = list(delivery_lines(delivery, self.links))
@@ -234,7 +262,7 @@ class _Renderer:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def message(self, root: Node, inside: int) -> Iterator[LogicalLine]:
+    def message(self, root: Node, inside: int) -> Iterator[Logical]:
         """The lines of all parts of a message that are to be read, separated by empty lines."""
         nodes = list(self.readable(root))
         if not any(self.says_something(node) for node in nodes):
@@ -330,7 +358,7 @@ class _Renderer:
         texts = [child for child in texts if child.disposition != "attachment"]
         return (named or texts or node.children)[0]
 
-    def part(self, node: Node, *, titled: bool) -> Iterator[LogicalLine]:
+    def part(self, node: Node, *, titled: bool) -> Iterator[Logical]:
         if titled and node.filename:
             yield LogicalLine(runs=(Run(f"[{safe_address(node.filename)}]", Style.NOTE),))
         data = node.decoded(limit=2 * self.left)
@@ -357,16 +385,18 @@ class _Renderer:
             position = block.end
         yield from self.plain(node, decode_text(data[position:], node.charset).rstrip())
 
-    def plain(self, node: Node, text: str) -> Iterator[LogicalLine]:
+    def plain(self, node: Node, text: str) -> Iterator[Logical]:
         text = text[: self.left]
         self.left -= len(text)
         flowed = node.parameters.get("format", "").strip().lower() == "flowed"
         refused = self.links.refused
-        yield from plain_lines(text, self.links, flowed=flowed, delsp=node.parameters.get("delsp", "").lower() == "yes")
+        delsp = node.parameters.get("delsp", "").lower() == "yes"
+        lines = plain_lines(text, self.links, flowed=flowed, delsp=delsp)
+        yield from lines if flowed or self.width is None else reflowed(lines, self.width)
         if self.links.refused > refused:
             self.note("Links with a user name or other tricks in them were not made links.")
 
-    def tnef(self, node: Node) -> Iterator[LogicalLine]:
+    def tnef(self, node: Node) -> Iterator[Logical]:
         """The text of a winmail.dat, for a mail that has no other."""
         found = tnef_of(node)
         if found is None or not found.is_whole:
@@ -383,7 +413,7 @@ class _Renderer:
             self.sources.append("text")
             yield from self.plain(node, text)
 
-    def inner(self, node: Node, inside: int) -> Iterator[LogicalLine]:
+    def inner(self, node: Node, inside: int) -> Iterator[Logical]:
         """An enclosed message: who wrote it to whom when, and its text; of one that came back no text."""
         root = node.children[0]
         yield from self.fields_of(node, root.header(), "Forwarded message")
@@ -395,7 +425,7 @@ class _Renderer:
             return
         yield from self.message(root, inside + 1)
 
-    def fields_of(self, node: Node, header: bytes, otherwise: str) -> Iterator[LogicalLine]:
+    def fields_of(self, node: Node, header: bytes, otherwise: str) -> Iterator[Logical]:
         """The most important fields of an enclosed message below what it is."""
         envelope = parse_envelope(header)
         sent = (

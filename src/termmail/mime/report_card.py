@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from termmail.mime.cards import labelled, title
-from termmail.mime.layout import LogicalLine, Run
 from termmail.mime.links import Links
+from termmail.mime.logical import LogicalLine, Run
 from termmail.mime.reports import Complaint, DeliveryReport, DisplayReport, RecipientReport
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.mime.status_words import explain, guess

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from termmail.mime.layout import LogicalLine, Run
+from termmail.mime.logical import LogicalLine, Run
 from termmail.mime.safe_text import safe_text
 from termmail.mime.width import cell_width, cut_cells
 from termmail.model.body import Style

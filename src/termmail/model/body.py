@@ -67,10 +67,13 @@ class Style(enum.Enum):
     FAINT = "faint"
     GOOD = "good"
     WARNING = "warning"
+    TARGET = "target"
+    """Where a link leads, added to what the mail says."""
+    DELETED = "deleted"
 
 
 class Span(msgspec.Struct, frozen=True):
-    """A run of text of one style, safe to show, on one line. `link` is the place in Rendered.links for a LINK, else -1."""
+    """A run of text of one style, safe to show, on one line. `link` is the place in Rendered.links of a LINK or TARGET, else -1."""
 
     text: str
     style: Style = Style.PLAIN
@@ -78,14 +81,37 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of the message pane, no wider than was asked for. `wrapped` says that it goes on in the next one."""
+    """One line of the message pane, no wider than was asked for. `wrapped` says that it goes on in the next one.
+
+    `quote` is how deep it is quoted. Where `picture` is not -1 the line is row `picture_row` of that place in
+    Rendered.pictures, and its text stands for the picture where none is drawn.
+    """
 
     spans: tuple[Span, ...] = ()
     wrapped: bool = False
+    quote: int = 0
+    picture: int = -1
+    picture_row: int = 0
 
     @property
     def text(self) -> str:
         return "".join(span.text for span in self.spans)
+
+
+class Fold(msgspec.Struct, frozen=True):
+    """`count` lines from `first` on that are quoted, and shown as one line until they are asked for."""
+
+    first: int
+    count: int
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A picture in a message's text: the part it is in, or the URL it was loaded from, and its size in the cells of the terminal."""
+
+    part_path: str
+    url: str
+    columns: int
+    rows: int
 
 
 class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
@@ -94,7 +120,7 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
     `links` are whole URLs (http, https, mailto only, D8) in the order of the text. `notes` are sentences on what is not shown.
     `source` is "text", "html", or "none" where the message has no text. `protection` says how it is signed or encrypted, empty
     where it is not; nothing of that was checked. `enclosed` is the part_path of the message that came back or else of the first one
-    that is enclosed, or empty.
+    that is enclosed, or empty. `remote` are the URLs of pictures that were not loaded.
     """
 
     lines: tuple[Line, ...]
@@ -104,6 +130,9 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
     source: str = "none"
     protection: str = ""
     enclosed: str = ""
+    pictures: tuple[Picture, ...] = ()
+    remote: tuple[str, ...] = ()
+    folds: tuple[Fold, ...] = ()
 
 
 class RenderFailed(msgspec.Struct, frozen=True, tag="failed"):

@@ -124,7 +124,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("edit_as_new", "Edit as a new message"),
     Command("search", "Search", ("/",), later=_SEARCHING),
     Command("filter", "Filter this list", ("\\",), later=_SEARCHING),
-    Command("find", "Search in this message", ("ctrl+f",), later="Searching in a message is not there yet."),
+    Command("find", "Search in this message", ("ctrl+f",), hint="search in it"),
+    Command("quotations", "Fold or show quotations", ("Q",), hint="quotations"),
+    Command("pipe_text", "Pipe the text to a command"),
+    Command("print", "Print the text", ("P",)),
 )
 BY_NAME: Mapping[str, Command] = {command.name: command for command in COMMANDS}
 

@@ -97,6 +97,10 @@ class Look(NamedTuple):
     strong: Style
     emphasis: Style
     code: Style
+    title: Style
+    deleted: Style
+    hit: Style
+    hit_now: Style
     accounts: tuple[Style, ...]
 
 
@@ -152,6 +156,10 @@ def _coloured(theme: Theme) -> Look:
         strong=ink(bright, bold=True),
         emphasis=ink(fore, italic=True),
         code=ink(colour("secondary")),
+        title=ink(primary.blend(white, 0.25), bold=True),
+        deleted=ink(muted) + Style(strike=True),
+        hit=Style(bgcolor=back.blend(colour("warning"), 0.3).rich_color),
+        hit_now=Style(color=back.rich_color, bgcolor=colour("warning").rich_color),
         accounts=tuple(ink(colour(name)) for name in ACCOUNT_COLOURS),
     )
 
@@ -181,5 +189,6 @@ def _plain(name: str) -> Look:
         name=name, text=text, bright=bold, muted=dim, faint=dim, accent=bold, accent_bold=bold, flag=bold, warning=bold,
         error=bold, good=text, key=bold, heading=dim, heading_active=bold + underlined, cursor=reverse,
         cursor_idle=underlined, marked=underlined, line=dim, bar=dim, quotes=(dim, dim, dim), signature=dim, link=underlined,
-        strong=bold, emphasis=Style(italic=True), code=text, accounts=(bold,) * len(ACCOUNT_COLOURS),
+        strong=bold, emphasis=Style(italic=True), code=text, title=bold + underlined, deleted=Style(strike=True),
+        hit=underlined, hit_now=reverse, accounts=(bold,) * len(ACCOUNT_COLOURS),
     )  # fmt: skip

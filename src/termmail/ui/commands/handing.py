@@ -40,7 +40,7 @@ class Handing:
             "clipboard": self.clipboard,
         }
         for place in range(9):
-            found[f"link_{place + 1}"] = lambda place=place: self.link(place)  # type: ignore[misc]
+            found[f"link_{place + 1}"] = lambda place=place: self.link_by_digit(place + 1)  # type: ignore[misc]
         return found
 
     # links
@@ -66,13 +66,34 @@ class Handing:
 
         screen.app.push_screen(Choice("Open a link", items), chosen)
 
+    def link_by_digit(self, digit: int) -> None:
+        """Open a link by its number: at once where no longer number begins with this digit, otherwise when the number is typed."""
+        from termmail.ui.screens.ask import Prompt
+
+        rendered = self.screen.message_pane.rendered
+        count = len(rendered.links) if rendered is not None else 0
+        if digit * 10 > count:
+            self.link(digit - 1)
+            return
+
+        def typed(text: str | None) -> None:
+            if text is None:
+                return
+            if text.strip().isdecimal():
+                self.link(int(text) - 1)
+            else:
+                self.screen.say(f"Links have numbers from 1 to {count}.")
+
+        note = f"1 to {count:,}; the list of links at the end of the message says where each leads."
+        self.screen.app.push_screen(Prompt("Open the link with the number", value=str(digit), note=note), typed)
+
     def link(self, place: int) -> None:
         """Ask with the whole URL, then open it (D8)."""
         from termmail.ui.screens.ask import Ask
 
         screen = self.screen
         rendered = screen.message_pane.rendered
-        if rendered is None or place >= len(rendered.links):
+        if rendered is None or not 0 <= place < len(rendered.links):
             screen.say("This message has no links." if not rendered or not rendered.links else "There is no such link.")
             return
         url = rendered.links[place]

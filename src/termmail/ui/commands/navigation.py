@@ -51,8 +51,8 @@ class Navigation:
             "back": self.back,
             "escape": self.escape,
             "quit": self.screen.leave,
-            "next_unread": lambda: self.unread(1),
-            "previous_unread": lambda: self.unread(-1),
+            "next_unread": lambda: None if self.screen.viewing.next_hit(1) else self.unread(1),
+            "previous_unread": lambda: None if self.screen.viewing.next_hit(-1) else self.unread(-1),
             "read_on": self.read_on,
             "expand": lambda: self.fold(folded=False),
             "collapse": lambda: self.fold(folded=True),
@@ -169,6 +169,8 @@ class Navigation:
 
     def escape(self) -> None:
         screen = self.screen
+        if screen.viewing.end_search():
+            return
         if screen.model.clear_selection():
             screen.message_list.forget_drawn()
             screen.message_list.touch()

@@ -291,6 +291,8 @@ class Reading:
         rendered = self.screen.message_pane.rendered
         if rendered is None:
             return ""
+        if search := self.screen.viewing.detail():
+            return search
         if self.mode == "text" and rendered.source == "html":
             return "HTML as text"
         return _MODE_WORDS[self.mode]

@@ -91,6 +91,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         from termmail.ui.commands.navigation import Navigation
         from termmail.ui.commands.program import Program
         from termmail.ui.commands.reading import Reading
+        from termmail.ui.commands.viewing import Viewing
 
         super().__init__()
         self.backend = backend
@@ -118,10 +119,11 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.program = Program(self)
         self.composing = Composing(self)
         self.lists = Lists(self)
+        self.viewing = Viewing(self)
         self._commands: dict[str, Callable[[], None]] = {}
         for part in (
             self.navigation, self.changes, self.reading, self.handing, self.folders, self.program, self.composing,
-            self.lists,
+            self.lists, self.viewing,
         ):  # fmt: skip
             self._commands.update(part.commands())
         self._held: list[events.Key] | None = None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from rich.style import Style
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from termmail.mime.width import cell_width
-from termmail.model.body import Line, Rendered
-from termmail.model.body import Style as TextStyle
+from termmail.model.body import Rendered
 from termmail.model.message import MessageRow
 from termmail.model.origin import Origin
 from termmail.ui.bodies import Mode
@@ -22,6 +19,7 @@ from termmail.ui.text import (
     worded,
     wrapped,
 )
+from termmail.ui.widgets.message_text import MessageText
 from termmail.ui.widgets.pane import Pane, look_for
 from termmail.ui.words import Clock
 
@@ -51,6 +49,8 @@ class MessagePane(Pane):
         self.hints = HeadingHints()
         self.mode: Mode = "text"
         self.rendered: Rendered | None = None
+        self.text: MessageText | None = None
+        self.searched = ""
         self.words: tuple[str, ...] = ()
         self._head: list[tuple[tuple[str, str], ...]] = []
         self._tail: list[tuple[tuple[str, str], ...]] = []
@@ -68,7 +68,7 @@ class MessagePane(Pane):
 
     def show_nothing(self, *words: str) -> None:
         """No message: say why."""
-        self.row = self.origin = self.rendered = None
+        self.row = self.origin = self.rendered = self.text = None
         self.words = words
         self._assemble(to_top=True)
 
@@ -77,7 +77,8 @@ class MessagePane(Pane):
         same = self.row is not None and self.row.id == row.id
         self.row = row
         if not same:
-            self.origin = self.rendered = None
+            self.origin = self.rendered = self.text = None
+            self.searched = ""
             self.words = ()
         self._assemble(to_top=not same)
 
@@ -90,6 +91,10 @@ class MessagePane(Pane):
     def show_text(self, rendered: Rendered, mode: Mode) -> None:
         """The laid out text of the message."""
         to_top = mode != self.mode
+        if rendered is not self.rendered:
+            self.text = MessageText(rendered)
+            if self.searched:
+                self.text.find(self.searched)
         self.rendered = rendered
         self.mode = mode
         self.words = ()
@@ -97,14 +102,14 @@ class MessagePane(Pane):
 
     def show_words(self, *words: str) -> None:
         """In place of the text: why it is not there."""
-        self.rendered = None
+        self.rendered = self.text = None
         self.words = words
         self._assemble(to_top=False)
 
     def _assemble(self, *, to_top: bool) -> None:
         self._head = self._heading()
         self._tail = self._ending() if self.rendered is not None else []
-        lines = len(self._head) + (len(self.rendered.lines) if self.rendered is not None else 0) + len(self._tail)
+        lines = len(self._head) + (len(self.text.rows) if self.text is not None else 0) + len(self._tail)
         if to_top:
             self.top = 0
         self.set_line_count(lines if self.rendered is not None else 0)
@@ -163,16 +168,16 @@ class MessagePane(Pane):
             self._pieces(pen, self._head[place], look)
             return self.ended(pen, y)
         place -= len(self._head)
-        if self.rendered is None:
+        if self.text is None:
             lines = [("", True), *worded(self.words, self.text_width)]
             if place < len(lines):
                 pen.put(lines[place][0], look.text if lines[place][1] else look.muted)
             return self.ended(pen, y)
-        text = self.rendered.lines
-        if place < len(text):
-            self._text(pen, text[place], look)
-        elif place - len(text) < len(self._tail):
-            self._pieces(pen, self._tail[place - len(text)], look)
+        rows = len(self.text.rows)
+        if place < rows:
+            self.text.draw(pen, place, look)
+        elif place - rows < len(self._tail):
+            self._pieces(pen, self._tail[place - rows], look)
         return self.ended(pen, y)
 
     @staticmethod
@@ -180,32 +185,62 @@ class MessagePane(Pane):
         for text, style in pieces:
             pen.put(text, getattr(look, style))
 
-    @staticmethod
-    def _text(pen: Pen, line: Line, look: Look) -> None:
-        for span in line.spans:
-            pen.put(steady(span.text), style_of(look, span.style))
+    # folding and searching
+
+    def toggle_quotations(self) -> bool | None:
+        """Fold the quotations, or show them all; whether they are folded now, None where there are none."""
+        if self.text is None or not self.text.rendered.folds:
+            return None
+        folded = self.text.toggle_folds()
+        self._assemble(to_top=False)
+        return folded
+
+    def find(self, words: str) -> int:
+        """Search in the text and show the first hit from here on; how many there are."""
+        if self.text is None:
+            return 0
+        self.searched = words
+        count = self.text.find(words)
+        self.text.nearest_hit(self.top - len(self._head))
+        self.next_hit(0)
+        return count
+
+    def next_hit(self, step: int) -> None:
+        """Show another hit."""
+        if self.text is not None and (row := self.text.step(step)) >= 0:
+            self._assemble(to_top=False)
+            line = len(self._head) + row
+            if not self.top <= line < self.top + self.height:
+                self.to_line(line - self.height // 3)
+
+    def end_search(self) -> bool:
+        """Forget the hits; whether there was a search."""
+        searched, self.searched = self.searched, ""
+        if searched and self.text is not None:
+            self.text.find("")
+            self.touch()
+        return bool(searched)
 
     # links
 
     def link_at(self, x: int, y: int) -> int | None:
         """The link under a cell of the pane."""
-        if self.rendered is None:
+        if self.text is None:
             return None
         place = y + self.top - len(self._head)
-        lines = self.rendered.lines
-        if 0 <= place < len(lines):
-            left = self._margin
-            for span in lines[place].spans:
-                left += cell_width(steady(span.text))
-                if x < left:
-                    return span.link if span.link >= 0 else None
-            return None
-        place -= len(lines)
-        if 0 <= place < len(self._tail) and self._tail[place] and self._tail[place][0][1] == "key":
+        if place < len(self.text.rows):
+            return self.text.link_at(place, x - self._margin)
+        place -= len(self.text.rows)
+        if place < len(self._tail) and self._tail[place] and self._tail[place][0][1] == "key":
             return int(self._tail[place][0][0]) - 1
         return None
 
     def on_click(self, event: events.Click) -> None:
+        if self.text is not None and (fold := self.text.fold_at(event.y + self.top - len(self._head))) >= 0:
+            event.stop()
+            self.text.unfold(fold)
+            self._assemble(to_top=False)
+            return
         link = self.link_at(event.x, event.y)
         if link is not None:
             event.stop()
@@ -219,38 +254,3 @@ def text_width(columns: int) -> int:
 
 def _margin(columns: int) -> int:
     return MARGIN if columns > 30 else 1
-
-
-def style_of(look: Look, style: TextStyle) -> Style:
-    """How the theme shows a span of text."""
-    match style:
-        case TextStyle.PLAIN:
-            return look.text
-        case TextStyle.QUOTE1:
-            return look.quotes[0]
-        case TextStyle.QUOTE2:
-            return look.quotes[1]
-        case TextStyle.QUOTE3:
-            return look.quotes[2]
-        case TextStyle.SIGNATURE:
-            return look.signature
-        case TextStyle.LINK:
-            return look.link
-        case TextStyle.HEADING | TextStyle.STRONG:
-            return look.strong
-        case TextStyle.EMPHASIS:
-            return look.emphasis
-        case TextStyle.CODE:
-            return look.code
-        case TextStyle.DIFF_ADD:
-            return look.good
-        case TextStyle.DIFF_REMOVE:
-            return look.error
-        case TextStyle.NOTE:
-            return look.muted
-        case TextStyle.FAINT:
-            return look.line
-        case TextStyle.GOOD:
-            return look.good
-        case TextStyle.WARNING:
-            return look.warning
