@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -137,6 +138,8 @@ class TermmailApp(App[str], inherit_bindings=False):
             screen = self.screen
             if isinstance(screen, Keyed) and screen.take_key(event):
                 return
+        if isinstance(event, events.Resize) and not self.is_headless:
+            event = _as_it_is_now(event)
         await super().on_event(event)
 
     # accounts
@@ -226,6 +229,20 @@ class TermmailApp(App[str], inherit_bindings=False):
 
     def _print_error_renderables(self) -> None:
         self._exit_renderables.clear()
+
+
+def _as_it_is_now(event: events.Resize) -> events.Resize:
+    """The terminal's size now, in place of the one that was reported.
+
+    Of two signals in one go the handler of the second runs inside that of the first, which then reports the older size last.
+    """
+    if sys.__stdout__ is None:
+        return event
+    try:
+        size = Size(*os.get_terminal_size(sys.__stdout__.fileno()))
+    except (ValueError, OSError):
+        return event
+    return events.Resize(size, size, size, event.pixel_size) if size else event
 
 
 def check_terminal(environment: Mapping[str, str]) -> None:
