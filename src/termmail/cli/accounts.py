@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -122,19 +123,25 @@ def account() -> None:
 account.add_command(sign_in)
 
 
-@account.command()
-@click.argument("account_name", metavar="NAME")
-@click.option("--email", metavar="ADDRESS", required=True, help="The account's address.")
+@account.command(short_help="Add an account: with options at once, without them by questions.")
+@click.argument("account_name", metavar="[NAME]", required=False)
+@click.option("--email", metavar="ADDRESS", help="The account's address.")
 @_settings
 @json_option
 @pass_session
-def add(session: Session, /, account_name: str, email: str, **options: Any) -> None:
-    """Add an account called NAME, without a question.
+def add(session: Session, /, account_name: str | None, email: str | None, **options: Any) -> int | None:
+    """Add an account. Without NAME and options it asks, one question after the other; with them it asks nothing.
 
     \b
     termmail account add work --email lisa@example.org \\
         --imap imap.example.org --smtp smtp.example.org --password-stdin
     """
+    if account_name is None and email is None and not any(options.values()):
+        return _ask_all(session)
+    if account_name is None or email is None:
+        raise click.UsageError(
+            "Say NAME and --email ADDRESS, or nothing at all to be asked one question after the other."
+        )
     if (options["imap"] is None) == (options["pop3"] is None):
         raise click.UsageError("Say where the mail is: --imap HOST[:PORT], or --pop3 HOST[:PORT].")
     if not config.ACCOUNT_NAME.fullmatch(account_name):
@@ -160,6 +167,17 @@ def add(session: Session, /, account_name: str, email: str, **options: Any) -> N
         say(
             f"Added {account_name}. `termmail account test {account_name}` checks it, `termmail sync` fetches the mail."
         )
+    return None
+
+
+def _ask_all(session: Session) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("Say what to add, see --help. Without options it asks, which needs a terminal.")
+    from termmail.cli.questions import Questions
+    from termmail.engine.hardening import harden
+
+    harden()
+    return Questions(session).run()
 
 
 @account.command("list")

@@ -24,7 +24,7 @@ HOME_KEY = "termmail.home"
 """Where the context's `meta` has what --home says, also while a line is being completed and there is no session."""
 
 ALL_DISABLED = "Every account is disabled. `termmail account edit NAME --enable` enables one again."
-NO_ACCOUNT = "There is no account yet. `termmail account add --help` shows how to add one."
+NO_ACCOUNT = "There is no account yet. `termmail account add` adds one."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -125,7 +125,7 @@ def no_such_account(name: str, names: list[str]) -> CommandError:
     """The error for an account that is not there, with those that are."""
     if not names:
         return CommandError(
-            f'There is no account "{name}", and none at all yet. `termmail account add --help` shows how to add one.',
+            f'There is no account "{name}", and none at all yet. `termmail account add` adds one.',
             ExitCode.NO_INPUT,
         )
     return CommandError(f'There is no account "{name}". Accounts: {", ".join(names)}.', ExitCode.NO_INPUT)

@@ -1,0 +1,196 @@
+"""`account add` without options: the questions one by one on a plain terminal, against a real Dovecot."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.conversation import Conversation
+from cli_runner import Cli
+from servers.dovecot import Dovecot
+from termmail.accounts import config
+from termmail.model.account import Account, CredentialKind, KeepKind, Protocol
+from termmail.model.home import Home
+
+_TESTS = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Iterator[Conversation]:
+    """`termmail account add` with a keyring in a file, and without a network."""
+    environment = {
+        "PYTHON_KEYRING_BACKEND": "keyrings.FileKeyring",
+        "PYTHONPATH": str(_TESTS),
+        "TEST_KEYRING_FILE": str(tmp_path / "keyring.json"),
+        "TERMMAIL_NAMESERVER": "127.0.0.1:1",
+        "TERMMAIL_AUTOCONFIG_URL": "https://127.0.0.1:1/",
+        "TERMMAIL_CONNECT_TO": "*:443=127.0.0.1:1 *:80=127.0.0.1:1",
+    }
+    command = [sys.executable, "-m", "termmail", "--home", str(tmp_path / "home"), "account", "add"]
+    with Conversation(command, environment, tmp_path) as conversation:
+        yield conversation
+
+
+def home(tmp_path: Path) -> Home:
+    return Home.under(tmp_path / "home")
+
+
+def account(tmp_path: Path) -> Account:
+    (found,) = config.load(home(tmp_path)).accounts
+    return found
+
+
+def untouched(tmp_path: Path) -> bool:
+    return not home(tmp_path).config_file.exists() and not (tmp_path / "keyring.json").exists()
+
+
+def person(talk: Conversation, address: str) -> None:
+    talk.ask("Your e-mail address:", address)
+    talk.ask("Your name, as others see it:", "Lisa Example")
+
+
+def servers(talk: Conversation, dovecot: Dovecot, user: str, *, pop3: bool = False) -> None:
+    """From the protocol to the name of the account."""
+    talk.ask("1 or 2 [1]", "2" if pop3 else "")
+    if pop3:
+        talk.ask("How long mail stays on the server", "until-deleted")
+    else:
+        talk.ask("How much is kept on this computer", "30")
+    talk.ask("POP3 server:" if pop3 else "IMAP server:", dovecot.host)
+    talk.ask("Encryption: tls, starttls or none [tls]")
+    talk.ask("Port", str(dovecot.pop3_tls_port if pop3 else dovecot.tls_port))
+    talk.ask("Server for sending", "none")
+    talk.ask("User name to sign in with:", user)
+    talk.ask("Proxy (none for none):")
+    talk.ask("File with an authority of your own", str(dovecot.tls.ca))
+    talk.ask("What the account is called here: [example]")
+
+
+def test_imap(tmp_path: Path, talk: Conversation, dovecot_server: Dovecot, dovecot_user: str) -> None:
+    """From the address to the account; a wrong password is mended without starting over."""
+    person(talk, f"{dovecot_user}@example.org")
+    servers(talk, dovecot_server, dovecot_user)
+    talk.ask("[1]")
+    talk.ask("Password at 127.0.0.1", "wrong")
+    talk.hear("failed: sign-in.")
+    assert untouched(tmp_path)
+    talk.hear("1. Type the password")
+    talk.ask("What now? [1]")
+    talk.ask("Password at 127.0.0.1", dovecot_server.test_password)
+    talk.hear("ok: sign-in.")
+    talk.hear("Added example.")
+    assert talk.code() == 0
+    found = account(tmp_path)
+    assert found.protocol is Protocol.IMAP
+    assert found.offline.days == 30
+    assert found.full_name == "Lisa Example"
+    assert dovecot_server.test_password in json.loads((tmp_path / "keyring.json").read_text()).values()
+    assert dovecot_server.test_password not in talk.text
+    assert "wrong" not in talk.text
+
+
+@pytest.mark.dovecot_pop3
+def test_pop3_by_a_command(tmp_path: Path, talk: Conversation) -> None:
+    with Dovecot(tmp_path / "dovecot", pop3=True) as dovecot:
+        person(talk, "test-1@example.org")
+        servers(talk, dovecot, "test-1", pop3=True)
+        talk.ask("[1]", "2")
+        talk.ask("Command:", f"echo {dovecot.test_password}")
+        talk.hear("Added example.")
+        assert talk.code() == 0
+    found = account(tmp_path)
+    assert found.protocol is Protocol.POP3
+    assert found.keep.kind is KeepKind.UNTIL_DELETED
+    assert found.credential.kind is CredentialKind.COMMAND
+    assert not (tmp_path / "keyring.json").exists()
+
+
+def test_lines_are_only_appended(talk: Conversation) -> None:
+    """For a screen reader, and for a terminal that can do nothing: no escape sequence, no line drawn over."""
+    person(talk, "lisa@example.org")
+    talk.hear("1 or 2 [1]")
+    talk.interrupt()
+    talk.code()
+    assert "\x1b" not in talk.text
+    assert not re.search(r"\r(?!\n)|\x08", talk.text)
+
+
+def test_back(talk: Conversation) -> None:
+    """What was answered is there to be taken again."""
+    talk.ask("Your e-mail address:", "lisa@example.org")
+    talk.ask("Your name, as others see it:", "Lisa Example")
+    talk.ask("1 or 2 [1]", "back")
+    talk.ask("Your name, as others see it: [Lisa Example]", "back")
+    talk.ask("Your e-mail address: [lisa@example.org]", "Back")
+    talk.ask("Your e-mail address: [lisa@example.org]")
+    talk.ask("Your name, as others see it: [Lisa Example]")
+    talk.hear("1 or 2 [1]")
+
+
+def test_wrong_answers(talk: Conversation) -> None:
+    """Each is answered with a sentence, and with what was meant as the answer to take."""
+    talk.ask("Your e-mail address:", "lisa")
+    talk.ask("An address has an @ between the name and the domain")
+    talk.ask("Your e-mail address: [lisa]", "lisa@gmial.com")
+    talk.hear("Do you mean gmail.com?")
+    talk.hear("The same answer again takes it as it is.")
+    talk.ask("Your e-mail address: [lisa@gmail.com]")
+    talk.ask("Your name, as others see it:", "Lisa")
+    talk.hear("gmail.com belongs to Gmail.")
+    talk.ask("1 or 2 [1]", "3")
+    talk.hear("Type a number from 1 to 2.")
+    talk.ask("1 or 2 [1]")
+    talk.ask("How much is kept on this computer: all, so many days, or on-demand [all]", "some")
+    talk.hear("Type all, on-demand or a number of days.")
+    talk.ask("[all]", "ALL")
+    talk.hear("Receives by imap.gmail.com, port 993, TLS; known to termmail.")
+    talk.ask("Change any of that? yes or no [no]")
+    talk.ask("What the account is called here: [gmail]", "my mail")
+    talk.ask("What the account is called here: [my-mail]")
+    talk.hear("app password")
+    talk.hear("https://myaccount.google.com/apppasswords")
+
+
+@pytest.mark.parametrize("step", ["address", "name", "protocol", "password", "trying"])
+@pytest.mark.parametrize("end", ["^C", "kill -9"])
+def test_left_at_any_question(
+    tmp_path: Path, talk: Conversation, dovecot_server: Dovecot, dovecot_user: str, step: str, end: str
+) -> None:
+    """Nothing is half-written."""
+    if step == "address":
+        talk.hear("Your e-mail address:")
+    elif step == "name":
+        talk.ask("Your e-mail address:", "lisa@example.org")
+        talk.hear("Your name, as others see it:")
+    else:
+        person(talk, f"{dovecot_user}@example.org")
+        if step == "protocol":
+            talk.hear("1 or 2 [1]")
+        else:
+            servers(talk, dovecot_server, dovecot_user)
+            talk.ask("[1]")
+            talk.hear("Password at 127.0.0.1 (it is not shown):")
+            if step == "trying":
+                talk.answer("wrong")
+                talk.hear("What now? [1]")
+    if end == "^C":
+        talk.interrupt()
+        talk.hear("Stopped. Nothing was written.")
+        assert talk.code() == 130
+    else:
+        talk.kill()
+        assert talk.code() == -9
+    assert untouched(tmp_path)
+
+
+def test_it_needs_a_terminal(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    cli = Cli(tmp_path / "home", capfdbinary)
+    assert cli("account", "add") == 64
+    assert "which needs a terminal" in cli.error
+    assert cli("account", "add", "work") == 64
+    assert "--email" in cli.error
