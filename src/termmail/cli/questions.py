@@ -6,9 +6,6 @@ Lines are only ever added below the others: no cursor tricks, no colours. An ans
 from __future__ import annotations
 
 import os
-import queue
-import select
-import sys
 import threading
 from collections.abc import Callable
 
@@ -20,14 +17,15 @@ from termmail.cli.asking import BACK, GoBack, agree, ask, choose
 from termmail.cli.exit_codes import ExitCode
 from termmail.cli.output import note, say
 from termmail.cli.session import Session
+from termmail.cli.sign_in import ask_for_tokens
 from termmail.model.account import Account, KeepKind, KeepPolicy, OfflineKind, OfflinePolicy, Protocol, Security
 from termmail.model.errors import TermmailError
-from termmail.model.oauth import AddressRefused, DeviceCode, OAuthProvider, SignInPage, Tokens
+from termmail.model.oauth import OAuthProvider, Tokens
 from termmail.model.secret import Secret
 from termmail.model.setup import Check, CheckCause, CheckPart, CheckState, Discovery, SourceReport, SourceState
 from termmail.setup import field_checks, ways
 from termmail.setup.account_draft import AccountDraft, ServerDraft, account_name, with_discovery, with_pin
-from termmail.setup.child import CheckRequest, DiscoverRequest, Request, SetupJob, SignInRequest
+from termmail.setup.child import CheckRequest, DiscoverRequest, SetupJob
 from termmail.setup.field_checks import Remark, Weight, tidy
 from termmail.setup.network import network_from
 from termmail.setup.offer import protocol_offers, server_words, servers_to_confirm, sign_in_notes, troubles
@@ -302,8 +300,11 @@ class Questions:
             self._provider = self._ask_provider()
         self._change(credential=ways.credential(way, command, self._provider))
         if way in ways.OAUTH:
-            assert self._provider is not None
-            self._secret = self._sign_in(self._provider, by_code=way is Way.CODE)
+            try:
+                self._secret = ask_for_tokens(self._draft.account(), by_code=way is Way.CODE)
+            except TermmailError as error:
+                say(error.sentence)
+                raise GoBack from error
 
     def _ask_provider(self) -> OAuthProvider:
         notes = self._discovery.provider if self._discovery is not None else None
@@ -319,43 +320,6 @@ class Questions:
                 "Client secret (Enter alone where there is none):", lambda text: None, secret=True, optional=True
             )
         return ways.with_client(known, client_id, secret)
-
-    def _sign_in(self, provider: OAuthProvider, *, by_code: bool) -> Tokens:
-        account = self._draft.account()
-        news, job = _followed(SignInRequest(provider, account.email, by_code, account.ca_file, account.proxy))
-        try:
-            while True:
-                try:
-                    found = news.get(timeout=0.2)
-                except queue.Empty:
-                    if not by_code and _waits_on_stdin():
-                        pasted = sys.stdin.readline().strip()
-                        if pasted.casefold() == BACK:
-                            raise GoBack from None
-                        if pasted:
-                            job.paste(pasted)
-                    continue
-                match found:
-                    case SignInPage(url=url):
-                        say("Open this page in a browser and agree there:")
-                        say(url)
-                        say(
-                            "This goes on by itself. If the browser runs on another computer, paste the address of its last page here."
-                        )
-                    case DeviceCode(url=url, user_code=code):
-                        say(f"Open {url} on any device, and type this code there: {code}")
-                        say("This goes on by itself.")
-                    case AddressRefused(sentence=sentence):
-                        say(sentence)
-                    case Tokens() as tokens:
-                        return tokens
-                    case TermmailError(sentence=sentence):
-                        say(sentence)
-                        raise GoBack
-                    case BaseException() as error:
-                        raise error
-        finally:
-            job.cancel()
 
     # trying
 
@@ -473,23 +437,3 @@ def _keyring_trouble(account: Account) -> str:
     except TermmailError as error:
         return error.sentence.partition(" Other ways:")[0].rstrip(".")
     return ""
-
-
-def _followed(request: Request) -> tuple[queue.SimpleQueue[object], SetupJob]:
-    """A job whose news come through a queue, from a thread."""
-    job = SetupJob(request)
-    news: queue.SimpleQueue[object] = queue.SimpleQueue()
-
-    def follow() -> None:
-        try:
-            for report in job:
-                news.put(report)
-        except BaseException as error:  # noqa: BLE001 - raised again where the news are read
-            news.put(error)
-
-    threading.Thread(target=follow, name="setup job", daemon=True).start()
-    return news, job
-
-
-def _waits_on_stdin() -> bool:
-    return bool(select.select([sys.stdin], [], [], 0)[0])

@@ -55,7 +55,7 @@ def sign_in(session: Session, account_name: str, code: bool, once: bool, client_
         account = _with_client_id(session, account, client_id)
         if not once:
             credentials.check_keyring(account)
-        tokens = _tokens(account, by_code=code)
+        tokens = ask_for_tokens(account, by_code=code)
         if once:
             _give(session, account, credentials.remember_sign_in(account, tokens))
             return
@@ -111,7 +111,11 @@ def _with_client_id(session: Session, account: Account, client_id: str | None) -
     return found
 
 
-def _tokens(account: Account, *, by_code: bool) -> Tokens:
+def ask_for_tokens(account: Account, *, by_code: bool) -> Tokens:
+    """Let the person at the terminal sign in by OAuth 2, in the browser or by a code.
+
+    Raises SignInRefused, ConfigError, ConnectionLost, InsecureConnection.
+    """
     from termmail.setup.sign_in import BrowserSignIn, DeviceSignIn, find_endpoints
 
     provider = account.credential.provider
