@@ -123,6 +123,31 @@ def test_odd_greetings_end_it(authority: Authority, greeting: bytes, security: S
     assert_silent(server.received)
 
 
+@pytest.mark.parametrize("security", [Security.TLS, Security.NONE])
+@pytest.mark.parametrize("command", ["greeting", "ehlo"])
+@pytest.mark.parametrize("answer", [b"421 4.3.2 too \x1b[31mmany\r\n", b"450 too many\r\n", b"554 5.7.1 too many\r\n"])
+def test_a_server_that_wants_nobody_says_why(
+    authority: Authority, command: str, answer: bytes, security: Security
+) -> None:
+    """T8: in its own words, made safe, where they came over TLS; it is tried again."""
+
+    def script(talk: Conversation) -> None:
+        if command == "ehlo":
+            talk.send(GREETING)
+            talk.expect("ehlo")
+        talk.send(answer)
+        talk.wait_closed(5)
+
+    with (
+        ScriptedServer(script, certificate=authority.good, implicit_tls=security is Security.TLS) as server,
+        pytest.raises((ConnectionLost, ProtocolViolation)) as caught,
+    ):
+        connect_to(server, security, str(authority.ca), "localhost")
+    assert ("server says: “too many”" in caught.value.sentence) == (security is Security.TLS)
+    assert caught.value.retry is Retry.LATER
+    assert_silent(server.received)
+
+
 @pytest.mark.parametrize(
     "answer", [b"454 Injected\r\n", b"502 Injected\r\n", b"250 Injected\r\n", b"Injected\r\n", b""]
 )

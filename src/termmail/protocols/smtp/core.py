@@ -136,41 +136,48 @@ class Core(smtplib.SMTP):
     # the beginning
 
     def _greeted(self) -> None:
-        host = self.host
-        line = self.wire.read_line()
-        found = parse_line(line)
-        if found is None:
-            raise ProtocolViolation(
-                f"What answers at {host} is not a mail server for sending. Check its name and port."
-            )
-        code, _, more = found
-        size = len(line)
+        lines: list[bytes] = []
+        size = code = 0
+        more = True
         while more:
             line = self.wire.read_line()
             size += len(line)
             found = parse_line(line)
             if found is None or size > MAX_REPLY:
                 raise ProtocolViolation(
-                    f"What answers at {host} is not a mail server for sending. Check its name and port."
+                    f"What answers at {self.host} is not a mail server for sending. Check its name and port."
                 )
-            more = found[2]
+            code, text, more = found
+            lines.append(text)
         if code != 220:
-            raise ConnectionLost(f"{host} takes no connections at the moment. It is tried again.", detail=str(code))
+            raise self._away(Reply(code, tuple(lines)))
         self.expect_silence()
 
     def _say_hello(self) -> None:
         announce("EHLO", "before")
         self.esmtp_features = {}
         self.ehlo_resp = self.helo_resp = None
-        code, _ = self.ehlo()
+        code, text = self.ehlo()
         announce("EHLO", "after")
-        if code == 421:
-            raise ConnectionLost(f"{self.host} takes no connections at the moment. It is tried again.", detail="421")
+        reply = Reply(code, tuple(text.split(b"\n")))
+        if reply.temporary:
+            raise self._away(reply)
         if code != 250:
             raise ProtocolViolation(
-                f"{self.host} does not speak the protocol for sending mail (EHLO). Check the server's name and port.",
+                f"{self.host} does not take the greeting of a mail program (EHLO){self._early_words(reply)}."
+                " Check the server's name and port.",
                 detail=str(code),
             )
+
+    def _away(self, reply: Reply) -> ConnectionLost:
+        return ConnectionLost(
+            f"{self.host} takes no connections at the moment{self._early_words(reply)}. It is tried again.",
+            detail=str(reply.code),
+        )
+
+    def _early_words(self, reply: Reply) -> str:
+        """The server's words from before the sign-in: only where the connection is encrypted (T8)."""
+        return self.server_words(reply) if isinstance(self.wire.socket, ssl.SSLSocket) else ""
 
     def _encrypt(self) -> None:
         """STARTTLS, whatever the server says it can (T4). Nothing that came before it counts afterwards (T5)."""
