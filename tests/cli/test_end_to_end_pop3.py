@@ -44,7 +44,7 @@ def test_from_the_maildrop_to_the_maildir(tmp_path: Path, server: Dovecot) -> No
     ids = [str(row["id"]) for row in rows if row["subject"].startswith("Number 1")]
     command.ok("archive", *ids)
     command.ok("delete", str(next(row["id"] for row in rows if row["subject"] == "Number 7")))
-    command.ok("sync")
+    assert command.ok("sync").decode().strip() == "bob: nothing new.", "what was done here is no change on the server"
     assert {box["name"]: box["total"] for box in command.json("mailboxes")} == {
         "INBOX": 23 - len(ids) - 1, "Archive": len(ids), "Trash": 1, "Drafts": 0, "Sent": 0, "Junk": 0,
     }  # fmt: skip

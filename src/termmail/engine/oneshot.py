@@ -191,7 +191,9 @@ class _Pass:
                 self.error = error
                 self._board.say(state_after(error), error.sentence)
             self._pending = self._journal.pending_count(self._account.name)
-            self._carried_out = self._journal.done_count(self._account.name) - done_before
+            if self._account.protocol is Protocol.IMAP:
+                # Of a POP3 account edits are made here, in the Maildir.
+                self._carried_out = self._journal.done_count(self._account.name) - done_before
         except StorageFailed as error:
             self.error = error
         except BaseException as error:  # noqa: BLE001 - raised again by `wait` in the thread that waits
