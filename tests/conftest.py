@@ -36,6 +36,7 @@ _SERVER_MARKERS = {
     "msmtp": (lambda: shutil.which("msmtp"), "msmtp is not installed (Debian: apt install msmtp)"),
     "microsocks": (lambda: shutil.which("microsocks"), "microsocks is not installed (Debian: apt install microsocks)"),
     "tinyproxy": (lambda: shutil.which("tinyproxy"), "tinyproxy is not installed (Debian: apt install tinyproxy-bin)"),
+    "strace": (lambda: shutil.which("strace"), "strace is not installed (Debian: apt install strace)"),
     "neomutt": (lambda: shutil.which("neomutt"), "neomutt is not installed (Debian: apt install neomutt)"),
 }
 _NEVER_REQUIRED = {"courier"} if os.geteuid() == 0 else {"courier", "postfix"}

@@ -8,6 +8,7 @@ import fcntl
 import os
 import pty
 import select
+import shlex
 import signal
 import struct
 import sys
@@ -30,7 +31,8 @@ LEFT_ALTERNATE_SCREEN, SHOWS_CURSOR, MOUSE_OFF = b"\x1b[?1049l", b"\x1b[?25h", b
 class Terminal:
     """`termmail` on a pseudo terminal."""
 
-    def __init__(self, home: Path, size: tuple[int, int] = (100, 30), **environment: str) -> None:
+    def __init__(self, home: Path, size: tuple[int, int] = (100, 30), under: str = "", **environment: str) -> None:
+        """`under` is the command line of a program that runs it."""
         self.output = b""
         # The program's side stays open here too: without it what the program set is gone when it ends.
         self._master, self._slave = pty.openpty()
@@ -45,8 +47,8 @@ class Terminal:
                 **{name: os.environ[name] for name in ("PATH", "HOME")},
                 **environment,
             }
-            command = [sys.executable, "-m", "termmail", "--home", str(home)]
-            os.execve(sys.executable, command, settings)
+            command = [*shlex.split(under), sys.executable, "-m", "termmail", "--home", str(home)]
+            os.execvpe(command[0], command, settings)
 
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -72,6 +74,14 @@ class Terminal:
 
     def send(self, keys: bytes) -> None:
         os.write(self._master, keys)
+
+    def ended(self, seconds: float) -> bool:
+        """Whether it has ended, after waiting for its output for some time."""
+        self.read(seconds)
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid:
+            self.status = os.waitstatus_to_exitcode(status)
+        return pid != 0
 
     def end(self) -> int:
         """Wait for its end; the exit code, negative for a signal."""
