@@ -41,5 +41,9 @@ class Cli:
         assert self(*arguments, stdin=stdin) == 0, self.error
         return self.output.decode()
 
+    def json_output(self) -> Any:
+        """What the last command printed, whatever its exit code."""
+        return json.loads(self.output)
+
     def json(self, *arguments: str) -> Any:
         return json.loads(self.ok(*arguments, "--json"))

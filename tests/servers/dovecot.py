@@ -70,8 +70,9 @@ class Dovecot:
     Any user whose name begins with "test-" exists and has `test_password`; others are in `users` (name → password).
     `capability` replaces what the server says it can do after sign-in (the commands themselves stay). `certificate`
     is what it shows, else a good one for localhost and 127.0.0.1 by the authority `tls`. With `pop3` a user's INBOX is a
-    maildrop too, at `pop3_port` (plain and STLS) and `pop3_tls_port`. `extra` is appended to the configuration. A
-    password is taken without TLS too: to Dovecot a connection from the same address is secure.
+    maildrop too, at `pop3_port` (plain and STLS) and `pop3_tls_port`. `special` are the mailboxes that each user
+    has. `extra` is appended to the configuration. A password is taken without TLS too: to Dovecot a connection from the same
+    address is secure.
 
     Runs as root and as anybody else. Nothing is made durable: this is for tests.
     """
@@ -89,6 +90,7 @@ class Dovecot:
         authority: Authority | None = None,
         mechanisms: str = "plain login cram-md5 scram-sha-256",
         pop3: bool = False,
+        special: tuple[str, ...] = SPECIAL_MAILBOXES,
         extra: str = "",
     ) -> None:
         program = find_dovecot()
@@ -106,6 +108,7 @@ class Dovecot:
         self._capability = capability
         self._mechanisms = mechanisms
         self._pop3 = pop3
+        self._special = special
         self._extra = extra
         self._process: subprocess.Popen[bytes] | None = None
         self._run_folder: Path | None = None
@@ -325,7 +328,7 @@ service pop3-login {{
         )
         special = "\n".join(
             f"    mailbox {name} {{\n      auto = subscribe\n      special_use = \\{name}\n    }}"
-            for name in SPECIAL_MAILBOXES
+            for name in self._special
         )
         return f"""\
 base_dir = {run}

@@ -34,17 +34,18 @@ def find_postfix() -> str | None:
 
 class Postfix:
     """A context manager: STARTTLS at `port`, implicit TLS at `tls_port`, sign-in by a Dovecot's auth service, and everything on to a
-    relay. `only` has a port with STARTTLS for each of MECHANISMS, where no other is offered. Raises RuntimeError with what it said
-    where it does not start."""
+    relay. `only` has a port with STARTTLS for each of MECHANISMS, where no other is offered. `extra` is appended to main.cf. Raises
+    RuntimeError with what it said where it does not start."""
 
     host = "127.0.0.1"
 
-    def __init__(self, *, certificate: Certificate, auth_port: int, relay_port: int) -> None:
+    def __init__(self, *, certificate: Certificate, auth_port: int, relay_port: int, extra: str = "") -> None:
         self.port, self.tls_port, *ports = free_ports(2 + len(MECHANISMS))
         self.only = dict(zip(MECHANISMS, ports, strict=True))
         self._certificate = certificate
         self._auth_port = auth_port
         self._relay_port = relay_port
+        self._extra = extra
         self.folder = Path(tempfile.mkdtemp(prefix="tm-postfix-"))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -137,6 +138,7 @@ smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions =
     check_recipient_access inline:{{ {{ {REFUSED} = 550 5.1.1 there is nobody }} }}, permit_sasl_authenticated, reject
 smtpd_peername_lookup = no
+{self._extra}
 """
 
     def _master(self) -> str:

@@ -97,7 +97,7 @@ def test_wrong_password_says_what_to_do(
 def test_unknown_authority(dovecot_server: Dovecot, dovecot_user: str) -> None:
     """T2."""
     results = check(account_on(dovecot_server, dovecot_user, ca_file=""))
-    assert failure_of(results).cause is CheckCause.ENCRYPTION
+    assert failure_of(results).cause is CheckCause.CERTIFICATE
     assert results[-1].name == "encryption"
 
 

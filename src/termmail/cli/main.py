@@ -29,6 +29,7 @@ _COMMANDS = {
     "copy": "edits:copy",
     "delete": "edits:delete",
     "demo": "app:demo",
+    "doctor": "doctor:doctor",
     "empty": "mailboxes:empty",
     "engine": "engine:engine",
     "expunge": "edits:expunge",

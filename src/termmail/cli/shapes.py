@@ -148,6 +148,12 @@ class CheckShape(msgspec.Struct, frozen=True):
     state: str
 
 
+class AccountCheckShape(CheckShape, frozen=True, kw_only=True):
+    """What `doctor` adds: whose step it is."""
+
+    account: str
+
+
 class OutboxRecipientShape(msgspec.Struct, frozen=True):
     """One recipient of a message that goes out; `state` is waiting, accepted or refused, `reply` what the server said."""
 

@@ -40,6 +40,13 @@ class MailboxListing(msgspec.Struct, frozen=True):
     skipped: tuple[str, ...] = ()
 
 
+class Quota(msgspec.Struct, frozen=True):
+    """How many bytes an account's mail takes up, and how many it may (RFC 9208)."""
+
+    used: int
+    limit: int
+
+
 class Selected(msgspec.Struct, frozen=True):
     """The state of a mailbox after SELECT. `uidnext` and `highestmodseq` are None where not told (or NOMODSEQ).
 

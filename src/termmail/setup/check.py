@@ -1,140 +1,221 @@
-"""Does an account work: its password, its server's name, connection and TLS, sign-in, mailboxes, and sending."""
+"""Does an account work: its password, the way to its servers, sign-in, mailboxes, and sending."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from termmail.accounts.credentials import advice_when_refused
-from termmail.model.account import Account, Protocol, Security, Server
-from termmail.model.errors import ConnectionLost, InsecureConnection, PasswordRefused, SignInRefused, TermmailError
+from termmail.model.account import Account, CredentialKind, Protocol, Server
+from termmail.model.errors import PasswordRefused, Retry, SignInRefused, TermmailError
+from termmail.model.mailbox import Role
+from termmail.model.remote import MailboxListing, Quota
 from termmail.model.secret import Secret
-from termmail.model.setup import Check, CheckCause, CheckPart
-from termmail.setup.steps import failed, passed, running
+from termmail.model.setup import Check, CheckPart, SignInWay
+from termmail.protocols import imap, pop3, smtp
+from termmail.protocols.probing import Look
+from termmail.setup.providers import provider_of_server
+from termmail.setup.reach import PORTS, reach
+from termmail.setup.steps import Steps
 
-_RECEIVING, _SENDING = CheckPart.RECEIVING, CheckPart.SENDING
+_ACCOUNT, _RECEIVING, _SENDING = Steps(CheckPart.ACCOUNT), Steps(CheckPart.RECEIVING), Steps(CheckPart.SENDING)
+_FULL = 0.9
+"""The part of a quota above which it is worth a word."""
+
+_ROLES = {
+    Role.SENT: "sent mail",
+    Role.DRAFTS: "drafts",
+    Role.TRASH: "deleted mail",
+    Role.JUNK: "junk",
+    Role.ARCHIVE: "the archive",
+}
+_EXTENSIONS = {
+    "imap": ("IDLE", "CONDSTORE", "QRESYNC", "MOVE", "UIDPLUS", "LIST-STATUS", "SPECIAL-USE", "NOTIFY", "QUOTA"),
+    "pop3": ("UIDL", "TOP", "PIPELINING", "STLS"),
+    "smtp": ("SIZE", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN"),
+}
 
 
-def check_account(account: Account, password: Callable[[], Secret]) -> Iterator[Check]:
-    """The steps in order, each first RUNNING and then as it went; after the first that fails there is none.
+def check_account(account: Account, password: Callable[[], Secret], *, thorough: bool = False) -> Iterator[Check]:
+    """The steps in order, each first RUNNING and then as it went; of a part there is none after the first that fails.
 
-    `password` is called once and may raise CredentialUnavailable. Sends nothing but what a sign-in and LIST need. Never raises
-    TermmailError: that becomes a check.
+    `password` is called once and may raise CredentialUnavailable. With `thorough` it also says what the servers can do, which
+    mailboxes are missing, and how much room there is. A refused password is not tried again at the server for sending (T13). Nothing
+    is sent. Never raises TermmailError: that becomes a check.
     """
-    yield running("password", CheckPart.ACCOUNT)
+    yield _ACCOUNT.running("password")
     try:
         secret = password()
     except TermmailError as error:
-        yield failed("password", CheckPart.ACCOUNT, error)
+        yield _ACCOUNT.failed("password", error)
         return
-    yield passed("password", CheckPart.ACCOUNT, "The password is there.")
-    server = account.incoming
-    yield running("server name", _RECEIVING)
+    yield _ACCOUNT.passed("password", "The password is there.")
+    refused = yield from _receiving(account, secret, thorough)
+    if account.smtp is not None and not refused:
+        yield from _sending(account, account.smtp, secret, thorough)
+
+
+def _receiving(account: Account, secret: Secret, thorough: bool) -> Generator[Check, None, bool]:
+    """Returns whether the password was refused."""
+    service = account.protocol.value
+    look = yield from reach(account, service, account.incoming, _RECEIVING)
+    if look is None:
+        return False
+    if thorough:
+        yield _abilities(service, look, _RECEIVING)
+    yield _RECEIVING.running("sign-in")
     try:
-        found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        lost = ConnectionLost(
-            f"{server.host} was not found. Check how it is written, and that this computer is online.",
-            detail=str(error),
-        )
-        yield failed("server name", _RECEIVING, lost, cause=CheckCause.NAME)
-        return
-    addresses = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
-    yield passed("server name", _RECEIVING, f"{server.host} is {addresses}.")
-    yield running("connection", _RECEIVING)
-    look = _look_at_mailboxes if account.protocol is Protocol.IMAP else _look_at_maildrop
-    try:
-        found_there = look(account, secret)
-    except _Unlisted as unlisted:
-        yield from _connected(account)
-        yield _signed_in(account)
-        yield failed(unlisted.what, _RECEIVING, unlisted.error)
+        session = _connect(account, secret)
     except TermmailError as error:
-        steps = ["connection", "encryption", "sign-in"]
-        step = 2 if isinstance(error, SignInRefused) else 1 if isinstance(error, InsecureConnection) else 0
-        if step == 2:
-            yield from _connected(account)
-        yield failed(steps[step], _RECEIVING, error, fix=_advice(account, error))
-    else:
-        yield from _connected(account)
-        yield _signed_in(account)
-        yield found_there
-        if account.smtp is not None:
-            yield running("sending", _SENDING)
-            yield _sending(account, account.smtp, secret)
-
-
-def _advice(account: Account, error: TermmailError) -> str:
-    return advice_when_refused(account) if isinstance(error, PasswordRefused) else ""
-
-
-def _sending(account: Account, server: Server, secret: Secret) -> Check:
-    from termmail.protocols import smtp
-
+        yield _RECEIVING.failed("sign-in", error, fix=fix_for_refusal(account, account.incoming, error))
+        return isinstance(error, SignInRefused)
+    yield _RECEIVING.passed("sign-in", f"{account.incoming.host} accepted {account.user}.")
     try:
-        session = smtp.connect(server, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
-    except TermmailError as error:
-        return failed("sending", _SENDING, error, fix=_advice(account, error))
-    limit = session.size_limit
-    session.close()
-    largest = f" up to {limit / 1e6:.0f} MB each" if limit else ""
-    return passed("sending", _SENDING, f"{server.host} takes mail from {account.user}{largest}. Nothing was sent.")
+        if isinstance(session, imap.ImapSession):
+            yield from _mailboxes(account, session, thorough)
+        else:
+            yield from _maildrop(session)
+    finally:
+        session.close()
+    return False
 
 
-class _Unlisted(Exception):
-    """Signed in, but then the server did not say what it has."""
-
-    def __init__(self, what: str, error: TermmailError) -> None:
-        super().__init__(what)
-        self.what = what
-        self.error = error
+def _connect(account: Account, secret: Secret) -> imap.ImapSession | pop3.Pop3Session:
+    if account.protocol is Protocol.IMAP:
+        return imap.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
+    return pop3.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
 
 
-def _look_at_mailboxes(account: Account, secret: Secret) -> Check:
-    from termmail.protocols import imap
-
-    session = imap.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
+def _mailboxes(account: Account, session: imap.ImapSession, thorough: bool) -> Iterator[Check]:
+    yield _RECEIVING.running("mailboxes")
     try:
         listing = session.list_mailboxes(with_status=True)
     except TermmailError as error:
-        raise _Unlisted("mailboxes", error) from error
-    finally:
-        session.close()
+        yield _RECEIVING.failed("mailboxes", error)
+        return
     skipped = f" {len(listing.skipped)} could not be read." if listing.skipped else ""
-    return passed("mailboxes", _RECEIVING, f"There are {len(listing.mailboxes)} mailboxes.{skipped}")
+    yield _RECEIVING.passed("mailboxes", f"There are {len(listing.mailboxes)} mailboxes.{skipped}")
+    if not thorough:
+        return
+    yield _roles(account, listing)
+    yield _RECEIVING.running("room")
+    try:
+        quota = session.quota()
+    except TermmailError as error:
+        yield _RECEIVING.failed("room", error)
+        return
+    yield _room(session.host, quota)
 
 
-def _look_at_maildrop(account: Account, secret: Secret) -> Check:
-    from termmail.protocols import pop3
+def _roles(account: Account, listing: MailboxListing) -> Check:
+    there = {mailbox.role for mailbox in listing.mailboxes}
+    missing = [role for role in _ROLES if role not in there]
+    if Role.INBOX not in there:
+        return _RECEIVING.warned("roles", f"{account.incoming.host} lists no inbox.", "Ask whoever runs the server.")
+    if not missing:
+        return _RECEIVING.passed(
+            "roles", "There are mailboxes for sent mail, drafts, deleted mail, junk and the archive."
+        )
+    names = " and ".join(_ROLES[role] for role in missing)
+    commands = "; ".join(f"termmail mailbox create {role.value.title()} -a {account.name}" for role in missing)
+    return _RECEIVING.warned("roles", f"There is no mailbox for {names}.", f"Make what you want to have: {commands}")
 
-    session = pop3.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
+
+def _room(host: str, quota: Quota | None) -> Check:
+    if quota is None:
+        return _RECEIVING.skipped("room", f"{host} does not say how much room there is.")
+    shown = f"{quota.used / 1e6:.0f} MB of {quota.limit / 1e6:.0f} MB are used"
+    if quota.used >= quota.limit:
+        return _RECEIVING.failed(
+            "room",
+            TermmailError(f"The mailbox is full: {shown}, so new mail is turned away."),
+            fix="Delete what is large, and empty Trash and Junk: termmail empty trash --yes",
+        )
+    if quota.used >= _FULL * quota.limit:
+        return _RECEIVING.warned(
+            "room", f"The mailbox is nearly full: {shown}.", "Empty Trash and Junk, or delete what is large."
+        )
+    return _RECEIVING.passed("room", f"{shown}.")
+
+
+def _maildrop(session: pop3.Pop3Session) -> Iterator[Check]:
+    yield _RECEIVING.running("maildrop")
     try:
         listing = session.listing()
     except TermmailError as error:
-        raise _Unlisted("maildrop", error) from error
-    finally:
-        session.close()
+        yield _RECEIVING.failed("maildrop", error)
+        return
     count = len(listing.entries)
     size = sum(entry.size for entry in listing.entries)
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
-    names = (
-        "" if listing.has_uidls else " The server does not name them for good (UIDL), so nothing is ever deleted there."
-    )
-    return passed(
-        "maildrop",
-        _RECEIVING,
-        f"There {'is' if count == 1 else 'are'} {count} message{'s' * (count != 1)}, {shown}.{names}",
-    )
+    sentence = f"There {'is' if count == 1 else 'are'} {count} message{'s' * (count != 1)}, {shown}."
+    if listing.has_uidls:
+        yield _RECEIVING.passed("maildrop", sentence)
+    else:
+        unnamed = "The server does not name them for good (UIDL), so nothing is ever deleted there."
+        yield _RECEIVING.warned("maildrop", f"{sentence} {unnamed}")
 
 
-def _signed_in(account: Account) -> Check:
-    return passed("sign-in", _RECEIVING, f"{account.incoming.host} accepted {account.user}.")
+def _sending(account: Account, server: Server, secret: Secret, thorough: bool) -> Iterator[Check]:
+    look = yield from reach(account, "smtp", server, _SENDING)
+    if look is None:
+        return
+    if thorough:
+        yield _abilities("smtp", look, _SENDING)
+    yield _SENDING.running("sign-in")
+    try:
+        session = smtp.connect(server, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
+    except TermmailError as error:
+        yield _SENDING.failed("sign-in", error, fix=fix_for_refusal(account, server, error))
+        return
+    try:
+        yield _SENDING.passed("sign-in", f"{server.host} accepted {account.user}.")
+        yield _SENDING.running("sending")
+        try:
+            session.would_take(account.email, account.email)
+        except TermmailError as error:
+            yield _SENDING.failed("sending", error, fix=_fix_sender(account, error))
+            return
+        limit = session.size_limit
+    finally:
+        session.close()
+    largest = f", messages up to {limit / 1e6:.0f} MB" if limit else ""
+    yield _SENDING.passed("sending", f"{server.host} takes mail from {account.email}{largest}. Nothing was sent.")
 
 
-def _connected(account: Account) -> Iterator[Check]:
-    server = account.incoming
-    yield passed("connection", _RECEIVING, f"{server.host} answers on port {server.port}.")
-    sentence = "The connection is encrypted and the server's certificate is good."
-    if server.security is Security.NONE:
-        sentence = "The connection is not encrypted, as configured; it stays on this computer."
-    yield passed("encryption", _RECEIVING, sentence)
+def _abilities(service: str, look: Look, steps: Steps) -> Check:
+    there = [word for word in _EXTENSIONS[service] if word in look.words]
+    ways = sorted(word.partition("=")[2] for word in look.words if word.startswith(("AUTH=", "SASL=")))
+    sentence = f"The server offers {', '.join(there) or 'nothing beyond what every server does'}."
+    if ways:
+        sentence += f" Ways to sign in: {', '.join(ways)}."
+    return steps.passed("capabilities", sentence)
+
+
+def _fix_sender(account: Account, error: TermmailError) -> str:
+    if error.retry is not Retry.NEVER:
+        return ""
+    return f"If {account.user} may send from another address only, set that with: termmail account edit {account.name} --email ADDRESS"
+
+
+def fix_for_refusal(account: Account, server: Server, error: TermmailError) -> str:
+    """What to do about a refused sign-in with this provider."""
+    if not isinstance(error, PasswordRefused):
+        # Port 25 is for servers among each other: nobody signs in there.
+        no_way = server is account.smtp and isinstance(error, SignInRefused) and error.retry is Retry.NEVER
+        return PORTS["smtp"] if no_way else ""
+    advice = advice_when_refused(account)
+    provider = provider_of_server(server.host)
+    if provider is None:
+        local = account.email.partition("@")[0]
+        if account.user == account.email and account.credential.kind is not CredentialKind.OAUTH2:
+            advice += (
+                f" Some servers want the name before the @ alone: termmail account edit {account.name} --user {local}"
+            )
+        return advice
+    notes = provider.notes
+    if account.credential.kind not in (CredentialKind.OAUTH2, CredentialKind.TOKEN_COMMAND):
+        if SignInWay.APP_PASSWORD in notes.sign_in and notes.app_password_url:
+            advice = f"{notes.sentence} App passwords are made at {notes.app_password_url}. {advice}"
+        else:
+            advice = f"{notes.sentence} {advice}"
+    return advice.strip()

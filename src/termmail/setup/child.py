@@ -42,7 +42,7 @@ class CheckRequest(msgspec.Struct, frozen=True, tag=True):
     """Check an account's servers: Checks. `secret` is the password or access token to try, None for what the account's credential
     gives.
 
-    With `round_trip` a mail is sent to oneself and waited for; it and its copy are deleted again.
+    With `round_trip` all is looked at that `doctor` does: a mail is sent to oneself and waited for; it and its copy are deleted again.
     """
 
     account: Account
@@ -185,9 +185,7 @@ def main() -> None:
         elif isinstance(request, SignInRequest):
             _sign_in(request, out)
         else:
-            from termmail.setup.check import check_account
-
-            for check in check_account(request.account, _password(request)):
+            for check in _checks(request):
                 _write(out, check)
     except TermmailError as error:
         _write(out, JobFailed(error.sentence))
@@ -216,6 +214,16 @@ def _sign_in(request: SignInRequest, out: BinaryIO) -> None:
 
     threading.Thread(target=take_pasted, daemon=True).start()
     _write(out, by_browser.wait())
+
+
+def _checks(request: CheckRequest) -> Iterator[Check]:
+    if request.round_trip:
+        from termmail.setup.doctor import examine_account
+
+        return examine_account(request.account, _password(request), network=request.network)
+    from termmail.setup.check import check_account
+
+    return check_account(request.account, _password(request))
 
 
 def _password(request: CheckRequest) -> Callable[[], Secret]:

@@ -12,6 +12,7 @@ from termmail.model.remote import (
     FetchFault,
     MailboxListing,
     MailboxStatus,
+    Quota,
     RemoteBody,
     RemoteFlags,
     RemoteHeader,
@@ -19,6 +20,7 @@ from termmail.model.remote import (
     UidRange,
 )
 from termmail.protocols.imap import fetching, idling, mailboxes, messages, names, searching, selecting
+from termmail.protocols.imap import quota as quotas
 from termmail.protocols.imap.core import Core, Timeouts
 from termmail.protocols.imap.idling import IdleResult
 from termmail.protocols.imap.link import Client
@@ -101,6 +103,11 @@ class ImapSession:
         """Open a mailbox, read-only by EXAMINE. With QRESYNC and `known` = (uidvalidity, highestmodseq) the answer's `changed`
         and `vanished` tell what happened since; they are None where the server could not."""
         return selecting.select(self.core, wire_name, known, read_only)
+
+    def quota(self) -> Quota | None:
+        """How much room the inbox has; of several limits the one that is reached first. None where the server has none, or does not
+        say."""
+        return quotas.quota(self.core)
 
     def create(self, wire_name: bytes) -> None:
         """CREATE."""

@@ -117,6 +117,14 @@ class SmtpSession:
             raise
         return self._end_data(Submission(accepted, refused))
 
+    def would_take(self, sender: str, recipient: str) -> None:
+        """Ask whether mail of a sender to a recipient would be taken, and send none. Raises SubmissionRefused, and what `submit` does
+        before its data."""
+        refused = self._envelope(sender, [recipient], 1000, eight_bit=False, utf8=not (sender + recipient).isascii())
+        self._forget()
+        if refused:
+            raise self._all_refused(refused)
+
     def _end_data(self, submission: Submission) -> Submission:
         """The final dot, and the server's word for it."""
         core = self._core
