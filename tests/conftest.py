@@ -15,6 +15,7 @@ from servers.dovecot import PLAIN_CAPABILITY, Dovecot, find_dovecot, find_doveco
 from servers.mbsync import find_mbsync
 from servers.postfix import find_postfix
 from servers.pymap_server import PymapServer
+from servers.secret_service import find_secret_service
 from servers.tls import Authority, make_authority
 
 _SERVER_MARKERS = {
@@ -31,6 +32,10 @@ _SERVER_MARKERS = {
     "postfix": (
         lambda: find_postfix() if os.geteuid() == 0 else None,
         "Postfix is not installed (Debian: apt install postfix), or this is not root, as which alone it runs",
+    ),
+    "secret_service": (
+        find_secret_service,
+        "GNOME's keyring or D-Bus is not installed (Debian: apt install gnome-keyring dbus)",
     ),
     "swaks": (lambda: shutil.which("swaks"), "swaks is not installed (Debian: apt install swaks)"),
     "msmtp": (lambda: shutil.which("msmtp"), "msmtp is not installed (Debian: apt install msmtp)"),
