@@ -65,6 +65,7 @@ def test_every_exit_code_is_there() -> None:
     ("command", "shape"),
     [
         ("`list`", shapes.MessageShape),
+        ("`attachments`", shapes.AttachmentShape),
         ("`mailboxes`", shapes.MailboxShape),
         ("`account list`", shapes.AccountShape),
         ("`sync`", shapes.SyncShape),

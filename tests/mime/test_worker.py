@@ -146,7 +146,7 @@ def test_parts_are_listed_viewed_and_taken(worker: RenderWorker, tmp_path: Path)
     path.write_bytes(PARTS)
     listed = worker.list_parts(path, deadline=30)
     assert isinstance(listed, tuple)
-    assert [(part.part_path, part.filename) for part in listed] == [("2", "a.csv")]
+    assert [(part.part_path, part.filename) for part in listed] == [("2", "a\x07.csv")]
     viewed = worker.view_part(path, "2", 40, deadline=30)
     assert isinstance(viewed, Rendered)
     assert viewed.lines[0].text == "x  y"

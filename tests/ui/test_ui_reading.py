@@ -240,7 +240,7 @@ async def test_scrolling_a_long_message(store: FilledStore) -> None:
         assert ui.main.message_pane.top == 0
 
 
-# links, attachments
+# links
 
 
 async def test_links_ask_with_the_whole_address(store: FilledStore) -> None:
@@ -259,23 +259,6 @@ async def test_links_ask_with_the_whole_address(store: FilledStore) -> None:
         await ui.press("enter")
         await ui.shows("Open this link at example.org?")
         await ui.press("escape")
-
-
-async def test_attachments_are_listed(store: FilledStore) -> None:
-    """v lists the attachments; saving is not there yet and says so; without any it says so."""
-    ids = store.ids()
-    store.add_body(ids[0], HTML)
-    store.add_body(ids[1], PLAIN)
-    async with opened(store) as ui:
-        await text_shown(ui, "plan.pdf")
-        await ui.press("v")
-        assert "plan.pdf" in "\n".join(ui.choices)
-        await ui.press("enter")
-        await ui.says("Saving attachments is not there yet")
-        await ui.press("j")
-        await text_shown(ui, "Good morning")
-        await ui.press("v")
-        await ui.says("This message has no attachments.")
 
 
 # elsewhere

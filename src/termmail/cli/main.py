@@ -24,6 +24,7 @@ _REFUSED_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _COMMANDS = {
     "account": "accounts:account",
     "archive": "edits:archive",
+    "attachments": "attachments:attachments",
     "completion": "completion:completion",
     "compose": "compose:compose",
     "copy": "edits:copy",

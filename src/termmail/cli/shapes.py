@@ -65,6 +65,18 @@ class PartShape(msgspec.Struct, frozen=True):
     attachment: bool
 
 
+class AttachmentShape(msgspec.Struct, frozen=True):
+    """One thing that a message holds beside its text; `saved` is the file it was saved as, or null."""
+
+    path: str
+    name: str
+    type: str
+    size: int
+    disposition: str
+    attachment: bool
+    saved: str | None
+
+
 class ShownMessageShape(MessageShape, frozen=True, kw_only=True):
     """What `show` adds: the header fields, the text as it is shown, and the parts."""
 

@@ -31,12 +31,8 @@ def show(session: Session, message_id: int, form: str | None) -> None:
     """Show a message as text, without fetching anything."""
     if form is not None and session.as_json:
         raise click.UsageError(f"--json has all that --{form} shows but the bytes; give one of them.")
-    row = session.queries.row(message_id)
-    if row is None:
-        raise CommandError(f"There is no message {message_id}. `termmail list` shows the numbers.", ExitCode.NO_INPUT)
-    raw = session.queries.raw(message_id)
-    if raw is None:
-        raise _not_here(session, row)
+    row = _row(session, message_id)
+    raw = _raw(session, row)
     match form:
         case "raw":
             say_bytes(raw)
@@ -50,6 +46,25 @@ def show(session: Session, message_id: int, form: str | None) -> None:
             say_json(_shape(row, raw))
         case _:
             _say_message(row, raw)
+
+
+def message_bytes(session: Session, message_id: int) -> bytes:
+    """The bytes of a message. Raises CommandError (66) where there is none of that number, (75) or (69) where they are not here."""
+    return _raw(session, _row(session, message_id))
+
+
+def _row(session: Session, message_id: int) -> MessageRow:
+    row = session.queries.row(message_id)
+    if row is None:
+        raise CommandError(f"There is no message {message_id}. `termmail list` shows the numbers.", ExitCode.NO_INPUT)
+    return row
+
+
+def _raw(session: Session, row: MessageRow) -> bytes:
+    raw = session.queries.raw(row.id)
+    if raw is None:
+        raise _not_here(session, row)
+    return raw
 
 
 def _not_here(session: Session, row: MessageRow) -> CommandError:
@@ -109,7 +124,7 @@ def _say_message(row: MessageRow, raw: bytes) -> None:
         say()
         for part in rendered.attachments:
             name = safe_address(part.filename) or "without a name"
-            say(f"Attachment {part.part_path}: {name} ({part.content_type}, {_size(part.size)})")
+            say(f"Attachment {part.part_path}: {name} ({part.content_type}, {readable_size(part.size)})")
     for sentence in rendered.notes:
         note(sentence)
 
@@ -167,7 +182,8 @@ def _address(address: Address) -> str:
     return f"{name} <{shown}>" if name else shown
 
 
-def _size(size: int) -> str:
+def readable_size(size: int) -> str:
+    """Bytes as people read them."""
     if size < 1000:
         return f"{size} bytes"
     if size < 1_000_000:

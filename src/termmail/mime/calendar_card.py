@@ -74,38 +74,38 @@ def _heading(method: str, event: Event) -> str:
 
 
 def _card(event: Event, links: Links) -> Iterator[LogicalLine]:
-    yield labelled("What", event.summary or "(no title)", links, Style.STRONG)
+    yield labelled("What", event.summary or "(no title)", style=Style.STRONG)
     if event.start is not None:
-        yield labelled("When", _span(_local(event.start), _local(event.end)), links)
+        yield labelled("When", _span(_local(event.start), _local(event.end)))
         elsewhere = _elsewhere(event)
         if elsewhere:
-            yield labelled("", elsewhere, links, Style.NOTE)
+            yield labelled("", elsewhere, style=Style.NOTE)
     elif event.end is not None:
-        yield labelled("Due", _moment(_local(event.end)), links)
+        yield labelled("Due", _moment(_local(event.end)))
     if event.only is not None:
-        yield labelled("", f"This is about the one on {_moment(_local(event.only))} only.", links, Style.NOTE)
+        yield labelled("", f"This is about the one on {_moment(_local(event.only))} only.", style=Style.NOTE)
     if event.recurrence:
         words = (
             f"by a rule that is too intricate for words: {event.recurrence}" if event.is_intricate else event.recurrence
         )
-        yield labelled("Repeats", words + _exceptions(event), links)
+        yield labelled("Repeats", words + _exceptions(event))
     if event.status == "TENTATIVE":
-        yield labelled("", "It is not certain yet.", links, Style.NOTE)
+        yield labelled("", "It is not certain yet.", style=Style.NOTE)
     if event.location.strip():
         yield labelled("Where", event.location, links)
     if event.url.strip():
         yield labelled("Link", event.url, links)
     if event.organizer is not None:
-        yield labelled("From", person(event.organizer.name, event.organizer.address), links)
-    yield from _attendees(event.attendees, links)
+        yield labelled("From", person(event.organizer.name, event.organizer.address))
+    yield from _attendees(event.attendees)
     if event.comment.strip():
         yield labelled("Comment", event.comment, links)
     if event.description.strip():
-        yield labelled("Notes", "", links)
+        yield labelled("Notes", "")
         yield from paragraphs(event.description, links, most=_NOTE_LINES)
 
 
-def _attendees(attendees: tuple[Attendee, ...], links: Links) -> Iterator[LogicalLine]:
+def _attendees(attendees: tuple[Attendee, ...]) -> Iterator[LogicalLine]:
     shown = attendees if len(attendees) <= _ATTENDEES_SHOWN else attendees[: _ATTENDEES_SHOWN - 1]
     for number, one in enumerate(shown):
         remarks = [_ANSWERS.get(one.answer, one.answer)] if one.answer else []
@@ -114,12 +114,12 @@ def _attendees(attendees: tuple[Attendee, ...], links: Links) -> Iterator[Logica
         if one.kind in ("room", "resource", "group"):
             remarks.append(one.kind)
         words = person(one.name, one.address) + (f"  · {', '.join(remarks)}" if remarks else "")
-        yield labelled("" if number else "Invited", words, links)
+        yield labelled("" if number else "Invited", words)
     rest = attendees[len(shown) :]
     if rest:
         counts = Counter(_ANSWERS.get(one.answer, "no answer yet") for one in rest)
         words = ", ".join(f"{count} {answer}" for answer, count in counts.most_common())
-        yield labelled("", f"and {len(rest)} more: {words}", links, Style.NOTE)
+        yield labelled("", f"and {len(rest)} more: {words}", style=Style.NOTE)
 
 
 def _exceptions(event: Event) -> str:

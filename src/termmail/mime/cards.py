@@ -18,12 +18,14 @@ def title(text: str, style: Style = Style.HEADING) -> LogicalLine:
     return LogicalLine(runs=(Run(safe_text(text, one_line=True), style),), hanging=0)
 
 
-def labelled(label: str, value: str, links: Links, style: Style = Style.PLAIN) -> LogicalLine:
-    """One value behind its label, which may be empty for a further one; `value` comes from a mail and is made safe here."""
+def labelled(label: str, value: str, links: Links | None = None, style: Style = Style.PLAIN) -> LogicalLine:
+    """One value behind its label, which may be empty for a further one; `value` comes from a mail and is made safe here.
+
+    URLs and addresses in it become links where `links` are given.
+    """
     text = safe_text(value, one_line=True)
-    return LogicalLine(
-        runs=(Run(f"{label:<{LABEL_CELLS}}", Style.NOTE), *with_links(text, style, links)), hanging=LABEL_CELLS
-    )
+    runs = (Run(text, style),) if links is None else with_links(text, style, links)
+    return LogicalLine(runs=(Run(f"{label:<{LABEL_CELLS}}", Style.NOTE), *runs), hanging=LABEL_CELLS)
 
 
 def paragraphs(text: str, links: Links, *, most: int, style: Style = Style.PLAIN) -> Iterator[LogicalLine]:

@@ -58,7 +58,7 @@ def _card(fields: list[_Field], links: Links) -> Iterator[LogicalLine]:
     hidden = sum(one.name in ("PHOTO", "LOGO", "SOUND", "KEY") for one in fields)
     if hidden:
         yield labelled(
-            "", f"{hidden} {'picture or key' if hidden == 1 else 'pictures or keys'} not shown", links, Style.NOTE
+            "", f"{hidden} {'picture or key' if hidden == 1 else 'pictures or keys'} not shown", style=Style.NOTE
         )
 
 

@@ -176,5 +176,5 @@ class _View:
     def told(self, sentence: str) -> Iterator[Logical]:
         """In place of the content: what it is, and that it can be had otherwise."""
         yield title(sentence, Style.PLAIN)
-        yield labelled("Type", self.node.content_type, self.links)
-        yield labelled("Size", f"{self.node.decoded_size():,} bytes", self.links)
+        yield labelled("Type", self.node.content_type)
+        yield labelled("Size", f"{self.node.decoded_size():,} bytes")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+
+import msgspec
 
 from termmail.mime.embedded import embedded, find_part, is_tnef
 from termmail.mime.headers import decode_header, header_fields, parse_envelope
@@ -30,6 +33,7 @@ _REPORTS = (
     "message/rfc822-headers",
     "message/global-headers",
 )
+_CALENDARS = ("text/calendar", "application/ics")
 _TEXT_FOR_OTHER_PROGRAMS = ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/csv", "text/rtf")
 
 
@@ -93,10 +97,17 @@ def part_of(node: Node, *, first: bool = False) -> Part:
 
 def _leaves(root: Node) -> list[tuple[Part, bool]]:
     """Leaves and attached messages of a tree, and the files inside leaves, each with whether it lies inside an attached message."""
-    found = [
-        (part_of(node, first=number == 0), inside) for number, (node, inside) in enumerate(_nodes(root, inside=False))
-    ]
-    return found[:MAX_PARTS]
+    nodes = itertools.islice(_nodes(root, inside=False), MAX_PARTS)
+    found = [(part_of(node, first=number == 0), inside) for number, (node, inside) in enumerate(nodes)]
+    if any(part.content_type in _CALENDARS and part.filename for part, _ in found):
+        # Most invitations are in a mail twice; the one among the forms of its text is no file of its own then.
+        return [
+            (msgspec.structs.replace(part, is_attachment=False), inside)
+            if part.content_type in _CALENDARS and not part.filename and part.disposition != "attachment"
+            else (part, inside)
+            for part, inside in found
+        ]
+    return found
 
 
 def own_nodes(root: Node) -> Iterator[Node]:

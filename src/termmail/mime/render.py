@@ -212,11 +212,11 @@ class _Renderer:
             lines: list[Logical] = []
             if kind in DELIVERY_TYPES:
                 delivery = read_delivery_report(node.decoded())
-                lines = list(delivery_lines(delivery, self.links))
+                lines = list(delivery_lines(delivery))
             elif kind == "message/disposition-notification":
-                lines = list(display_lines(read_display_report(node.decoded()), self.links))
+                lines = list(display_lines(read_display_report(node.decoded())))
             elif kind == "message/feedback-report":
-                lines = list(complaint_lines(read_complaint(node.decoded()), self.links))
+                lines = list(complaint_lines(read_complaint(node.decoded())))
             if lines:
                 found = True
                 self.on_cards.add(node.path)
@@ -224,7 +224,7 @@ class _Renderer:
         if not found and is_bounce(root.header()):
             told = self.told_in_text(root)
             if told is not None:
-                yield list(delivery_lines(told, self.links))
+                yield list(delivery_lines(told))
 
     def told_in_text(self, root: Node) -> DeliveryReport | None:
         """A failed delivery that is reported in words alone."""

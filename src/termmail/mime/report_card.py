@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from termmail.mime.cards import labelled, title
-from termmail.mime.links import Links
 from termmail.mime.logical import LogicalLine, Run
 from termmail.mime.reports import Complaint, DeliveryReport, DisplayReport, RecipientReport
 from termmail.mime.safe_text import safe_address, safe_text
@@ -41,19 +40,19 @@ _COMPLAINTS = {
 }
 
 
-def delivery_lines(report: DeliveryReport, links: Links) -> Iterator[LogicalLine]:
+def delivery_lines(report: DeliveryReport) -> Iterator[LogicalLine]:
     """Each recipient: whether it was delivered, why not in words, and what the server said."""
     for number, recipient in enumerate(report.recipients[:_RECIPIENTS_SHOWN]):
         if number:
             yield LogicalLine()
-        yield from _recipient(recipient, report.reporter, links)
+        yield from _recipient(recipient, report.reporter)
     more = len(report.recipients) - _RECIPIENTS_SHOWN
     if more > 0:
         yield LogicalLine()
         yield title(f"and {more:,} more recipients", Style.NOTE)
 
 
-def _recipient(recipient: RecipientReport, reporter: str, links: Links) -> Iterator[LogicalLine]:
+def _recipient(recipient: RecipientReport, reporter: str) -> Iterator[LogicalLine]:
     who = safe_address(recipient.address)
     yield title(_HEADINGS.get(recipient.action, "A report about {who}").format(who=who))
     why = explain(recipient.status)
@@ -62,37 +61,37 @@ def _recipient(recipient: RecipientReport, reporter: str, links: Links) -> Itera
         guessed = guess(recipient.said)
         why = f"By what the server said: {guessed}" if guessed else "The server gives no reason that is known."
     if why:
-        yield labelled("Why", f"{why} {code}", links)
+        yield labelled("Why", f"{why} {code}")
     if recipient.said:
         said = safe_text(recipient.said, one_line=True)
         cut = f"{said[:_MAX_SAID]} …" if len(said) > _MAX_SAID else said
-        yield labelled("It said", f"“{cut}”", links, Style.QUOTE1)
+        yield labelled("It said", f"“{cut}”", style=Style.QUOTE1)
     host = recipient.host or (reporter if recipient.said else "")
     if host:
-        yield labelled("Server", safe_address(host), links, Style.NOTE)
+        yield labelled("Server", safe_address(host), style=Style.NOTE)
     if recipient.written_to:
-        yield labelled("You wrote", f"to {safe_address(recipient.written_to)}", links, Style.NOTE)
+        yield labelled("You wrote", f"to {safe_address(recipient.written_to)}", style=Style.NOTE)
     if recipient.action == "delayed":
         until = f" until {recipient.retry_until}" if recipient.retry_until else ""
-        yield labelled("Now", f"The server goes on trying{until}. There is nothing to do.", links)
+        yield labelled("Now", f"The server goes on trying{until}. There is nothing to do.")
     elif recipient.action == "relayed":
-        yield labelled("Now", "That server sends no report of its own.", links)
+        yield labelled("Now", "That server sends no report of its own.")
 
 
-def display_lines(report: DisplayReport, links: Links) -> Iterator[LogicalLine]:
+def display_lines(report: DisplayReport) -> Iterator[LogicalLine]:
     """A read receipt, and what it does not say."""
     who = safe_address(report.recipient) or "The recipient"
     words = _DISPOSITIONS.get(report.disposition, "A report on what {who} did with your message")
     yield title("A receipt: " + words.format(who=who))
     if report.disposition == "displayed":
-        yield labelled("", "That it was shown does not mean that it was read.", links, Style.NOTE)
+        yield labelled("", "That it was shown does not mean that it was read.", style=Style.NOTE)
     how = "by hand" if report.by_hand else "by a program, without anybody being asked"
-    yield labelled("Sent", how, links)
+    yield labelled("Sent", how)
     if report.program:
-        yield labelled("Program", report.program, links, Style.NOTE)
+        yield labelled("Program", report.program, style=Style.NOTE)
 
 
-def complaint_lines(report: Complaint, links: Links) -> Iterator[LogicalLine]:
+def complaint_lines(report: Complaint) -> Iterator[LogicalLine]:
     """A feedback report on mail that went out."""
     yield title(_COMPLAINTS.get(report.kind, f"A report on a message ({report.kind or 'of no kind that is known'})"))
     for label, value in (
@@ -102,7 +101,7 @@ def complaint_lines(report: Complaint, links: Links) -> Iterator[LogicalLine]:
         ("Arrived", report.arrived),
     ):
         if value:
-            yield labelled(label, value, links)
+            yield labelled(label, value)
 
 
 def own_words_line() -> LogicalLine:

@@ -141,7 +141,7 @@ class RenderWorker:
         return answer
 
     def list_parts(self, message: bytes | Path, *, deadline: float = PART_DEADLINE) -> tuple[Part, ...] | RenderFailed:
-        """What the message holds beside its text, safe to show (`mime.parts.listed_parts`), or a sentence why it can't be told."""
+        """What the message holds beside its text (`mime.parts.listed_parts`), not yet safe, or a sentence why it can't be told."""
         answer = self._ask_for_part(message, "list", deadline)
         return answer.parts if isinstance(answer, _Parts) else _failed(answer)
 
@@ -329,11 +329,11 @@ def _answer(request: _Request) -> _Answer:
 
 def _carried_out(request: _Request, raw: bytes) -> _Answer:
     from termmail.mime.parts import listed_parts, part_bytes
-    from termmail.mime.render import render_message, safe_part
+    from termmail.mime.render import render_message
 
     match request.task:
         case "list":
-            return _Parts(tuple(safe_part(part) for part in listed_parts(raw)))
+            return _Parts(listed_parts(raw))
         case "take":
             return _Content(part_bytes(raw, request.part_path))
         case "view":

@@ -12,7 +12,9 @@ from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.store.queries import Queries
 from termmail.ui.bodies import Bodies
+from termmail.ui.desktop import OpenedFiles
 from termmail.ui.origins import Origins
+from termmail.ui.part_reader import PartReader
 from termmail.ui.watcher import News, Watcher
 from termmail.ui.writer import Done, Writer, Written
 
@@ -73,6 +75,8 @@ class Backend:
         self.watcher = Watcher(self.queries, self._told)
         self.writer = Writer(home, self.queries, self._written, self.wake_engine)
         self.origins = Origins(self.queries, accounts)
+        self.parts = PartReader(self.queries)
+        self.opened = OpenedFiles(home.runtime)
         self.bodies = Bodies(self.queries, self._told, self._keep_rendering, self.origins)
 
     def start(self, tell: Callable[[News], None], changed: int) -> None:
@@ -94,6 +98,8 @@ class Backend:
         """Write what is still to be written, end the engine and close the store."""
         self.writer.stop()
         self.bodies.stop()
+        self.parts.stop()
+        self.opened.close()
         self.watcher.stop()
         with self._engine_lock:
             self._stopping = True

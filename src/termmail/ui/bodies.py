@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["text", "html", "source", "headers", "journey"]
 
-_RENDERING = 3
+_RENDERING = 4
 """Part of the cache's key: renderings of another kind are not found."""
 _KEPT = 24
 _LARGEST_KEPT = 256 * 1024

@@ -21,12 +21,13 @@ from termmail.ui.text import (
     wrapped,
 )
 from termmail.ui.widgets.message_list import ATTACHED, FLAGGED
-from termmail.ui.words import Clock, keywords, size
+from termmail.ui.words import Clock, keywords, part_words, size
 
 Piece = tuple[str, str]
 """Safe text and the name of its style in `Look`."""
 
 _LABEL = 6
+_FILES_SHOWN = 8
 _ADDRESSES_SHOWN = 12
 _REASONS_SHOWN = 3
 _MARKS = {
@@ -40,6 +41,8 @@ class HeadingHints(NamedTuple):
     """Keys that the heading names; empty where there is none."""
 
     unsubscribe: str = ""
+    attachments: str = ""
+    enclosed: str = ""
 
 
 def heading(
@@ -67,7 +70,7 @@ def heading(
             (_label("Tags" if not number else ""), (line, "accent"))
             for number, line in enumerate(wrapped(words, width - _LABEL, 2))
         ]
-    lines += _files(rendered)
+    lines += _files(rendered, hints)
     if row.problem:
         lines.append(((one_line(row.problem), "error"),))
     lines.append((("─" * width, "line"),))
@@ -173,15 +176,25 @@ def _site(url: str) -> str:
     return organisation(host) or host
 
 
-def _files(rendered: Rendered | None) -> list[tuple[Piece, ...]]:
+def _files(rendered: Rendered | None, hints: HeadingHints) -> list[tuple[Piece, ...]]:
+    """The attachments, and which keys open them and the message that is enclosed or came back."""
     if rendered is None:
         return []
-    return [
+    more = len(rendered.attachments) - _FILES_SHOWN
+    shown = rendered.attachments[: _FILES_SHOWN if more <= 0 else _FILES_SHOWN - 1]
+    lines: list[tuple[Piece, ...]] = [
         (
             _label("Files" if number == 0 else ""),
             (f"{ATTACHED} ", "accent"),
-            (steady(part.filename or part.content_type), "text"),
+            (part_words(part), "text"),
             (f"  {size(part.size)}", "muted"),
         )
-        for number, part in enumerate(rendered.attachments)
+        for number, part in enumerate(shown)
     ]
+    if more > 0:
+        lines.append((_label(""), (f"and {more + 1:,} more", "muted")))
+    if lines and hints.attachments:
+        lines[0] = (*lines[0], (f"  ·  {hints.attachments} opens or saves", "muted"))
+    if rendered.enclosed and hints.enclosed:
+        lines.append((_label("Mail"), (f"{hints.enclosed} opens the message that is enclosed", "muted")))
+    return lines

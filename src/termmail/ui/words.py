@@ -6,11 +6,12 @@ import datetime
 import time
 from collections.abc import Sequence
 
+from termmail.model.body import Part
 from termmail.model.flags import FlagSet
 from termmail.model.mailbox import Mailbox, Role
 from termmail.model.outgoing import OutboxItem, OutboxState
 from termmail.model.status import AccountStatus, ConnectionState
-from termmail.ui.text import one_line
+from termmail.ui.text import one_line, shown_address, steady
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -18,6 +19,16 @@ _PROGRAMS_KEYWORDS = frozenset(
     ("$mdnsent", "$forwarded", "forwarded", "$submitted", "$submitpending", "$junk", "junk", "$notjunk", "notjunk", "nonjunk",
      "$phishing", "$hasattachment", "$hasnoattachment", "$autojunk", "$x-me-annot-2")
 )  # fmt: skip
+_KINDS = {
+    "application/pdf": "PDF", "text/csv": "table", "text/calendar": "calendar", "application/ics": "calendar", "text/vcard": "contact",
+    "text/x-vcard": "contact", "message/rfc822": "message", "message/global": "message", "text/html": "HTML", "text/plain": "text",
+    "application/zip": "ZIP archive", "application/octet-stream": "file", "application/ms-tnef": "winmail.dat",
+    "application/pgp-signature": "signature", "application/pkcs7-signature": "signature", "application/x-pkcs7-signature": "signature",
+    "message/delivery-status": "delivery report", "text/rfc822-headers": "headers", "application/pgp-keys": "keys",
+    "application/msword": "Word document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "Word document",
+    "application/vnd.ms-excel": "Excel table", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel table",
+    "application/vnd.oasis.opendocument.text": "OpenDocument text", "text/x-patch": "patch", "text/x-diff": "patch",
+}  # fmt: skip
 _MINUTE = 60
 _HOUR = 3600
 _DAY = 86400
@@ -185,3 +196,20 @@ def outbox_words(items: Sequence[OutboxItem]) -> str:
     if stuck:
         parts.append(f"{stuck} not sent")
     return " · ".join(parts)
+
+
+def part_words(part: Part) -> str:
+    """What a part is called: its name, or what it is where it has none. Safe to show."""
+    return steady(shown_address(part.filename)).strip() or f"({kind_words(part.content_type)} without a name)"
+
+
+def kind_words(content_type: str) -> str:
+    """A media type as people call it."""
+    known = _KINDS.get(content_type)
+    if known is not None:
+        return known
+    kind, _, subtype = content_type.partition("/")
+    if kind in ("image", "audio", "video") and subtype:
+        word = {"image": "picture", "audio": "sound", "video": "film"}[kind]
+        return f"{shown_address(subtype.removeprefix('x-')).upper()} {word}"
+    return shown_address(content_type)

@@ -11,6 +11,7 @@ from termmail.mime import replying
 from termmail.mime.mailto import Mailto
 from termmail.mime.parts import parse_message, part_bytes
 from termmail.mime.replying import ReplyKind
+from termmail.mime.save_names import save_name
 from termmail.model.account import Account
 from termmail.model.errors import Unsendable
 from termmail.model.home import Home
@@ -68,15 +69,33 @@ def begin_new(
     return Writing(folder, draft, people=tuple(queries.correspondents()))
 
 
-def begin_reply(home: Home, queries: Queries, account: Account, placement_id: int, kind: ReplyKind) -> Writing:
-    """A reply. Raises Unsendable, StorageFailed."""
-    what = replying.original(_raw(queries, placement_id))
+def begin_reply(
+    home: Home,
+    queries: Queries,
+    account: Account,
+    placement_id: int,
+    kind: ReplyKind,
+    *,
+    with_attachments: bool = False,
+) -> Writing:
+    """A reply, with what was attached to the message where that is wished. Raises Unsendable, StorageFailed."""
+    raw = _raw(queries, placement_id)
+    what = replying.original(raw)
     draft = replying.reply(
         what, draft_id=new_draft_id(), account=account.name, identities=account.all_identities, kind=kind
     )
     writers = what.envelope.from_
+    folder = DraftFolder.create(home, draft)
+    if with_attachments and what.attachments:
+        try:
+            paths = [part.part_path for part in what.attachments]
+            draft = msgspec.structs.replace(draft, attachments=_parts(folder, raw, paths))
+            folder.save(draft)
+        except BaseException:
+            folder.release()
+            raise
     return Writing(
-        DraftFolder.create(home, draft),
+        folder,
         draft,
         writers[0].address if writers and kind is ReplyKind.SENDER else "",
         tuple(queries.correspondents()),
@@ -152,7 +171,9 @@ def _parts(folder: DraftFolder, raw: bytes, paths: Sequence[str]) -> tuple[Draft
     parts = {part.part_path: part for part in parse_message(raw).parts}
     return tuple(
         folder.attach_bytes(
-            parts[path].filename or f"part-{path}", parts[path].content_type or guess_type(""), part_bytes(raw, path)
+            save_name(parts[path].filename, parts[path].content_type, number),
+            parts[path].content_type or guess_type(""),
+            part_bytes(raw, path),
         )
-        for path in paths
+        for number, path in enumerate(paths, 1)
     )

@@ -154,7 +154,7 @@ class Composing:
         if account is not None:
             self._open(lambda: writing.begin_new(screen.backend.home, screen.queries, account, asked))
 
-    def reply(self, kind: ReplyKind) -> None:
+    def reply(self, kind: ReplyKind, *, with_attachments: bool = False) -> None:
         from termmail.ui import writing
 
         row = self._row()
@@ -164,7 +164,11 @@ class Composing:
         screen = self.screen
         self._when_here(
             row,
-            lambda: self._open(lambda: writing.begin_reply(screen.backend.home, screen.queries, account, row.id, kind)),
+            lambda: self._open(
+                lambda: writing.begin_reply(
+                    screen.backend.home, screen.queries, account, row.id, kind, with_attachments=with_attachments
+                )
+            ),
         )
 
     def forward(self, *, inline: bool) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from termmail.mime.links import host_of
@@ -15,8 +11,8 @@ from termmail.mime.mailto import parse_mailto
 from termmail.model.errors import TermmailError
 from termmail.model.message import BodyState
 from termmail.ui import pipes
+from termmail.ui.desktop import hand_over
 from termmail.ui.text import name_and_address, one_line, shown_address
-from termmail.ui.words import size
 
 if TYPE_CHECKING:
     from termmail.ui.screens.main import MainScreen
@@ -34,8 +30,6 @@ class Handing:
     def commands(self) -> dict[str, Callable[[], None]]:
         found: dict[str, Callable[[], None]] = {
             "links": self.links,
-            "attachments": self.attachments,
-            "save": self.attachments,
             "pipe": self.pipe,
             "clipboard": self.clipboard,
         }
@@ -89,14 +83,18 @@ class Handing:
 
     def link(self, place: int) -> None:
         """Ask with the whole URL, then open it (D8)."""
-        from termmail.ui.screens.ask import Ask
-
         screen = self.screen
         rendered = screen.message_pane.rendered
         if rendered is None or not 0 <= place < len(rendered.links):
             screen.say("This message has no links." if not rendered or not rendered.links else "There is no such link.")
             return
-        url = rendered.links[place]
+        self.follow(rendered.links[place])
+
+    def follow(self, url: str) -> None:
+        """Ask with the whole URL, then open it (D8)."""
+        from termmail.ui.screens.ask import Ask
+
+        screen = self.screen
         if url.lower().startswith("mailto:"):
             screen.composing.write_to(parse_mailto(url))
             return
@@ -108,27 +106,6 @@ class Handing:
         screen.app.push_screen(Ask(f"Open this link at {host_of(url)}?", "Open", detail=url), answered)
 
     # elsewhere
-
-    def attachments(self) -> None:
-        from termmail.ui.screens.choice import Choice, Item
-
-        screen = self.screen
-        if not screen.reading.shown():
-            return
-        rendered = screen.message_pane.rendered
-        if rendered is None or not rendered.attachments:
-            screen.say("This message has no attachments." if rendered is not None else "The message is not here yet.")
-            return
-        items = [
-            Item(part.filename or f"({part.content_type})", part.part_path, f"{part.content_type}  {size(part.size)}")
-            for part in rendered.attachments
-        ]
-
-        def chosen(part_path: str | None) -> None:
-            if part_path is not None:
-                screen.say("Saving attachments is not there yet; | gives the whole message to a program that can.")
-
-        screen.app.push_screen(Choice("Attachments", items), chosen)
 
     def clipboard(self) -> None:
         """Copy an address, a link or the text by the terminal (OSC 52)."""
@@ -196,10 +173,25 @@ class Handing:
         if raw is None:
             screen.say("The message is not here yet; open it to fetch it first.")
             return
+        self._run(command, raw)
+
+    def pipe_data(self, data: bytes, note: str) -> None:
+        """Give bytes to a shell command that the user types, and show what it prints."""
+        from termmail.ui.screens.ask import Prompt
+
+        def typed(command: str | None) -> None:
+            if command is not None and command.strip():
+                self._last_pipe = command
+                self._run(command, data)
+
+        self.screen.app.push_screen(Prompt("Pipe to a command", value=self._last_pipe, note=note), typed)
+
+    def _run(self, command: str, data: bytes) -> None:
+        screen = self.screen
         screen.say(f"Running {one_line(command)} …")
 
         def run() -> None:
-            output = pipes.run(command, raw, _PIPE_SECONDS)
+            output = pipes.run(command, data, _PIPE_SECONDS)
             screen.app.call_from_thread(shown, output)
 
         def shown(output: pipes.Output) -> None:
@@ -225,21 +217,5 @@ def plain_text(lines: Sequence[object]) -> str:
 
 def open_link(url: str) -> str:
     """Hand a URL that was asked about to the desktop, never through a shell (A3); returns what to say."""
-    openers = ("open",) if sys.platform == "darwin" else ("xdg-open", "wslview", "gio")
-    for name in openers:
-        found = shutil.which(name)
-        if found is not None:
-            command = [found, "open", url] if name == "gio" else [found, url]
-            try:
-                subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                    cwd=Path.home(),
-                )
-            except OSError as error:
-                return f"{name} could not be started: {error.strerror}. y copies the link instead."
-            return f"Given to {name}."
-    return "There is no program here that opens links (xdg-open). y copies the link instead."
+    handed = hand_over(url)
+    return f"Given to {handed.words}." if handed.done else f"{handed.words} y copies the link instead."

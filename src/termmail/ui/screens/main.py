@@ -83,6 +83,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             self.news = news
 
     def __init__(self, backend: Backend) -> None:
+        from termmail.ui.commands.attachments import Attachments
         from termmail.ui.commands.changes import Changes
         from termmail.ui.commands.composing import Composing
         from termmail.ui.commands.folders import Folders
@@ -107,7 +108,9 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.folder_tree = FolderTree()
         self.message_list = MessageList(self.model, self.clock)
         self.message_pane = MessagePane(self.clock)
-        self.message_pane.hints = HeadingHints(self.mail_app.keys.shown("unsubscribe"))
+        self.message_pane.hints = HeadingHints(
+            *(self.mail_app.keys.shown(name) for name in ("unsubscribe", "attachments", "enclosed"))
+        )
         self.panes = Panes(self.folder_tree, self.message_list, self.message_pane)
         self.status_line = StatusLine()
         self.hints = KeyHints()
@@ -115,6 +118,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.changes = Changes(self)
         self.navigation = Navigation(self)
         self.handing = Handing(self)
+        self.attachments = Attachments(self)
         self.folders = Folders(self)
         self.program = Program(self)
         self.composing = Composing(self)
@@ -122,7 +126,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.viewing = Viewing(self)
         self._commands: dict[str, Callable[[], None]] = {}
         for part in (
-            self.navigation, self.changes, self.reading, self.handing, self.folders, self.program, self.composing,
+            self.navigation, self.changes, self.reading, self.handing, self.attachments, self.folders, self.program, self.composing,
             self.lists, self.viewing,
         ):  # fmt: skip
             self._commands.update(part.commands())

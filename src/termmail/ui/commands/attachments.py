@@ -1,0 +1,304 @@
+"""What is done with the parts of a message: looked at, saved, opened, piped, answered with."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from termmail.mime.dangers import Danger, danger_of
+from termmail.mime.replying import ReplyKind
+from termmail.mime.save_names import save_name
+from termmail.mime.saving import save_file
+from termmail.model.body import Part
+from termmail.model.errors import TermmailError
+from termmail.model.message import BodyState, MessageRow
+from termmail.ui.desktop import hand_over
+from termmail.ui.screens.keyed import hand_key
+from termmail.ui.text import one_line
+
+if TYPE_CHECKING:
+    from termmail.ui.screens.attachments import PartScreen, Wish
+    from termmail.ui.screens.main import MainScreen
+
+Found = TypeVar("Found")
+
+_TYPED_TO_OPEN = "open"
+
+
+class Attachments:
+    """Commands on the parts of the message under the cursor. What takes time is done in a thread; the answer comes as a sentence."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self.screen = screen
+        self._folder = ""
+
+    def commands(self) -> dict[str, Callable[[], None]]:
+        return {
+            "attachments": self.show_all,
+            "save": self.save_all,
+            "enclosed": self.view_enclosed,
+            "reply_with_attachments": lambda: self.screen.composing.reply(ReplyKind.SENDER, with_attachments=True),
+        }
+
+    # lists
+
+    def show_all(self) -> None:
+        """All parts of the message beside its text."""
+        self._with_parts(lambda row, parts: self._show_list(row, parts, parts))
+
+    def _show_list(self, row: MessageRow, parts: Sequence[Part], shown: Sequence[Part]) -> None:
+        from termmail.ui.screens.attachments import AttachmentsScreen
+
+        if not shown:
+            self.screen.say("This message has no attachments.")
+            return
+        title = f"Attachments of “{one_line(row.subject) or '(no subject)'}”"
+        self.screen.app.push_screen(
+            AttachmentsScreen(title, shown, lambda wish, part: self._act(row, parts, wish, part))
+        )
+
+    def save_all(self) -> None:
+        """Ask where, and save the attachments of the message."""
+        self._with_parts(self._ask_where_for_all)
+
+    def _ask_where_for_all(self, row: MessageRow, parts: Sequence[Part]) -> None:
+        own = _to_save(parts)
+        if own:
+            self._ask_where(row, parts, own)
+        else:
+            self.screen.say("This message has no attachments.")
+
+    def view_enclosed(self) -> None:
+        """The message that came back with a bounce, or the first one that is enclosed."""
+
+        def chosen(row: MessageRow, parts: Sequence[Part]) -> None:
+            rendered = self.screen.message_pane.rendered
+            wanted = rendered.enclosed if rendered is not None and self.screen.reading.pane_row is row else ""
+            part = next((one for one in parts if one.part_path == wanted), None) or next(
+                (
+                    one
+                    for one in parts
+                    if one.content_type in ("message/rfc822", "message/global", "text/rfc822-headers")
+                ),
+                None,
+            )
+            if part is None:
+                self.screen.say("This message encloses no other one.")
+            else:
+                self._view(row, parts, part)
+
+        self._with_parts(chosen)
+
+    def _with_parts(self, then: Callable[[MessageRow, Sequence[Part]], None]) -> None:
+        """Do something with the list of parts; keys that come meanwhile are for what opens."""
+        screen = self.screen
+        row = screen.model.row_of(screen.model.cursor_id) if screen.model.cursor_id is not None else None
+        if row is None:
+            screen.say("There is no message here.")
+            return
+        if row.body_state is not BodyState.PRESENT:
+            screen.say("The message is not here yet; open it to fetch it first.")
+            return
+        placement_id = row.id
+
+        def listed(parts: tuple[Part, ...]) -> None:
+            held = screen.end_hold()
+            then(row, parts)
+            for event in held:
+                hand_key(screen.app.screen, event)
+
+        def failed(sentence: str) -> None:
+            screen.end_hold()
+            screen.say(sentence, "error")
+
+        screen.hold()
+        self._run(lambda: screen.backend.parts.listed(placement_id), listed, failed)
+
+    # wishes
+
+    def _act(self, row: MessageRow, parts: Sequence[Part], wish: Wish, part: Part) -> None:
+        match wish:
+            case "view":
+                self._view(row, parts, part)
+            case "inside":
+                inside = [
+                    one for one in parts if one.part_path.startswith((f"{part.part_path}.", f"{part.part_path}~"))
+                ]
+                if inside:
+                    self._show_list(row, parts, inside)
+            case "save":
+                self._ask_where(row, parts, [part])
+            case "save_all":
+                self._ask_where(row, parts, _to_save(parts) or list(parts))
+            case "open":
+                self._open(row, parts, part)
+            case "pipe":
+                self._pipe(row, part)
+            case "reply":
+                self.screen.app.pop_screen()
+                self.screen.composing.reply(ReplyKind.SENDER, with_attachments=True)
+
+    def _view(self, row: MessageRow, parts: Sequence[Part], part: Part) -> None:
+        from termmail.ui.screens.attachments import PartScreen
+
+        def bring(screen: PartScreen, width: int) -> None:
+            self._run(
+                lambda: self.screen.backend.parts.view(row.id, part.part_path, width),
+                lambda rendered: screen.show(rendered),
+                screen.say,
+            )
+
+        self.screen.app.push_screen(
+            PartScreen(part, bring, lambda wish, one: self._act(row, parts, wish, one), self.screen.handing.follow)
+        )
+
+    def _ask_where(self, row: MessageRow, parts: Sequence[Part], chosen: Sequence[Part]) -> None:
+        from termmail.ui.screens.ask import Prompt
+
+        names = [_name(part, parts) for part in chosen]
+        what = f"“{names[0]}”" if len(names) == 1 else f"{len(names)} attachments"
+        note = (
+            "A folder, or a new name in one. Nothing that is there is overwritten."
+            if len(names) == 1
+            else ("A folder. Nothing that is there is overwritten.")
+        )
+
+        def answered(typed: str | None) -> None:
+            if typed is not None and typed.strip():
+                self._save(row, list(zip(chosen, names, strict=True)), typed.strip())
+
+        self.screen.app.push_screen(Prompt(f"Save {what} in", value=self._folder or _downloads(), note=note), answered)
+
+    def _save(self, row: MessageRow, chosen: list[tuple[Part, str]], typed: str) -> None:
+        folder = Path(typed).expanduser().absolute()
+        if len(chosen) == 1 and not folder.is_dir() and folder.parent.is_dir() and not typed.endswith("/"):
+            chosen = [(chosen[0][0], save_name(folder.name))]
+            folder = folder.parent
+        else:
+            self._folder = typed
+        if not folder.is_dir():
+            self._say(f"There is no folder {folder}. Make it first, or name another one.", "error")
+            return
+
+        def save() -> list[Path]:
+            return [
+                save_file(folder, name, self.screen.backend.parts.take(row.id, part.part_path)) for part, name in chosen
+            ]
+
+        def saved(paths: list[Path]) -> None:
+            if len(paths) == 1:
+                self._say(f"Saved as {_short(paths[0])}.")
+            else:
+                self._say(f"Saved {len(paths)} attachments in {_short(folder)}.")
+
+        self._say("Saving …")
+        self._run(save, saved)
+
+    def _open(self, row: MessageRow, parts: Sequence[Part], part: Part) -> None:
+        """With the system's program, after a question where that may run something (A3)."""
+        from termmail.ui.screens.ask import Ask, Prompt
+
+        name = _name(part, parts)
+        app = self.screen.app
+
+        def taken(data: bytes) -> None:
+            def confirmed(yes: bool | None) -> None:
+                if yes:
+                    self._hand_over(name, data)
+
+            def typed(word: str | None) -> None:
+                if word is not None and word.strip().lower() == _TYPED_TO_OPEN:
+                    self._hand_over(name, data)
+                elif word is not None:
+                    self._say("It was not opened.")
+
+            match danger_of(name, part.content_type, data):
+                case Danger.PROGRAM:
+                    app.push_screen(
+                        Prompt(
+                            f"“{name}” is a program, or can run one",
+                            note=f"Opening it may do anything to this computer. Type {_TYPED_TO_OPEN} to open it all the same.",
+                        ),
+                        typed,
+                    )
+                case Danger.PAGE:
+                    question = f"Open “{name}” in the browser? It may load what it refers to and tell its sender that you read it."
+                    app.push_screen(Ask(question, "Open"), confirmed)
+                case Danger.NONE:
+                    self._hand_over(name, data)
+
+        self._say("Opening …")
+        self._run(lambda: self.screen.backend.parts.take(row.id, part.part_path), taken)
+
+    def _hand_over(self, name: str, data: bytes) -> None:
+        try:
+            path = self.screen.backend.opened.copy(name, data)
+        except OSError as error:
+            self._say(f"“{name}” could not be copied for another program: {error.strerror}.", "error")
+            return
+        handed = hand_over(str(path), path.parent)
+        self._say(
+            f"“{name}” was given to {handed.words}; its copy goes when termmail ends."
+            if handed.done
+            else f"{handed.words} s saves it instead."
+        )
+
+    def _pipe(self, row: MessageRow, part: Part) -> None:
+        self._run(
+            lambda: self.screen.backend.parts.take(row.id, part.part_path),
+            lambda data: self.screen.handing.pipe_data(data, "The attachment is its input."),
+        )
+
+    # threads and words
+
+    def _run(
+        self, work: Callable[[], Found], done: Callable[[Found], None], failed: Callable[[str], None] | None = None
+    ) -> None:
+        """Do something in a thread, then go on with what came of it; an error is said."""
+        tell = failed or (lambda sentence: self._say(sentence, "error"))
+
+        def run() -> None:
+            # The app may have ended meanwhile.
+            with contextlib.suppress(RuntimeError):
+                try:
+                    found = work()
+                except TermmailError as error:
+                    self.screen.app.call_from_thread(tell, error.sentence)
+                else:
+                    self.screen.app.call_from_thread(done, found)
+
+        threading.Thread(target=run, name="parts", daemon=True).start()
+
+    def _say(self, sentence: str, tone: str = "text") -> None:
+        """In the status line, and on what lies above it."""
+        from termmail.ui.screens.attachments import AttachmentsScreen, PartScreen
+
+        self.screen.say(sentence, tone)
+        top = self.screen.app.screen
+        if isinstance(top, AttachmentsScreen | PartScreen):
+            top.tell(sentence)
+
+
+def _to_save(parts: Sequence[Part]) -> list[Part]:
+    """The attachments of the message itself, not those of messages that are enclosed, which are saved as a whole."""
+    mails = [part.part_path for part in parts if part.content_type.startswith("message/")]
+    return [
+        part for part in parts if part.is_attachment and not any(part.part_path.startswith(f"{one}.") for one in mails)
+    ]
+
+
+def _name(part: Part, parts: Sequence[Part]) -> str:
+    return save_name(part.filename, part.content_type, list(parts).index(part) + 1)
+
+
+def _downloads() -> str:
+    return "~/Downloads" if Path("~/Downloads").expanduser().is_dir() else "~"
+
+
+def _short(path: Path) -> str:
+    """A path as people write it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
