@@ -565,6 +565,23 @@ async def test_redirecting(store: FilledStore) -> None:
         await ui.until(lambda: not store.queries.outbox())
 
 
+async def test_nothing_is_counted_down_of_what_is_being_sent(store: FilledStore) -> None:
+    """S in the outbox does not wait for the time in which it can be taken back."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tHello")
+        await ui.press("escape", "y")
+        await writing.gone()
+        await ui.says("takes it back")
+        (item,) = store.queries.outbox()
+        store.intents.send_now(item.id)
+        outbox = Outbox(store.ingest.database)
+        assert outbox.begin_attempt(item.id) is not None
+        assert outbox.begin_data(item.id)
+        await ui.says("Sending to bob@demo.example …")
+        assert "takes it back" not in ui.status
+
+
 async def test_what_can_not_go_out_now_is_said(store: FilledStore) -> None:
     """The reason for which a message waits is said once it is known, and stands in the outbox with the time of the next try."""
     async with opened(store) as ui:

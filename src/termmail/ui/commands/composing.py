@@ -299,6 +299,10 @@ class Composing:
                 if filed is not None:
                     self._counting = 0.0
                     screen.say(f"Sent to {_first(filed)}.")
+            elif item.state is OutboxState.SENDING and self._counting:
+                # Before its time, since somebody did not want to wait.
+                self._counting = 0.0
+                screen.say(f"{self._sentence} …")
             elif item.state is OutboxState.QUEUED and item.sentence and outbox_id not in self._delayed:
                 self._delayed.add(outbox_id)
                 self._counting = 0.0
