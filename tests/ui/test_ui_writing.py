@@ -189,6 +189,29 @@ async def test_second_thoughts(store: FilledStore) -> None:
         assert len(store.queries.outbox()) == 1
 
 
+@pytest.mark.parametrize("key", ["r", "a"])
+async def test_a_reply_that_goes_elsewhere_is_said(store: FilledStore, key: str) -> None:
+    """A6: a Reply-To at another domain than the writer's; not where one answers what one wrote oneself."""
+    elsewhere = ORIGINAL.replace(b"Subject:", b"Reply-To: bob@elsewhere.example\r\nSubject:")
+    mine = ORIGINAL.replace(b"From: Bob Marlow <bob@demo.example>", b"From: lisa@demo.example").replace(
+        b"To: Lisa <lisa@demo.example>", b"To: bob@elsewhere.example"
+    )
+    store.add_body(store.ids()[1], elsewhere.replace(b"<lunch@", b"<elsewhere@"))
+    store.add_body(store.ids()[2], mine.replace(b"<lunch@", b"<mine@"))
+    async with opened(store) as ui:
+        await ui.press("j")
+        writing = await compose(ui, key)
+        await ui.press("escape", "y")
+        await writing.says("The reply goes to bob@elsewhere.example, not to bob@demo.example, who wrote.")
+        await ui.press("q")
+        await writing.gone()
+        await ui.press("j")
+        writing = await compose(ui, key)
+        assert "bob@elsewhere.example" in writing.screen.head.fields["to"].value
+        await ui.press("escape", "y")
+        await writing.gone()
+
+
 async def test_what_is_said_is_said_whole(store: FilledStore) -> None:
     """Second thoughts that take more than a line of a small terminal take two, with the key that sends all the same."""
     async with opened(store, NARROW) as ui:

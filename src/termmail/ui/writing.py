@@ -94,10 +94,12 @@ def begin_reply(
         except BaseException:
             folder.release()
             raise
+    own = {one.address.casefold() for one in account.all_identities}
+    by_another = bool(writers) and writers[0].address.casefold() not in own
     return Writing(
         folder,
         draft,
-        writers[0].address if writers and kind is ReplyKind.SENDER else "",
+        writers[0].address if by_another and kind is not ReplyKind.LIST else "",
         tuple(queries.correspondents()),
     )
 
