@@ -441,6 +441,33 @@ async def test_copying_can_be_stopped(store: FilledStore, tmp_path: Path, slow: 
         await writing.gone()
 
 
+async def test_keys_that_act_in_the_text(store: FilledStore) -> None:
+    """Alt with a letter, and Ctrl+S, act while something is typed, in a field as in the text, and are no part of it; Shift+Tab goes
+    back."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        for key in (*"bob@demo.example", "alt+s"):
+            ui.send(key)
+        await writing.says("Saved in Drafts.")
+        await writing.write("\t\t\tLunch")
+        await ui.press("alt+r")
+        assert writing.focus == "reply_to"
+        await ui.press("tab", "tab", "alt+p")
+        await ui.shows("As it will be read")
+        await ui.press("q")
+        await writing.here()
+        assert writing.focus == "body"
+        await ui.press("shift+tab")
+        assert writing.focus == "subject"
+        draft = writing.screen.draft
+        assert (draft.to, draft.subject, draft.body) == ("bob@demo.example", "Lunch", "")
+        for key in ("tab", *"Half", "ctrl+s", *" past", "alt+q"):
+            ui.send("space" if key == " " else key)
+        await writing.gone()
+        (upload,) = drafts_waiting(store)
+        assert b"Half past" in (store.home.uploads / upload.file).read_bytes()
+
+
 async def test_the_bars_keys_are_listed(store: FilledStore) -> None:
     """? at the bar, and Ctrl+P from the text, list all that can be done with its keys; the one that is chosen is done."""
     async with opened(store, NARROW) as ui:

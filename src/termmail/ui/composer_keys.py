@@ -39,7 +39,9 @@ BY_KEY = {action.letter: action.name for action in ACTIONS} | {
 }
 """What a key does at the bar."""
 
-FROM_THE_TEXT = {key: name for key, name in BY_KEY.items() if key.startswith("ctrl+")}
+FROM_THE_TEXT = {key: name for key, name in BY_KEY.items() if key.startswith("ctrl+")} | {
+    f"alt+{action.letter}": action.name for action in ACTIONS if action.letter.isalpha() and len(action.letter) == 1
+}
 """What a key does while something is being typed."""
 
 BAR = tuple((action.letter, action.words, action.letter) for action in ACTIONS if action.name != "to_fields")

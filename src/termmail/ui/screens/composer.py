@@ -180,41 +180,38 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         if self._at_bar:
             return self.key_pressed(event)
         focused = self.focused
-        moves = focused is not None and (event.key == "escape" or (isinstance(focused, Field) and event.key in STEPS))
-        if not moves or focused is None:
+        if focused is None or not self._is_ours(focused, event.key):
             return False
         self._held = []
         # In the field's own queue, behind what was typed before.
-        focused.call_later(self._move, focused, event.key)
+        focused.call_later(self._take_in_order, focused, event.key)
         return True
 
-    def _move(self, focused: Widget, key: str) -> None:
+    def _is_ours(self, focused: Widget, key: str) -> bool:
+        """Whether a key that is pressed while something is being typed is not for what is typed in."""
+        steps = STEPS if isinstance(focused, Field) else {"shift+tab": -1}
+        return key == "escape" or key in steps or key in FROM_THE_TEXT
+
+    def _take_in_order(self, focused: Widget, key: str) -> None:
+        held, self._held = self._held or [], None
         if isinstance(focused, AddressField) and focused.choose(key):
             pass
         elif key == "escape":
             self._to_bar()
+        elif key in FROM_THE_TEXT:
+            self.act(FROM_THE_TEXT[key])
         else:
             self._step(STEPS[key])
-        self._hand_held()
+        self._hand(held)
 
-    def _hand_held(self) -> None:
-        """Let the keys have their effect that waited for something."""
-        held, self._held = self._held or [], None
+    def _hand(self, held: list[events.Key]) -> None:
+        """Let keys have their effect that waited for something."""
         for event in held:
             hand_key(self.app.screen, event)
 
     def key_pressed(self, event: events.Key) -> bool:
         self._act_by(key_name(event).removeprefix("alt+"))
         return True
-
-    def on_key(self, event: events.Key) -> None:
-        """What no field wanted."""
-        if event.key in FROM_THE_TEXT:
-            event.stop()
-            self.act(FROM_THE_TEXT[event.key])
-        elif event.key.startswith("alt+") and len(event.key) == 5:
-            event.stop()
-            self._act_by(event.key[-1])
 
     def _to_bar(self) -> None:
         self._at_bar = True
@@ -374,7 +371,8 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
                 self._draft = msgspec.structs.replace(self._draft, replaces=result.placement_ids[0])
                 self._saved = msgspec.structs.replace(draft, replaces=self._draft.replaces)
                 self.say(result.sentence)
-            self._hand_held()
+            held, self._held = self._held or [], None
+            self._hand(held)
 
         # What comes next has to know what this version is, to replace it.
         self._held = []
