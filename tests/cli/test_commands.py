@@ -327,10 +327,10 @@ def test_unexpected_failure_is_one_sentence_without_locals(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     """C3: a defect ends with 70, a sentence and a log line; no traceback, no local variable."""
-    from termmail.accounts import credentials
+    from termmail.accounts import session_secrets
     from termmail.model.secret import Secret
 
-    monkeypatch.setattr(credentials, "_session", {"lisa": Secret("hunter2")})
+    monkeypatch.setattr(session_secrets, "_secrets", {"lisa": Secret("hunter2")})
 
     def load(home: Home) -> config.Config:
         password = "s3cret-local"
