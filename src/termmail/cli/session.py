@@ -60,11 +60,14 @@ class Session:
 
     def _repair(self) -> None:
         """A database that a power cut or a disk has damaged is rebuilt before anything reads it (L5)."""
-        from termmail.store.reindex import rebuild_if_damaged
+        from termmail.store.damage import is_damaged
 
-        sentence = rebuild_if_damaged(self.home)
-        if sentence:
-            note(sentence)
+        if is_damaged(self.home):
+            from termmail.store.reindex import rebuild_if_damaged
+
+            sentence = rebuild_if_damaged(self.home)
+            if sentence:
+                note(sentence)
 
     @functools.cached_property
     def config(self) -> Config:

@@ -20,6 +20,7 @@ from termmail.model.errors import Retry, StoreTooNew, TermmailError
 from termmail.model.flags import FlagSet
 from termmail.model.home import Home
 from termmail.store.codec import column_text
+from termmail.store.damage import is_damaged
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.local_mail import LocalMail
 from termmail.store.local_scan import LocalScan
@@ -60,7 +61,7 @@ def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
 
     `locked` says that the caller holds the engine's lock; otherwise nothing is done while an engine runs. Raises as `reindex` does.
     """
-    if not home.database.exists() or not _is_damaged(home):
+    if not is_damaged(home):
         return ""
     if locked:
         report = _rebuild_all(home)
@@ -84,20 +85,6 @@ def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
     finally:
         database.close()
     return sentence
-
-
-def _is_damaged(home: Home) -> bool:
-    try:
-        with contextlib.closing(sqlite3.connect(home.database, timeout=5)) as connection:
-            if connection.execute("SELECT 1 FROM setting WHERE key = 'engine_running'").fetchone() is None:
-                return False
-            row = connection.execute("PRAGMA quick_check(1)").fetchone()
-            return row is None or row[0] != "ok"
-    except sqlite3.OperationalError:
-        # Not made yet, locked, or not to be opened: whoever opens it next says so.
-        return False
-    except sqlite3.DatabaseError:
-        return True
 
 
 def _rebuild_all(home: Home) -> ReindexReport:

@@ -1,0 +1,25 @@
+"""Whether the database is whole; a look at each start, so it needs nothing of what mends it (`reindex`)."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+
+from termmail.model.home import Home
+
+
+def is_damaged(home: Home) -> bool:
+    """Where the last engine did not end by itself, have sqlite look at the file (L5)."""
+    if not home.database.exists():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(home.database, timeout=5)) as connection:
+            if connection.execute("SELECT 1 FROM setting WHERE key = 'engine_running'").fetchone() is None:
+                return False
+            row = connection.execute("PRAGMA quick_check(1)").fetchone()
+            return row is None or row[0] != "ok"
+    except sqlite3.OperationalError:
+        # Not made yet, locked, or not to be opened: whoever opens it next says so.
+        return False
+    except sqlite3.DatabaseError:
+        return True
