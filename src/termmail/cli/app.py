@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import tempfile
 import time
@@ -36,6 +37,8 @@ def make_ready(session: Session) -> tuple[Home, Config]:
     """What a screen needs: this process hardened, the config file checked, its accounts known to the store. Raises ConfigError."""
     from termmail.engine.hardening import harden
 
+    # A tenth of a start would go into looking for garbage among modules; the app turns it on again when it is ready.
+    gc.disable()
     harden()
     home, config = session.home, session.config
     if config.keys.bind or config.keys.preset != "gmail":

@@ -9,6 +9,7 @@ os.environ.setdefault("ESCDELAY", "25")
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import termios
@@ -129,6 +130,12 @@ class TermmailApp(App[str], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.watch(self, "theme", self._theme_changed, init=False)
+
+    def on_ready(self) -> None:
+        if not gc.isenabled():
+            # What is there by now stays. Left out, it does not make a key wait while the collector goes through it.
+            gc.freeze()
+            gc.enable()
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key) and not event.is_forwarded:
