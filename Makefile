@@ -10,12 +10,13 @@ VENV := .venv
 BIN  := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full lint bench screenshots clean
+.PHONY: help demo test test-full fuzz lint bench screenshots clean
 
 help:
 	@echo "make demo         read the mail of an embedded provider, in a throw-away home"
 	@echo "make test         the tests; those whose server is not installed are skipped and say so"
 	@echo "make test-full    the tests with the exhaustive ones"
+	@echo "make fuzz         each parser for a minute on odd input; ARGS='--seconds 600 body' for longer, or for one"
 	@echo "make lint         ruff, mypy and the import contracts"
 	@echo "make bench        speed, side by side with the peers that are installed"
 	@echo "make screenshots  the pictures of the README, from the demo"
@@ -30,6 +31,15 @@ test: $(VENV)/.stamp-dev
 
 test-full: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --full $(ARGS)
+
+# atheris guides it by what the code does, where it can be installed (it needs clang's runtime); without it Hypothesis does.
+fuzz: $(VENV)/.stamp-dev
+ifneq ($(UV),)
+	-$(UV) pip install --quiet --python $(BIN)/python atheris
+else
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+endif
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py $(ARGS)
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
