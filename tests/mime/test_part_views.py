@@ -14,6 +14,7 @@ from termmail.mime.image_size import image_size
 from termmail.mime.part_view import view_part
 from termmail.mime.parts import listed_parts, part_bytes
 from termmail.mime.render import render_message
+from termmail.mime.save_names import save_name
 from termmail.mime.width import cell_width
 
 
@@ -97,6 +98,14 @@ def test_mail_within_mail_with_its_own_attachments() -> None:
     ]
     assert [part.part_path for part in shown.attachments] == ["2.2"]
     assert [part.part_path for part in render_message(raw, width=60).attachments] == ["2"]
+
+
+def test_an_enclosed_message_without_a_name_is_called_by_its_subject() -> None:
+    """A1: the name of a file made of it is as safe as any."""
+    raw = b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nSubject: a/../b\x07\n\nx\n--b--\n"
+    (part, *_) = listed_parts(raw)
+    assert part.filename.startswith("a/../b")
+    assert save_name(part.filename, part.content_type) == "b.eml"
 
 
 def test_mail_that_was_attached_as_a_file() -> None:

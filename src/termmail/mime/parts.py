@@ -33,6 +33,7 @@ _REPORTS = (
     "message/rfc822-headers",
     "message/global-headers",
 )
+_MESSAGES = ("message/rfc822", "message/global")
 _CALENDARS = ("text/calendar", "application/ics")
 _TEXT_FOR_OTHER_PROGRAMS = ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/csv", "text/rtf")
 
@@ -57,12 +58,22 @@ def parse_message(raw: bytes) -> ParsedMessage:
 
 
 def listed_parts(raw: bytes) -> tuple[Part, ...]:
-    """What a reader may want to view or save beside the text: attachments, pictures, enclosed messages and what those hold in turn."""
+    """What a reader may want to view or save beside the text: attachments, pictures, enclosed messages and what those hold in turn.
+
+    An enclosed message without a name is called by its subject.
+    """
+    tree = Tree(raw)
     return tuple(
-        part
-        for part, _ in _leaves(Tree(raw).root)
+        _called_by_subject(tree, part)
+        for part, _ in _leaves(tree.root)
         if part.is_attachment or part.filename or part.content_type not in ("text/plain", "text/html", "text/enriched")
     )
+
+
+def _called_by_subject(tree: Tree, part: Part) -> Part:
+    node = tree.find(part.part_path) if part.content_type in _MESSAGES and not part.filename else None
+    subject = parse_envelope(node.children[0].header()).subject.strip() if node is not None and node.children else ""
+    return msgspec.structs.replace(part, filename=f"{subject}.eml") if subject else part
 
 
 def own_attachments(root: Node) -> tuple[Part, ...]:

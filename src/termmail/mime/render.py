@@ -15,7 +15,7 @@ from termmail.mime.embedded import is_tnef, tnef_of
 from termmail.mime.folds import folds_of, mark_old
 from termmail.mime.headers import parse_envelope
 from termmail.mime.html_lines import html_lines
-from termmail.mime.layout import lay_out, with_links
+from termmail.mime.layout import lay_out
 from termmail.mime.links import Links
 from termmail.mime.logical import Logical, LogicalLine, LogicalTable, Run
 from termmail.mime.parts import own_attachments, own_nodes, part_of
@@ -440,7 +440,7 @@ class _Renderer:
         yield LogicalLine(runs=(Run(self.titles.get(node.path, otherwise), Style.HEADING),))
         for name, value in fields:
             if value:
-                yield LogicalLine(runs=(Run(f"{name}: ", Style.NOTE), *with_links(value, Style.PLAIN, self.links)))
+                yield LogicalLine(runs=(Run(f"{name}: ", Style.NOTE), Run(value)))
 
 
 def _partial(node: Node) -> str:
