@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mime_safety import assert_safe
-from termmail.mime.calendar_events import MAX_BYTES, MAX_EVENTS, read_calendar
+from termmail.mime.calendar_events import MAX_EVENTS, MAX_LENGTH, read_calendar
 from termmail.mime.recurrence import in_words
 from termmail.mime.render import render_message
 
@@ -273,7 +273,18 @@ def test_very_many_and_very_large() -> None:
     found = read_calendar("BEGIN:VCALENDAR\r\n" + event * (MAX_EVENTS + 5) + "END:VCALENDAR\r\n")
     assert found is not None
     assert len(found.events) == MAX_EVENTS
-    assert read_calendar("BEGIN:VCALENDAR\r\n" + "X:y\r\n" * (MAX_BYTES // 4)) is None
+    assert read_calendar("BEGIN:VCALENDAR\r\n" + "X:y\r\n" * (MAX_LENGTH // 4)) is None
+    assert read_calendar("BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\n" * 20) is None
+
+
+def test_calendars_of_a_message_share_a_budget() -> None:
+    """P5: many invitations in one mail, or a large one, cost no more than one; each can still be viewed by itself."""
+    large = calendar(*OSLO, "DESCRIPTION:" + "soup " * 10_000)
+    rendered = render_message(mail(large), width=80)
+    assert rendered.notes == (
+        "A calendar part of the message can't be read as one; it can be viewed as text and saved.",
+    )
+    assert read_calendar(large.decode()) is not None
 
 
 # The first one imports icalendar.

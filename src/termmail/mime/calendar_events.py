@@ -12,10 +12,16 @@ from termmail.mime.recurrence import in_words
 if TYPE_CHECKING:
     from icalendar import Component
 
-MAX_BYTES = 1024 * 1024
+MAX_LENGTH = 256 * 1024
+"""Of a calendar that somebody asked to see. The library takes a second for about 100 kB."""
+MAX_INVITATION = 48 * 1024
+"""Of all calendars that are shown with the text of a message, in characters."""
 MAX_EVENTS = 100
 MAX_ATTENDEES = 500
 
+_MAX_COMPONENTS = 600
+_MAX_DEPTH = 5
+_MARK = re.compile(r"^(BEGIN|END):", re.IGNORECASE | re.MULTILINE)
 _LINE = re.compile(r"[ \t]|[A-Za-z0-9-]{1,100}[;:]")
 _NESTED = re.compile(r"(BEGIN|END):\s*([A-Za-z-]{1,40})\s*$", re.IGNORECASE)
 _PARAMETER = re.compile(r"^([A-Z-]{1,40})(?:;[^\r\n:]*)?:", re.IGNORECASE)
@@ -65,12 +71,12 @@ class CalendarData(NamedTuple):
     events: tuple[Event, ...]
 
 
-def read_calendar(text: str, method: str = "") -> CalendarData | None:
+def read_calendar(text: str, method: str = "", *, limit: int = MAX_LENGTH) -> CalendarData | None:
     """The events in `text`; None where there are none that can be read. `method` is what the part's header says. Never raises.
 
-    Takes linear time; what is larger than `MAX_BYTES` is not read.
+    What is longer than `limit` characters, or nested as no calendar is, is not read.
     """
-    if len(text) > MAX_BYTES or "BEGIN:VCALENDAR" not in text.upper():
+    if len(text) > limit or "BEGIN:VCALENDAR" not in text.upper() or not _is_bounded(text):
         return None
     found = _components(text) or _components(_mended(text))
     events: list[Event] = []
@@ -83,6 +89,16 @@ def read_calendar(text: str, method: str = "") -> CalendarData | None:
                 if event is not None:
                     events.append(event)
     return CalendarData(method.strip().upper(), tuple(events)) if events else None
+
+
+def _is_bounded(text: str) -> bool:
+    """Whether it has so few components, and so flat ones, that the library takes no long time (P5)."""
+    depth = 0
+    for count, mark in enumerate(_MARK.finditer(text), 1):
+        depth += 1 if mark[1][0] in "Bb" else -1
+        if depth > _MAX_DEPTH or count > 2 * _MAX_COMPONENTS:
+            return False
+    return True
 
 
 def _components(text: str) -> list[Component]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from termmail.mime.bounce_text import is_bounce, read_bounce
 from termmail.mime.calendar_card import calendar_lines
-from termmail.mime.calendar_events import read_calendar
+from termmail.mime.calendar_events import MAX_INVITATION, read_calendar
 from termmail.mime.charsets import decode_text
 from termmail.mime.embedded import is_tnef, tnef_of
 from termmail.mime.folds import folds_of, mark_old
@@ -30,7 +30,7 @@ from termmail.mime.reports import (
     read_delivery_report,
     read_display_report,
 )
-from termmail.mime.rtf import rtf_text
+from termmail.mime.rtf import decompress_rtf, rtf_text
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.mime.strip import strip_tags
 from termmail.mime.structure import Node, Tree
@@ -41,6 +41,7 @@ from termmail.model.message import Address
 MAX_TEXT = 2 * 1024 * 1024
 _MAX_INSIDE = 5
 _MAX_CALENDARS = 3
+_REPORT_BYTES = 256 * 1024
 _TOLD_BYTES = 64 * 1024
 _QUOTED_WITH_LAYOUT = 256 * 1024
 _QUOTED_TABLE = 70
@@ -189,12 +190,20 @@ class _Renderer:
     def calendars(self, root: Node) -> Iterator[list[Logical]]:
         """The cards of events; a mail often has the same one as a part and as an attachment."""
         shown: set[tuple[str, ...]] = set()
+        texts: list[str] = []
+        left = MAX_INVITATION
         for node in own_nodes(root):
             if node.content_type not in _CALENDARS or len(shown) >= _MAX_CALENDARS:
                 continue
-            data = read_calendar(
-                decode_text(node.decoded(), node.charset or "utf-8"), node.parameters.get("method", "")
-            )
+            data = None
+            if not self.stripped and node.decoded_size() <= 4 * left:
+                text = decode_text(node.decoded(), node.charset or "utf-8")
+                if text in texts:
+                    self.on_cards.add(node.path)
+                    continue
+                texts.append(text)
+                data = read_calendar(text, node.parameters.get("method", ""), limit=left)
+                left -= len(text)
             if data is None:
                 self.note("A calendar part of the message can't be read as one; it can be viewed as text and saved.")
                 continue
@@ -211,12 +220,12 @@ class _Renderer:
             kind = node.content_type
             lines: list[Logical] = []
             if kind in DELIVERY_TYPES:
-                delivery = read_delivery_report(node.decoded())
+                delivery = read_delivery_report(node.decoded(limit=_REPORT_BYTES))
                 lines = list(delivery_lines(delivery))
             elif kind == "message/disposition-notification":
-                lines = list(display_lines(read_display_report(node.decoded())))
+                lines = list(display_lines(read_display_report(node.decoded(limit=_REPORT_BYTES))))
             elif kind == "message/feedback-report":
-                lines = list(complaint_lines(read_complaint(node.decoded())))
+                lines = list(complaint_lines(read_complaint(node.decoded(limit=_REPORT_BYTES))))
             if lines:
                 found = True
                 self.on_cards.add(node.path)
@@ -409,7 +418,7 @@ class _Renderer:
             for sentence in html.notes:
                 self.note(sentence)
             yield from html.lines
-        elif text := found.text or rtf_text(found.rtf):
+        elif text := found.text or rtf_text(decompress_rtf(found.compressed_rtf)):
             self.sources.append("text")
             yield from self.plain(node, text)
 

@@ -7,7 +7,7 @@ import struct
 
 from termmail.mime.charsets import decode_text
 
-MAX_RTF = 1024 * 1024
+MAX_RTF = 512 * 1024
 
 _HEADER = struct.Struct("<IIII")
 _COMPRESSED, _UNCOMPRESSED = 0x75465A4C, 0x414C454D

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from termmail.mime.charsets import decode_text
-from termmail.mime.rtf import decompress_rtf
 
 MAX_FILES = 200
 _MAX_ATTRIBUTES = 10_000
@@ -49,11 +48,14 @@ class TnefFile(NamedTuple):
 
 
 class Tnef(NamedTuple):
-    """What a stream holds: the text in each form that is there, and its files. `is_whole` is false where it was cut or broken."""
+    """What a stream holds: the text in each form that is there, and its files. `is_whole` is false where it was cut or broken.
+
+    `compressed_rtf` is as `mime.rtf.decompress_rtf` takes it.
+    """
 
     text: str = ""
     html: str = ""
-    rtf: bytes = b""
+    compressed_rtf: bytes = b""
     files: tuple[TnefFile, ...] = ()
     is_whole: bool = True
 
@@ -109,7 +111,7 @@ class _Reader:
             elif name == _HTML_BODY:
                 self._html = self._string(kind, content)
             elif name == _RTF_BODY:
-                self._rtf = decompress_rtf(content)
+                self._rtf = content
 
     def _file(self, file: _File, value: bytes) -> None:
         for kind, name, content in self._properties(value):
