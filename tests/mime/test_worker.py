@@ -140,14 +140,12 @@ PARTS = (
 )
 
 
-def test_parts_are_listed_viewed_and_taken(worker: RenderWorker, tmp_path: Path) -> None:
+def test_parts_are_listed_viewed_and_taken(worker: RenderWorker) -> None:
     """P5, D1: in the process that can be ended."""
-    path = tmp_path / "message"
-    path.write_bytes(PARTS)
-    listed = worker.list_parts(path, deadline=30)
+    listed = worker.list_parts(PARTS, deadline=30)
     assert isinstance(listed, tuple)
     assert [(part.part_path, part.filename) for part in listed] == [("2", "a\x07.csv")]
-    viewed = worker.view_part(path, "2", 40, deadline=30)
+    viewed = worker.view_part(PARTS, "2", 40, deadline=30)
     assert isinstance(viewed, Rendered)
     assert viewed.lines[0].text == "x  y"
     assert worker.take_part(PARTS, "2", deadline=30) == b"x,y\n1,2"

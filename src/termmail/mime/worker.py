@@ -32,7 +32,8 @@ from termmail.model.body import Part, Rendered, RenderFailed
 
 DEADLINE = 2.0
 PART_DEADLINE = 8.0
-"""For one part that somebody asked to see or to save, which may be a long PDF or many megabytes."""
+"""For one part that somebody asked to see or to save, which may be a long PDF; large messages get more, a second for each 4 MB."""
+_BYTES_A_SECOND = 4_000_000
 MAX_MEMORY = 512 * 1024 * 1024
 _START_DEADLINE = 20.0
 _IDLE = 2.0
@@ -140,37 +141,35 @@ class RenderWorker:
         assert isinstance(answer, Rendered)
         return answer
 
-    def list_parts(self, message: bytes | Path, *, deadline: float = PART_DEADLINE) -> tuple[Part, ...] | RenderFailed:
+    def list_parts(self, message: bytes, *, deadline: float = PART_DEADLINE) -> tuple[Part, ...] | RenderFailed:
         """What the message holds beside its text (`mime.parts.listed_parts`), not yet safe, or a sentence why it can't be told."""
         answer = self._ask_for_part(message, "list", deadline)
         return answer.parts if isinstance(answer, _Parts) else _failed(answer)
 
     def view_part(
-        self, message: bytes | Path, part_path: str, width: int, *, deadline: float = PART_DEADLINE
+        self, message: bytes, part_path: str, width: int, *, deadline: float = PART_DEADLINE
     ) -> Rendered | RenderFailed:
         """One part laid out to `width` cells (`mime.part_view`), or a sentence why not."""
         answer = self._ask_for_part(message, "view", deadline, part_path, width)
         return answer if isinstance(answer, Rendered) else _failed(answer)
 
-    def take_part(
-        self, message: bytes | Path, part_path: str, *, deadline: float = PART_DEADLINE
-    ) -> bytes | RenderFailed:
+    def take_part(self, message: bytes, part_path: str, *, deadline: float = PART_DEADLINE) -> bytes | RenderFailed:
         """The decoded bytes of one part, or a sentence why they can't be had."""
         answer = self._ask_for_part(message, "take", deadline, part_path)
         return answer.data if isinstance(answer, _Content) else _failed(answer)
 
     def _ask_for_part(
         self,
-        message: bytes | Path,
+        message: bytes,
         task: Literal["list", "view", "take"],
         deadline: float,
         part_path: str = "",
         width: int = 0,
     ) -> _Answer:
         """As `render` about a part; what went wrong is told in the words of a part."""
-        raw, path = _source(message)
+        deadline += len(message) / _BYTES_A_SECOND
         with self._turn:
-            answer = self._ask(_Request(raw, path, deadline, task, part_path, width))
+            answer = self._ask(_Request(message, "", deadline, task, part_path, width))
         if answer is None:
             answer = RenderFailed("", "deadline")
         if not isinstance(answer, RenderFailed):
@@ -178,7 +177,7 @@ class RenderWorker:
         _log.warning("A part of a message could not be read: %s", answer.detail)
         if answer.detail == "deadline":
             return RenderFailed(
-                f"This took more than {deadline:g} seconds and was given up. {_STILL_SAVED}", "deadline"
+                f"This took more than {deadline:.0f} seconds and was given up. {_STILL_SAVED}", "deadline"
             )
         return (
             answer
