@@ -196,6 +196,14 @@ def test_paragraphs_wider_than_the_screen_are_put_together_again() -> None:
     assert "I like that. `--strict` stops at the first one, the default counts them, and" in text_of("list")
 
 
+def test_a_patch_that_is_reviewed_keeps_its_colours() -> None:
+    rendered = shown("review")
+    assert [text for text in styled(rendered, Style.DIFF_REMOVE) if "round" in text] == [
+        "-        speed = round(abs(self.speed), digits)"
+    ]
+    assert len(styled(rendered, Style.DIFF_ADD)) == 3  # among them the file's name
+
+
 def test_flowed_paragraphs_and_flowed_quotations() -> None:
     lines = text_of("flowed")
     assert lines[0].startswith("Thanks for the long letter.")

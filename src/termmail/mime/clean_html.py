@@ -66,6 +66,7 @@ _RAISED = {
     "sub": str.maketrans("0123456789+-()", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎"),
 }
 _RAISABLE = re.compile(r"[0-9+\-()n]{1,4}")
+_PICTURE = re.compile(r"\ufdeb(\d+)\ufdec")
 _TAG_OR_MARK = re.compile(r"<[^>]*>|[\ufdd0-\ufddd\ufde2-\ufded]")
 
 
@@ -304,7 +305,8 @@ class _Cleaner:
     def close_link(self, frame: _Frame) -> None:
         """End a link with its number, and with its host where neither its text nor the link before it tells that (D8)."""
         written = "".join(self.out[frame.text_start :])
-        text = _TAG_OR_MARK.sub(" ", written).translate(FROM_MARKS).strip()
+        written = _PICTURE.sub(lambda match: self.pictures[int(match[1])].alternative or match[0], written)
+        text = _TAG_OR_MARK.sub(" ", _PICTURE.sub(" ", written)).translate(FROM_MARKS).strip()
         host = host_of(self.links.urls[frame.link])
         self.out.append(frame.closing)
         if not text and marks.PICTURE_OPEN not in written:
@@ -360,9 +362,9 @@ class _Cleaner:
             self.pictures.append(
                 Picture(source, alternative, _pixels(attributes, "width"), _pixels(attributes, "height"))
             )
-        if alternative:
-            self.holds(len(alternative) + 2)
-            place += f"{marks.NOTE_OPEN}[{alternative.translate(TO_MARKS)}]{marks.NOTE_CLOSE}"
+        self.holds(len(alternative) + 2 if alternative else 0)
+        if alternative and not place:
+            place = f"{marks.NOTE_OPEN}[{alternative.translate(TO_MARKS)}]{marks.NOTE_CLOSE}"
         if place:
             self.out.append(place)
 

@@ -150,7 +150,8 @@ def _grid(rows: list[tuple[Cell, ...]], widths: list[int], wrap: Wrap, is_data: 
         for place, cell in _placed(row):
             room = sum(widths[place : place + cell.span]) + _GAP * (cell.span - 1)
             lines = [piece for line in cell.lines for piece in wrap(_headed(line) if cell.is_header else line, room)]
-            cells.append((room, lines, cell.is_right or (cell.span == 1 and place in right)))
+            is_right = cell.is_right and (is_data or len(cell.lines) == 1)
+            cells.append((room, lines, is_right or (cell.span == 1 and place in right)))
         laid.append(cells)
     heights = [max(len(lines) for _, lines, _ in cells) for cells in laid]
     for number, (row, cells) in enumerate(zip(rows, laid, strict=True)):

@@ -274,8 +274,9 @@ class _Lines:
         picture = self.pictures[place]
         if shown is None or self.table is not None or min(shown.width, shown.height) < _SMALLEST_SHOWN:
             link = next((link for style, link in reversed(self.open) if style is Style.LINK), -1)
-            if not picture.alternative and link >= 0:
-                self.runs.append(Run(_UNNAMED, Style.LINK, link))
+            words = f"[{picture.alternative}]" if picture.alternative else _UNNAMED if link >= 0 else ""
+            if words:
+                self.runs.append(Run(words, Style.LINK if link >= 0 else Style.NOTE, link))
             return
         yield from self.before()
         yield LogicalPicture(self.depth, shown.place, shown.width, shown.height, picture.alternative)

@@ -16,6 +16,9 @@ _PATCH_START = re.compile(r"diff --git |--- \S|Index: \S|@@ -\d")
 _PATCH_HEADER = re.compile(
     r"diff |index [0-9a-f]|--- |\+\+\+ |new file|deleted file|old mode|new mode|similarity|rename |Binary |Index: |={20}"
 )
+# In what is quoted, only what is surely a patch: its lines go on after each remark.
+_REVIEW_START = re.compile(r"diff --git |@@ -\d")
+_CHANGED = {"+": Style.DIFF_ADD, "-": Style.DIFF_REMOVE}
 _TAB = 8
 
 
@@ -25,6 +28,7 @@ def plain_lines(text: str, links: Links, *, flowed: bool = False, delsp: bool = 
     quoted = _flowed(source, delsp=delsp) if flowed else _fixed(source)
     in_signature = False
     in_patch = False
+    reviewed: set[int] = set()
     for depth, line in quoted:
         if not depth and line in ("-- ", "--") and not in_signature:
             in_signature, in_patch = True, False
@@ -41,7 +45,12 @@ def plain_lines(text: str, links: Links, *, flowed: bool = False, delsp: bool = 
                 continue
         else:
             in_patch = False
-        yield LogicalLine(depth, with_links(line, quote_style(depth), links))
+            if _REVIEW_START.match(line):
+                reviewed.add(depth)
+            if depth in reviewed and line[:1] in _CHANGED and line:
+                yield LogicalLine(depth, (Run(line, _CHANGED[line[0]]),), hard=True)
+                continue
+        yield LogicalLine(depth, with_links(line, quote_style(depth), links), hard=depth in reviewed)
 
 
 def quote_depth(line: str) -> tuple[int, str]:
@@ -88,4 +97,4 @@ def _patch_style(line: str) -> Style:
         return Style.HEADING
     if _PATCH_HEADER.match(line) is not None:
         return Style.STRONG
-    return {"+": Style.DIFF_ADD, "-": Style.DIFF_REMOVE}.get(line[:1], Style.CODE)
+    return _CHANGED.get(line[:1], Style.CODE)

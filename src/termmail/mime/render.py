@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from termmail.mime.bounce_text import is_bounce, read_bounce
@@ -19,6 +19,7 @@ from termmail.mime.layout import lay_out
 from termmail.mime.links import Links
 from termmail.mime.logical import Logical, LogicalLine, LogicalTable, Run
 from termmail.mime.parts import own_attachments, own_nodes, part_of
+from termmail.mime.picture_places import PicturePlaces, remote_url
 from termmail.mime.plain import plain_lines
 from termmail.mime.protection import protection
 from termmail.mime.reflow import reflowed
@@ -63,15 +64,28 @@ _ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _SIGNED = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 
 
-def render_message(raw: bytes, *, width: int, prefer: Preference = "text", stripped: bool = False) -> Rendered:
-    """The message in `raw` laid out to `width` cells. `prefer` chooses where a mail has its text twice.
+def render_message(
+    raw: bytes,
+    *,
+    width: int,
+    prefer: Preference = "text",
+    stripped: bool = False,
+    pictures: bool = False,
+    loaded: Mapping[str, str] | None = None,
+) -> Rendered:
+    """The message in `raw` laid out to `width` cells. `prefer` chooses where a mail has its text twice. With `pictures` those that came
+    with it get room in its HTML, and those whose URLs were `loaded` into files before.
 
     With `stripped` HTML loses its layout, which takes linear time: for mail that did not make it within its deadline (P6).
 
     Nothing is ever loaded or opened (T18), every string of the result is safe to show (D1, D2), and budgets of P5 and P6 hold but
     for time: the caller sets a deadline (`RenderWorker`). Never raises on bad mail.
     """
-    return _Renderer(Tree(raw), prefer, stripped=stripped).render(width)
+    tree = Tree(raw)
+    renderer = _Renderer(tree, prefer, stripped=stripped)
+    if pictures:
+        renderer.places = PicturePlaces(tree, loaded or {})
+    return renderer.render(width)
 
 
 def render_enclosed(tree: Tree, node: Node, width: int) -> Rendered:
@@ -132,6 +146,8 @@ class _Renderer:
         self.titles: dict[str, str] = {}
         self.returned = ""
         self.width: int | None = None
+        self.places: PicturePlaces | None = None
+        self.remote: list[str] = []
 
     def render(self, width: int) -> Rendered:
         root = self.tree.root
@@ -166,6 +182,8 @@ class _Renderer:
             enclosed=self.returned
             or next((node.path for node in own_nodes(root) if node.content_type in _MESSAGES), ""),
             folds=folds_of(lines),
+            pictures=self.places.pictures(lines, width) if self.places is not None else (),
+            remote=tuple(dict.fromkeys(self.remote)),
         )
 
     def whole(self, root: Node) -> Iterator[Logical]:
@@ -377,7 +395,10 @@ class _Renderer:
         if node.content_type == "text/html":
             self.sources.append("html")
             self.left -= len(text)
-            found = html_lines(text, self.links, stripped=self.stripped)
+            found = html_lines(
+                text, self.links, stripped=self.stripped, find=self.places.find if self.places is not None else None
+            )
+            self.remote += (url for source in found.remote if (url := remote_url(source)))
             for sentence in found.notes:
                 self.note(sentence)
             yield from found.lines

@@ -28,7 +28,7 @@ from typing import BinaryIO, Literal, Self
 
 import msgspec
 
-from termmail.model.body import Part, Rendered, RenderFailed
+from termmail.model.body import Part, Pixels, Rendered, RenderFailed
 
 DEADLINE = 2.0
 PART_DEADLINE = 8.0
@@ -53,11 +53,15 @@ class _Request(msgspec.Struct, frozen=True):
     raw: bytes | None
     path: str
     seconds: float
-    task: Literal["render", "list", "view", "take"] = "render"
+    task: Literal["render", "list", "view", "take", "page", "picture"] = "render"
     part_path: str = ""
     width: int = 0
     prefer: Literal["text", "html"] = "text"
     stripped: bool = False
+    height: int = 0
+    pictures: bool = False
+    loaded: dict[str, str] = {}
+    with_remote: bool = False
 
 
 class _Parts(msgspec.Struct, frozen=True, tag="parts"):
@@ -68,7 +72,7 @@ class _Content(msgspec.Struct, frozen=True, tag="content"):
     data: bytes
 
 
-_Answer = Rendered | RenderFailed | _Parts | _Content
+_Answer = Rendered | RenderFailed | Pixels | _Parts | _Content
 
 
 class RenderWorker:
@@ -116,10 +120,13 @@ class RenderWorker:
         width: int,
         prefer: Literal["text", "html"] = "text",
         *,
+        pictures: bool = False,
+        loaded: Mapping[str, Path] | None = None,
         deadline: float = DEADLINE,
     ) -> Rendered | RenderFailed:
         """The message laid out to `width` cells, or a sentence why not. `message` is its bytes or the file that holds them.
 
+        With `pictures` those of the message get room, and those that were `loaded`: the files of their URLs.
         After `deadline` seconds the child is killed and the message tried once more without the layout of its HTML.
         Blocks for at most twice the deadline and the start of a child: call it from a thread.
         """
@@ -127,7 +134,11 @@ class RenderWorker:
         with self._turn:
             answer: _Answer | None = None
             for stripped in (False, True):
-                answer = self._ask(_Request(raw, path, deadline, width=width, prefer=prefer, stripped=stripped))
+                request = _Request(
+                    raw, path, deadline, width=width, prefer=prefer, stripped=stripped, pictures=pictures,
+                    loaded={url: str(file) for url, file in (loaded or {}).items()},
+                )  # fmt: skip
+                answer = self._ask(request)
                 if answer is not None:
                     break
         if answer is None:
@@ -157,6 +168,28 @@ class RenderWorker:
         """The decoded bytes of one part, or a sentence why they can't be had."""
         answer = self._ask_for_part(message, "take", deadline, part_path)
         return answer.data if isinstance(answer, _Content) else _failed(answer)
+
+    def browser_page(self, message: bytes | Path, *, with_remote: bool = False) -> bytes | RenderFailed:
+        """The message's HTML as a page for the browser (`mime.browser_page`), or a sentence why there is none."""
+        raw, path = _source(message)
+        with self._turn:
+            answer = self._ask(_Request(raw, path, DEADLINE, "page", with_remote=with_remote))
+        if isinstance(answer, _Content) and answer.data:
+            return answer.data
+        if isinstance(answer, _Content):
+            return RenderFailed("This message has no HTML, or too much of it, so there is no page for the browser.")
+        return (
+            answer
+            if isinstance(answer, RenderFailed)
+            else RenderFailed("This HTML takes too long to clean.", "deadline")
+        )
+
+    def picture(self, message: bytes | Path, part_path: str, width: int, height: int) -> Pixels | None:
+        """The picture in a part, or in the file itself where `part_path` is empty, scaled; None where it can't be shown (P5)."""
+        raw, path = _source(message)
+        with self._turn:
+            answer = self._ask(_Request(raw, path, DEADLINE, "picture", part_path, width, height=height))
+        return answer if isinstance(answer, Pixels) else None
 
     def _ask_for_part(
         self,
@@ -339,8 +372,25 @@ def _carried_out(request: _Request, raw: bytes) -> _Answer:
             from termmail.mime.part_view import view_part
 
             return view_part(raw, request.part_path, width=request.width)
+        case "page":
+            from termmail.mime.browser_page import browser_page
+
+            return _Content(browser_page(raw, with_remote=request.with_remote) or b"")
+        case "picture":
+            from termmail.mime.pixels import decode_picture
+
+            data = part_bytes(raw, request.part_path) if request.part_path else raw
+            decoded = decode_picture(data, request.width, request.height)
+            return decoded if decoded is not None else RenderFailed("This picture can't be shown.", "raised nothing")
         case "render":
-            return render_message(raw, width=request.width, prefer=request.prefer, stripped=request.stripped)
+            return render_message(
+                raw,
+                width=request.width,
+                prefer=request.prefer,
+                stripped=request.stripped,
+                pictures=request.pictures,
+                loaded=request.loaded,
+            )
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:

@@ -114,6 +114,14 @@ class Picture(msgspec.Struct, frozen=True):
     rows: int
 
 
+class Pixels(msgspec.Struct, frozen=True, tag="pixels"):
+    """A picture, decoded: three bytes for each pixel, red, green, blue, row by row."""
+
+    width: int
+    height: int
+    data: bytes
+
+
 class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
     """A message's text, ready to show: every string in it has passed `safe_text` (D1) or `safe_address` (D2).
 
