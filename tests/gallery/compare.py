@@ -90,7 +90,13 @@ async def _termmail(folder: Path, raw: bytes) -> str:
             assert isinstance(main, MainScreen)
             while main.message_pane.text is None and time.monotonic() < deadline:
                 await pilot.pause(0.05)
-            await pilot.pause(1.0)
+            text = main.message_pane.text
+            while text is not None and not all(
+                text.pictures.get(place) for place in range(len(text.rendered.pictures))
+            ):
+                assert time.monotonic() < deadline, "A picture was not drawn in time."
+                await pilot.pause(0.1)
+            await pilot.pause(0.3)
             picture = re.sub(r"@font-face \{.*?\}\s*", "", app.export_screenshot(title="termmail"), flags=re.DOTALL)
             return picture.replace("<text ", '<text xml:space="preserve" ')
     finally:

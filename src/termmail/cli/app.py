@@ -7,7 +7,7 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +109,7 @@ def _run(
         config=config,
         network=network_from(os.environ),
         post_one_click=_post_one_click,
+        fetch_pictures=_fetch_pictures,
         say=note,
     )
 
@@ -118,6 +119,15 @@ def _post_one_click(url: str) -> str:
     from termmail.protocols.one_click import post_one_click
 
     return post_one_click(url)
+
+
+def _fetch_pictures(urls: Sequence[str], folder: Path) -> Mapping[str, Path]:
+    # Not needed before somebody asks for pictures from elsewhere.
+    from termmail.protocols.pictures import fetch_pictures
+    from termmail.setup.network import network_from
+
+    network = network_from(os.environ)
+    return fetch_pictures(urls, folder, ca_file=network.ca_file, proxy=network.proxy)
 
 
 def _check_keys(home: Home) -> None:

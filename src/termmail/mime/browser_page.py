@@ -26,7 +26,8 @@ _KEPT_ATTRIBUTES = frozenset((
     "valign", "value", "vspace", "width",
 ))  # fmt: skip
 _LOADING = re.compile(
-    r"@import[^;]*;?|(?:url|image-set)\s*\([^)]*\)?|expression\s*\(|-moz-binding|behavior\s*:|\\", re.IGNORECASE
+    r"@import[^;]*;?|(?:url|image-set)\s*\([^)]*\)?|expression\s*\(|-moz-binding|behavior\s*:|\\|(?:[a-z]+:)?//[^\s;'\")]*",
+    re.IGNORECASE,
 )
 _PICTURE_DATA = re.compile(r"data:image/(?:png|gif|jpe?g|webp|bmp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 _TYPES = {"PNG": "image/png", "GIF": "image/gif", "JPEG": "image/jpeg", "WebP": "image/webp", "BMP": "image/bmp"}

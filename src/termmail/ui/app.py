@@ -33,6 +33,7 @@ from termmail.setup.network import Network
 from termmail.ui.backend import Backend, EngineHandle
 from termmail.ui.keymap import Bindings, bindings
 from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
+from termmail.ui.pictures import Drawing, Fetch, drawing_of
 from termmail.ui.screens.keyed import Keyed
 from termmail.ui.widgets.pane import Drawn
 from termmail.ui.words import Clock
@@ -79,11 +80,14 @@ class TermmailApp(App[str], inherit_bindings=False):
         config: Config | None = None,
         network: Network | None = None,
         post_one_click: Callable[[str], str] | None = None,
+        fetch_pictures: Fetch | None = None,
+        drawing: Drawing = "blocks",
     ) -> None:
         """`accounts` are those in use, `config` is all of the config file, `network` where discovery asks. `begin` is the message to
         write, with which the app ends; `demo` says that the demo is offered where there is no account; `read_after` are the seconds in
         view after which a message is read, negative for never. `post_one_click` unsubscribes at a URL and returns a sentence; it is
-        called in a thread, and without it there is no network. Raises StorageFailed, StoreTooNew."""
+        called in a thread, and without it there is no network. `fetch_pictures` loads those a mail names elsewhere, `drawing` is how
+        pictures are drawn. Raises StorageFailed, StoreTooNew."""
         self.fault: BaseException | None = None
         self.look: Look = look_of(DARK)
         self.keys = keys or bindings()
@@ -96,11 +100,12 @@ class TermmailApp(App[str], inherit_bindings=False):
         self.config = config or Config(self.accounts)
         self.network = network or Network()
         self.post_one_click = post_one_click
+        self.fetch_pictures = fetch_pictures
         self.farewell = ""
         self.composers: list[ComposerScreen] = []
-        self.backend = Backend(home, self.accounts, start_engine)
-        self._stopped = False
         colourless = "NO_COLOR" in os.environ
+        self.backend = Backend(home, self.accounts, start_engine, "none" if colourless else drawing)
+        self._stopped = False
         super().__init__(ansi_color=True if colourless else None)
         for theme in (DARK, LIGHT, PLAIN):
             self.register_theme(theme)
@@ -300,15 +305,17 @@ def run(
     config: Config | None = None,
     network: Network | None = None,
     post_one_click: Callable[[str], str] | None = None,
+    fetch_pictures: Fetch | None = None,
     say: Callable[[str], None] | None = None,
 ) -> int:
     """Open the mail reader and return when it has ended, with an exit code.
 
     `start_engine` starts the engine as a child and is called in a thread after the first frame. `demo_factory` runs the demo,
     offered where there is no account. `preset` and `rebound` choose the keys (`keymap.bindings`). `read_after` are the seconds in view
-    after which a message is read, negative for never. `begin` opens the composer, and the app ends
-    with it. `post_one_click` unsubscribes at a URL, in a thread. `config` is all of the config file, `network` where discovery asks.
-    `say` is told in one sentence what still waits for the network, when the terminal is restored. Raises NoTerminal, StorageFailed,
+    after which a message is read, negative for never. `begin` opens the composer, and the app ends with it. `post_one_click`
+    unsubscribes at a URL, `fetch_pictures` loads those a mail names elsewhere, each in a thread. `config` is all of the config file,
+    `network` where discovery asks. `say` is told in one sentence what still waits for the network, when the terminal is restored.
+    Raises NoTerminal, StorageFailed,
     StoreTooNew; and what nobody foresaw, when the terminal is restored: the caller tells and logs it, without local variables.
     """
     check_terminal(os.environ)
@@ -328,6 +335,8 @@ def run(
         config=config,
         network=network,
         post_one_click=post_one_click,
+        fetch_pictures=fetch_pictures,
+        drawing=drawing_of(os.environ, colours="NO_COLOR" not in os.environ),
     )
     try:
         with _same_terminal():

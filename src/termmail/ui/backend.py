@@ -15,6 +15,7 @@ from termmail.ui.bodies import Bodies
 from termmail.ui.desktop import OpenedFiles
 from termmail.ui.origins import Origins
 from termmail.ui.part_reader import PartReader
+from termmail.ui.pictures import Drawing, DrawnPicture, LoadedPictures, Pictures
 from termmail.ui.watcher import News, Watcher
 from termmail.ui.writer import Done, Writer, Written
 
@@ -62,14 +63,18 @@ class Backend:
     """Opened before the first frame with the connection for reading only; the threads and the engine follow by `start`."""
 
     def __init__(
-        self, home: Home, accounts: Sequence[Account], start_engine: Callable[[], EngineHandle] | None
+        self,
+        home: Home,
+        accounts: Sequence[Account],
+        start_engine: Callable[[], EngineHandle] | None,
+        drawing: Drawing = "none",
     ) -> None:
         """Open the store. Raises StorageFailed, StoreTooNew."""
         self.home = home
         self.queries = Queries(home)
         self.engine: EngineHandle | None = None
         self._start_engine = start_engine
-        self._tell: Callable[[News], None] = lambda news: None
+        self._tell: Callable[[News | DrawnPicture | LoadedPictures], None] = lambda news: None
         self._engine_lock = threading.Lock()
         self._stopping = False
         self.watcher = Watcher(self.queries, self._told)
@@ -77,9 +82,10 @@ class Backend:
         self.origins = Origins(self.queries, accounts)
         self.parts = PartReader(self.queries)
         self.opened = OpenedFiles(home.runtime)
-        self.bodies = Bodies(self.queries, self._told, self._keep_rendering, self.origins)
+        self.pictures = Pictures(self.queries, self.opened, drawing, self._told)
+        self.bodies = Bodies(self.queries, self._told, self._keep_rendering, self.origins, self.pictures.loaded)
 
-    def start(self, tell: Callable[[News], None], changed: int) -> None:
+    def start(self, tell: Callable[[News | DrawnPicture | LoadedPictures], None], changed: int) -> None:
         """Start the threads; `tell` is called in them. `changed` is the store's number from before the mailboxes were read."""
         self._tell = tell
         self.watcher.start(changed)
@@ -99,6 +105,7 @@ class Backend:
         self.writer.stop()
         self.bodies.stop()
         self.parts.stop()
+        self.pictures.stop()
         self.opened.close()
         self.watcher.stop()
         with self._engine_lock:
@@ -127,7 +134,7 @@ class Backend:
 
         threading.Thread(target=give, name="password", daemon=True).start()
 
-    def _told(self, news: News) -> None:
+    def _told(self, news: News | DrawnPicture | LoadedPictures) -> None:
         self._tell(news)
 
     def _written(self, done: Done, written: Written) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -34,12 +35,14 @@ _SOURCE_LINES = 200_000
 
 
 class BodyJob(msgspec.Struct, frozen=True):
-    """One message, laid out to `width` cells in one mode."""
+    """One message, laid out to `width` cells in one mode, with room for its `pictures` and for as many that were `loaded` for it."""
 
     placement_id: int
     message_id: int
     width: int
     mode: Mode = "text"
+    pictures: bool = False
+    loaded: int = 0
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -63,7 +66,10 @@ class Bodies:
         tell: Callable[[Body], None],
         keep: Callable[[int, str, bytes], None],
         origins: Origins,
+        loaded: Mapping[int, Mapping[str, Path]],
     ) -> None:
+        """`loaded` are the files of pictures from elsewhere by URL, for each message whose user asked for them."""
+        self._loaded = loaded
         self._queries = queries
         self._origins = origins
         self._tell = tell
@@ -164,8 +170,8 @@ class Bodies:
                 return Body(job)
             lines = source_lines(raw, job.width) if job.mode == "source" else header_lines(raw, job.width)
             return Body(job, Rendered(tuple(lines), source=job.mode))
-        key = f"{_RENDERING}:{job.mode}:{job.width}"
-        kept = self._queries.rendered(job.message_id, key)
+        key = f"{_RENDERING}:{job.mode}:{job.width}:{int(job.pictures)}"
+        kept = self._queries.rendered(job.message_id, key) if not job.loaded else None
         if kept is not None:
             return Body(job, msgspec.msgpack.decode(kept, type=Rendered))
         path = self._queries.body_path(job.placement_id)
@@ -173,10 +179,16 @@ class Bodies:
             return Body(job)
         assert self._worker is not None
         began = time.monotonic()
-        rendered = self._worker.render(path, job.width, "html" if job.mode == "html" else "text")
+        rendered = self._worker.render(
+            path,
+            job.width,
+            "html" if job.mode == "html" else "text",
+            pictures=job.pictures,
+            loaded=self._loaded.get(job.message_id) if job.loaded else None,
+        )
         if isinstance(rendered, RenderFailed):
             return Body(job, sentence=rendered.sentence)
-        if time.monotonic() - began > _WORTH_KEEPING:
+        if time.monotonic() - began > _WORTH_KEEPING and not job.loaded:
             data = msgspec.msgpack.encode(rendered)
             if len(data) <= _LARGEST_KEPT:
                 self._keep(job.message_id, key, data)

@@ -52,15 +52,21 @@ class OpenedFiles:
     def __init__(self, runtime: Path) -> None:
         self._runtime = runtime
         self._folder: Path | None = None
+        self._lock = threading.Lock()
+
+    def folder(self) -> Path:
+        """A new private folder (0700). Raises OSError."""
+        with self._lock:
+            if self._folder is None:
+                self._runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _remove_orphans(self._runtime)
+                self._folder = Path(tempfile.mkdtemp(prefix=f"{_OPENED}{os.getpid()}-", dir=self._runtime))
+            return Path(tempfile.mkdtemp(dir=self._folder))
 
     def copy(self, name: str, data: bytes) -> Path:
         """A copy under `name`, which `save_name` made. Raises OSError."""
-        if self._folder is None:
-            self._runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _remove_orphans(self._runtime)
-            self._folder = Path(tempfile.mkdtemp(prefix=f"{_OPENED}{os.getpid()}-", dir=self._runtime))
         # A folder for each, so that every file has the name that it has in the mail.
-        path = Path(tempfile.mkdtemp(dir=self._folder)) / name
+        path = self.folder() / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -128,6 +128,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("filter", "Filter this list", ("\\",), later=_SEARCHING),
     Command("find", "Search in this message", ("ctrl+f",), hint="search in it"),
     Command("quotations", "Fold or show quotations", ("Q",), hint="quotations"),
+    Command("load_pictures", "Load the pictures from elsewhere", ("i",), hint="load pictures"),
+    Command("always_load_pictures", "Always load this sender's pictures, or no longer"),
+    Command("browser", "Open the HTML in the browser", ("B",), hint="browser"),
     Command("pipe_text", "Pipe the text to a command"),
     Command("print", "Print the text", ("P",)),
 )

@@ -119,7 +119,18 @@ class Reading:
         """Prepare the text that is likely to be looked at next."""
         row = self.screen.model.row(position)
         if row is not None and row.body_state is BodyState.PRESENT:
-            self.screen.backend.bodies.expect(BodyJob(row.id, row.message_id, self._text_width(), "text"))
+            self.screen.backend.bodies.expect(self._job_for(row, "text"))
+
+    def _job_for(self, row: MessageRow, mode: Mode) -> BodyJob:
+        pictures = self.screen.backend.pictures
+        return BodyJob(
+            row.id,
+            row.message_id,
+            self._text_width(),
+            mode,
+            pictures=pictures.drawing != "none" and mode in ("text", "html"),
+            loaded=len(pictures.loaded.get(row.message_id, ())),
+        )
 
     def _text_width(self) -> int:
         """The cells of a line of text in the message pane, as it is arranged or about to be."""
@@ -129,7 +140,7 @@ class Reading:
     def _bring(self, row: MessageRow) -> None:
         """The text: from memory at once, otherwise when it is laid out."""
         screen = self.screen
-        job = BodyJob(row.id, row.message_id, self._text_width(), self.mode)
+        job = self._job_for(row, self.mode)
         self._job = job
         ready = screen.backend.bodies.ready(job)
         if ready is not None:
@@ -143,6 +154,12 @@ class Reading:
             # Only its origin can be told.
             screen.backend.bodies.want(job)
 
+    def bring_again(self) -> None:
+        """The text of what is shown, laid out anew: pictures were loaded."""
+        row = self.pane_row
+        if row is not None:
+            self._bring(row)
+
     def body_ready(self, body: Body) -> None:
         """An answer from the thread that prepares texts."""
         screen = self.screen
@@ -153,6 +170,7 @@ class Reading:
         if body.rendered is not None:
             screen.message_pane.show_text(body.rendered, body.job.mode)
             self._begin_reading(row)
+            screen.viewing.shown(row, body)
         elif body.sentence:
             screen.message_pane.show_words(body.sentence, "h shows its source, | gives it to another program.")
         else:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from termmail.model.body import RenderFailed
+from termmail.model.message import MessageRow
+from termmail.model.origin import TrustLevel
 from termmail.ui import pipes
+from termmail.ui.bodies import Body
 from termmail.ui.commands.handing import plain_text
-from termmail.ui.text import one_line
+from termmail.ui.desktop import hand_over
+from termmail.ui.pictures import DrawnPicture, LoadedPictures, PictureJob
+from termmail.ui.text import one_line, shown_address
 from termmail.ui.words import number
+from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
     from termmail.ui.screens.main import MainScreen
 
 _PIPE_SECONDS = 60.0
 _PRINTERS = ("lp", "lpr")
+_ALWAYS = "ui.pictures."
 
 
 class Viewing:
@@ -26,6 +34,8 @@ class Viewing:
         self.screen = screen
         self._last_words = ""
         self._last_command = ""
+        self._loading: set[int] = set()
+        self._drawing: dict[PictureJob, int] = {}
 
     def commands(self) -> dict[str, Callable[[], None]]:
         return {
@@ -33,6 +43,9 @@ class Viewing:
             "quotations": self.quotations,
             "pipe_text": self.pipe_text,
             "print": self.print,
+            "load_pictures": self.load_pictures,
+            "always_load_pictures": self.always_load_pictures,
+            "browser": self.browser,
         }
 
     def _has_text(self) -> bool:
@@ -104,7 +117,141 @@ class Viewing:
         else:
             self.screen.say("Long quotations are folded." if folded else "All that is quoted is shown.")
 
+    # pictures
+
+    def shown(self, row: MessageRow, body: Body) -> None:
+        """A text is shown: load what it names elsewhere where that was decided for its sender, unless something speaks against it."""
+        self.screen.backend.pictures.forget()
+        rendered = body.rendered
+        if rendered is None or not rendered.remote or body.job.loaded or row.message_id in self._loading:
+            return
+        trusted = body.origin is None or body.origin.trust.level is not TrustLevel.SUSPICIOUS
+        if trusted and self._can_load() and self._always(row):
+            self._load(row, rendered.remote)
+
+    def picture_seen(self, place: int) -> None:
+        """A picture came into view: draw it."""
+        row, rendered = self.screen.message_pane.row, self.screen.message_pane.rendered
+        if row is None or rendered is None or place >= len(rendered.pictures):
+            return
+        picture = rendered.pictures[place]
+        pictures = self.screen.backend.pictures
+        file = pictures.loaded.get(row.message_id, {}).get(picture.url)
+        job = PictureJob(row.id, picture.part_path, str(file or ""), picture.columns, picture.rows)
+        self._drawing[job] = place
+        if (cells := pictures.want(job)) is not None:
+            self.picture_drawn(DrawnPicture(job, cells))
+
+    def picture_drawn(self, drawn: DrawnPicture) -> None:
+        """A picture is drawn, maybe of a message that is no longer shown."""
+        place = self._drawing.pop(drawn.job, None)
+        row = self.screen.message_pane.row
+        if place is not None and row is not None and row.id == drawn.job.placement_id and drawn.cells is not None:
+            self.screen.message_pane.show_picture(place, drawn.cells)
+
+    def load_pictures(self) -> None:
+        """Load what this message names elsewhere, this once."""
+        screen = self.screen
+        row, rendered = screen.message_pane.row, screen.message_pane.rendered
+        if not self._has_text() or row is None or rendered is None:
+            return
+        if rendered.remote:
+            self._load(row, rendered.remote)
+        elif screen.reading.mode == "text" and rendered.source == "text":
+            screen.say("This is the text of the message; h shows its HTML, where it has some.")
+        else:
+            screen.say("This message has no pictures that could be loaded.")
+
+    def always_load_pictures(self) -> None:
+        """Load pictures of this sender from now on, or no longer."""
+        screen = self.screen
+        row = screen.message_pane.row
+        address = _address(row) if row is not None else ""
+        if row is None or not address:
+            screen.say("There is no message here whose sender could be known again.")
+            return
+        always = not self._always(row)
+        key = _ALWAYS + address
+
+        def done(written: Written) -> None:
+            if written.error is not None:
+                screen.say(written.error.sentence, "error")
+            elif always:
+                screen.say(
+                    f"Pictures of {shown_address(address)} are loaded from now on, unless something speaks against a mail."
+                )
+                rendered = screen.message_pane.rendered
+                if rendered is not None and rendered.remote and screen.message_pane.row is not None:
+                    self._load(row, rendered.remote)
+            else:
+                screen.say(f"Pictures of {shown_address(address)} are no longer loaded by themselves.")
+
+        screen.backend.writer.wish(
+            lambda intents: intents.set_setting(key, "1" if always else ""), done, for_engine=False
+        )
+
+    def _always(self, row: MessageRow) -> bool:
+        address = _address(row)
+        return bool(address) and self.screen.queries.setting(_ALWAYS + address) == "1"
+
+    def _can_load(self) -> bool:
+        return self.screen.mail_app.fetch_pictures is not None and not self.screen.work_offline
+
+    def _load(self, row: MessageRow, urls: Sequence[str]) -> None:
+        screen = self.screen
+        fetch = screen.mail_app.fetch_pictures
+        if fetch is None or not self._can_load():
+            screen.say("Loading pictures needs the network, and you work offline.")
+            return
+        if row.message_id not in self._loading:
+            self._loading.add(row.message_id)
+            screen.say(f"Loading {number(len(urls))} pictures …")
+            screen.backend.pictures.load(row.message_id, urls, fetch)
+
+    def pictures_loaded(self, loaded: LoadedPictures) -> None:
+        """Pictures from elsewhere are there, or can't be had."""
+        screen = self.screen
+        self._loading.discard(loaded.message_id)
+        row = screen.message_pane.row
+        if loaded.sentence:
+            screen.say(loaded.sentence, "error")
+        elif row is not None and row.message_id == loaded.message_id:
+            screen.say(f"{number(loaded.count)} of {number(loaded.wanted)} pictures were loaded.")
+            if loaded.count:
+                screen.reading.bring_again()
+
     # elsewhere
+
+    def browser(self) -> None:
+        """Open the HTML in the browser: cleaned, in a private file, with pictures from elsewhere only where they were loaded here."""
+        screen = self.screen
+        row = screen.message_pane.row
+        if not self._has_text() or row is None:
+            return
+        message = screen.queries.body_path(row.id)
+        with_remote = bool(screen.backend.pictures.loaded.get(row.message_id)) or self._always(row)
+        if message is None:
+            screen.say("The message is not here yet; open it to fetch it first.")
+            return
+
+        def run() -> None:
+            from termmail.mime.worker import RenderWorker
+
+            with RenderWorker() as worker:
+                page = worker.browser_page(message, with_remote=with_remote)
+            if isinstance(page, RenderFailed):
+                sentence = page.sentence
+            else:
+                try:
+                    path = screen.backend.opened.copy("message.html", page)
+                    handed = hand_over(str(path), path.parent)
+                    sentence = f"Given to {handed.words}." if handed.done else handed.words
+                except OSError as error:
+                    sentence = f"The page can't be written: {error.strerror}."
+            screen.app.call_from_thread(screen.say, sentence)
+
+        screen.say("Cleaning the HTML for the browser …")
+        threading.Thread(target=run, name="browser", daemon=True).start()
 
     def pipe_text(self) -> None:
         """Give the text, as it is shown, to a shell command that the user types, and show what it prints."""
@@ -160,3 +307,8 @@ class Viewing:
                 screen.app.push_screen(Reader(one_line(command), output.text))
 
         threading.Thread(target=run, name="pipe", daemon=True).start()
+
+
+def _address(row: MessageRow) -> str:
+    """The one sender's address, for a setting; empty where there is none, or several."""
+    return row.from_[0].address.strip().casefold() if len(row.from_) == 1 else ""

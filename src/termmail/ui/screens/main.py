@@ -26,6 +26,7 @@ from termmail.ui.heading import HeadingHints
 from termmail.ui.keymap import BY_NAME, Bindings, Where, show_key
 from termmail.ui.keys import SEQUENCE_SECONDS, KeyResolver
 from termmail.ui.list_model import ListKey, ListModel
+from termmail.ui.pictures import DrawnPicture, LoadedPictures
 from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import one_line
 from termmail.ui.watcher import (
@@ -357,6 +358,10 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
                 self.reading.body_ready(body)
             case WrittenNews(done=done, written=written):
                 done(written)
+            case DrawnPicture() as drawn:
+                self.viewing.picture_drawn(drawn)
+            case LoadedPictures() as loaded:
+                self.viewing.pictures_loaded(loaded)
             case OutboxChanged(items=items):
                 self.composing.outbox_changed(items)
             case RequestEnded(request=request):
@@ -556,6 +561,10 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
     def on_folder_tree_clicked(self, event: FolderTree.Clicked) -> None:
         event.stop()
         self.navigation.tree_clicked(event)
+
+    def on_message_pane_picture_seen(self, event: MessagePane.PictureSeen) -> None:
+        event.stop()
+        self.viewing.picture_seen(event.place)
 
     def on_message_pane_link_clicked(self, event: MessagePane.LinkClicked) -> None:
         event.stop()

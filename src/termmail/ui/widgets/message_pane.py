@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.segment import Segment
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
@@ -40,6 +43,13 @@ class MessagePane(Pane):
         def __init__(self, number: int) -> None:
             super().__init__()
             self.number = number
+
+    class PictureSeen(Message):
+        """A picture came into view that is not drawn yet; `place` is that in `Rendered.pictures`."""
+
+        def __init__(self, place: int) -> None:
+            super().__init__()
+            self.place = place
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(id="message")
@@ -176,6 +186,10 @@ class MessagePane(Pane):
         rows = len(self.text.rows)
         if place < rows:
             self.text.draw(pen, place, look)
+            if (missing := self.text.missing_picture) >= 0:
+                self.text.missing_picture = -1
+                self.text.pictures[missing] = ()
+                self.post_message(self.PictureSeen(missing))
         elif place - rows < len(self._tail):
             self._pieces(pen, self._tail[place - rows], look)
         return self.ended(pen, y)
@@ -184,6 +198,12 @@ class MessagePane(Pane):
     def _pieces(pen: Pen, pieces: tuple[Piece, ...], look: Look) -> None:
         for text, style in pieces:
             pen.put(text, getattr(look, style))
+
+    def show_picture(self, place: int, cells: Sequence[Sequence[Segment]]) -> None:
+        """A picture is drawn."""
+        if self.text is not None:
+            self.text.pictures[place] = cells
+            self.touch()
 
     # folding and searching
 

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from rich.segment import Segment
 from rich.style import Style
 
 from termmail.mime.width import cell_width
@@ -44,6 +45,8 @@ class MessageText:
         self.rows: list[Row] = []
         self.hits: list[Hit] = []
         self.hit = -1
+        self.pictures: dict[int, Sequence[Sequence[Segment]]] = {}
+        self.missing_picture = -1
         self._hit_pieces: dict[int, list[tuple[int, int, int]]] = {}
         self._arrange()
 
@@ -121,6 +124,14 @@ class MessageText:
             pen.put(f"▸ {number(count)} quoted lines", look.quotes[0])
             return
         shown = self.rendered.lines[line]
+        if shown.picture >= 0:
+            cells = self.pictures.get(shown.picture)
+            if cells is None:
+                self.missing_picture = shown.picture
+            elif shown.picture_row < len(cells):
+                for segment in cells[shown.picture_row]:
+                    pen.put(segment.text, segment.style or Style.null())
+                return
         spans: Sequence[Span] = shown.spans
         position = 0
         if shown.quote and spans:
