@@ -31,7 +31,7 @@ NOW = 1_700_000_000 + 3600
 WIDE = (140, 30)
 MIDDLE = (96, 30)
 NARROW = (60, 24)
-_PATIENCE = 10.0
+PATIENCE = 10.0
 
 
 class DrivenApp:
@@ -100,9 +100,9 @@ class DrivenApp:
 
     # waiting
 
-    async def until(self, ready: Callable[[], object]) -> None:
+    async def until(self, ready: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Wait until something holds; fails with the screen's text where it does not in time."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + seconds
         while not ready():
             assert time.monotonic() < deadline, f"{ready} never held. The screen:\n{self.everything()}"
             await self.pilot.pause(0.005)

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import keyring
 import pytest
 
-from keyrings import FileKeyring
 from servers.dovecot import Dovecot
 from termmail.accounts import credentials
 from termmail.model.account import CredentialKind, KeepKind, OfflineKind, Protocol, Security, Server
 from termmail.ui.screens.main import MainScreen
-from ui.wizard_support import TERMINALS, Wizarding, wizard
+from ui.wizard_support import TERMINALS, Wizarding, own_keyring, wizard
 
-
-@pytest.fixture(autouse=True)
-def own_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TEST_KEYRING_FILE", str(tmp_path / "keyring.json"))
-    before = keyring.get_keyring()
-    keyring.set_keyring(FileKeyring())
-    yield
-    keyring.set_keyring(before)
-
-
-async def server(ui: Wizarding, host: str, port: int, user: str, ca: Path | str = "", service: str = "imap") -> None:
-    """The second step by hand."""
-    await ui.write(f"{service}-host", host)
-    await ui.write(f"{service}-port", str(port))
-    await ui.write("user", user)
-    if ca:
-        await ui.write("ca_file", str(ca))
-    await ui.press("enter")
+__all__ = ["own_keyring"]
 
 
 async def to_sign_in(ui: Wizarding, dovecot: Dovecot, user: str) -> None:
     """The first two steps, with the servers of Dovecot typed by hand."""
     await ui.person(f"{user}@example.org")
-    await server(ui, dovecot.host, dovecot.tls_port, user, dovecot.tls.ca)
+    await ui.server(dovecot.host, dovecot.tls_port, user, dovecot.tls.ca)
     assert ui.step == 3, ui.everything()
 
 
@@ -132,7 +112,7 @@ async def test_policies(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: s
         assert ui.step == 2
         assert "Type a number of days" in ui.words
         await ui.write("days", "90")
-        await server(ui, dovecot_server.host, dovecot_server.tls_port, dovecot_user, dovecot_server.tls.ca)
+        await ui.server(dovecot_server.host, dovecot_server.tls_port, dovecot_user, dovecot_server.tls.ca)
         await ui.write("password", dovecot_server.test_password)
         await ui.press("enter")
         await ui.tried()
@@ -152,7 +132,7 @@ async def test_pop3_by_hand(tmp_path: Path) -> None:
             while ui.focused() != "keep":
                 await ui.press("tab")
             await ui.press("right", "right")
-            await server(ui, dovecot.host, dovecot.pop3_tls_port, "test-1", dovecot.tls.ca, "pop3")
+            await ui.server(dovecot.host, dovecot.pop3_tls_port, "test-1", dovecot.tls.ca, service="pop3")
             await ui.write("password", dovecot.test_password)
             await ui.press("enter")
             await ui.tried()

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import keyring
+import pytest
+
+from keyrings import FileKeyring
 from termmail.accounts import config
 from termmail.accounts.config import Config
 from termmail.accounts.home import prepare_home
 from termmail.model.account import Account
 from termmail.model.home import Home
-from termmail.setup.network import Network
+from termmail.setup.network import Endpoint, Network
 from termmail.ui.app import TermmailApp
 from termmail.ui.backend import EngineHandle
 from termmail.ui.wizard.form import FormField
 from termmail.ui.wizard.screen import WizardScreen
-from ui.support import DrivenApp
+from ui.support import PATIENCE, DrivenApp
 
 TALL = (100, 44)
 TERMINALS = ((80, 24), (120, 40))
-NO_NETWORK = Network(database_url="", connect_to={})
+NO_NETWORK = Network(
+    nameservers=(Endpoint("127.0.0.1", 1),),
+    database_url="",
+    connect_to={f"*:{port}": Endpoint("127.0.0.1", 1) for port in (80, 110, 143, 443, 465, 587, 993, 995)},
+)
+"""Nobody answers."""
 
 
 class Wizarding(DrivenApp):
@@ -88,9 +97,19 @@ class Wizarding(DrivenApp):
         await self.press("enter")
         assert self.step == 2, self.everything()
 
-    async def tried(self) -> None:
+    async def server(self, host: str, port: int, user: str = "", ca: Path | str = "", *, service: str = "imap") -> None:
+        """The second step by hand."""
+        await self.write(f"{service}-host", host)
+        await self.write(f"{service}-port", str(port))
+        if user:
+            await self.write("user", user)
+        if ca:
+            await self.write("ca_file", str(ca))
+        await self.press("enter")
+
+    async def tried(self, seconds: float = PATIENCE) -> None:
         """Wait until the checks of the last step are over, and what works is written."""
-        await self.until(lambda: self.wizard.trial.next.display)
+        await self.until(lambda: self.wizard.trial.next.display, seconds)
         await self.drawn()
 
     async def choose(self, words: str) -> None:
@@ -108,6 +127,19 @@ class Wizarding(DrivenApp):
     def untouched(self) -> bool:
         """Whether no config file, and no password, was written."""
         return not self.home.config_file.exists() and not (self.home.config.parent / "keyring.json").exists()
+
+
+@pytest.fixture(autouse=True)
+def own_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A keyring in a file, here and in the processes that are started."""
+    path = tmp_path / "keyring.json"
+    monkeypatch.setenv("TEST_KEYRING_FILE", str(path))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyrings.FileKeyring")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
+    before = keyring.get_keyring()
+    keyring.set_keyring(FileKeyring())
+    yield path
+    keyring.set_keyring(before)
 
 
 @contextlib.asynccontextmanager
