@@ -15,7 +15,7 @@ import pytest
 from keyrings import LockedKeyring
 from servers.dovecot import Dovecot
 from servers.oauth_dovecot import TOKEN_MECHANISMS, token_passdb
-from servers.oauth_server import CLIENT_ID, OAuthServer
+from servers.oauth_server import CLIENT_ID, SCOPE, OAuthServer
 from servers.ports import free_ports
 from servers.tls import Authority
 from termmail.accounts import credentials
@@ -307,6 +307,7 @@ async def test_oauth(tmp_path: Path, authority: Authority, by: str, monkeypatch:
                 await ui.server(dovecot.host, dovecot.tls_port, server.user, authority.ca)
                 await ui.press("shift+tab", *["down"] * (3 if by == "browser" else 4))
                 await ui.write("issuer", server.url)
+                await ui.write("scopes", SCOPE)
                 await ui.write("client_id", CLIENT_ID)
                 await ui.press("tab", "enter")
                 if by == "code":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
+
 from termmail.accounts import config, credentials
 from termmail.accounts.config import Config
 from termmail.model.account import Account, CredentialKind
@@ -13,6 +15,18 @@ from termmail.model.oauth import Tokens
 from termmail.model.secret import Secret
 
 _IN_KEYRING = (CredentialKind.KEYRING, CredentialKind.OAUTH2)
+
+
+def keep_provider(home: Home, account: Account) -> Account:
+    """Write the OAuth 2 provider that an account signs in with, where the config file does not have it so; returns the account as the
+    file then says it. Raises ConfigError, StorageFailed."""
+    provider = account.credential.provider
+    if provider is None:
+        return account
+    known = config.load(home).provider(provider.name)
+    if known != provider:
+        known = config.edit_provider(home, provider).provider(provider.name)
+    return msgspec.structs.replace(account, credential=msgspec.structs.replace(account.credential, provider=known))
 
 
 def add_account(home: Home, account: Account, secret: Secret | Tokens | None) -> Config:

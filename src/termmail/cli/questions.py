@@ -310,7 +310,9 @@ class Questions:
         notes = self._discovery.provider if self._discovery is not None else None
         known = self._provider or ways.known_provider(self._config, notes, None)
         if known is None:
-            known = ways.own_provider(ask("Address of the sign-in server:", ways.check_issuer))
+            issuer = ask("Address of the sign-in server:", ways.check_issuer)
+            scopes = ask("Scopes to ask for (Enter alone for the usual ones):", lambda text: None, optional=True)
+            known = ways.own_provider(issuer, scopes)
         for sentence in ways.client_notes(known):
             say(sentence)
         client_id = ask("Client id:", ways.check_client_id, known.client_id)
@@ -393,10 +395,8 @@ class Questions:
 
     def _write(self) -> None:
         account = self._draft.account()
-        provider = account.credential.provider
         try:
-            if provider is not None and self._config.provider(provider.name) != provider:
-                config.edit_provider(self._home, provider)
+            account = saving.keep_provider(self._home, account)
             changed = saving.add_account(self._home, account, self._secret)
         except TermmailError as error:
             say(error.sentence)

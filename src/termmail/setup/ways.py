@@ -122,11 +122,12 @@ def known_provider(config: Config, notes: ProviderNotes | None, before: Account 
     return own[0] if len(own) == 1 and notes is None else None
 
 
-def own_provider(issuer: str) -> OAuthProvider:
-    """A sign-in server of one's own, by its address (RFC 8414, OpenID Connect Discovery)."""
+def own_provider(issuer: str, scopes: str = "") -> OAuthProvider:
+    """A sign-in server of one's own, by its address (RFC 8414, OpenID Connect Discovery). `scopes` are words that it wants to be asked
+    for, or empty for the usual ones."""
     url = tidy(issuer).rstrip("/")
     host = urllib.parse.urlsplit(url).hostname or url
-    return OAuthProvider(name=re.sub(r"[^\w.-]", "-", host), label=host, issuer=url)
+    return OAuthProvider(name=re.sub(r"[^\w.-]", "-", host), label=host, issuer=url, scopes=tuple(scopes.split()))
 
 
 def check_issuer(text: str) -> Remark | None:

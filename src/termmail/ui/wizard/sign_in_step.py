@@ -41,6 +41,7 @@ class SignInStep(Step):
             "command", "Command", field_checks.check_command, value=command, placeholder="pass show mail/lisa"
         )
         self.issuer = FormField("issuer", "Signs in at", ways.check_issuer, placeholder="https://login.example.org")
+        self.scopes = FormField("scopes", "Scopes", placeholder="the usual ones")
         self.client_id = FormField("client_id", "Client id", ways.check_client_id)
         self.client_secret = FormField("client_secret", "Client secret", secret=True)
         self._keyring_job = 0
@@ -56,6 +57,7 @@ class SignInStep(Step):
         yield self.password
         yield self.command
         yield self.issuer
+        yield self.scopes
         yield self.client_id
         yield self.client_secret
 
@@ -70,7 +72,7 @@ class SignInStep(Step):
     @property
     def provider(self) -> OAuthProvider:
         """Who is signed in with, as it is typed."""
-        known = self._known_provider or ways.own_provider(self.issuer.value)
+        known = self._known_provider or ways.own_provider(self.issuer.value, self.scopes.value)
         return ways.with_client(known, self.client_id.value, self.client_secret.value)
 
     def opened(self) -> None:
@@ -87,7 +89,7 @@ class SignInStep(Step):
 
     def to_the_field(self) -> None:
         """The focus where something is to be typed, or else where one chooses."""
-        field = next((field for field in self.fields() if not field.value), None)
+        field = next((field for field in self.fields() if field.is_wrong and not field.value), None)
         self.wizard.focus_on(self.way if field is None or self._keeps_secret() else field)
 
     def _suggest(self) -> None:
@@ -127,7 +129,7 @@ class SignInStep(Step):
         self.password.display = way in ways.TYPED
         self.command.display = way in ways.COMMANDS
         self.client_id.display = self.client_secret.display = way in ways.OAUTH
-        self.issuer.display = way in ways.OAUTH and self._known_provider is None
+        self.issuer.display = self.scopes.display = way in ways.OAUTH and self._known_provider is None
         if way in ways.OAUTH:
             facts = [Fact(words, "muted") for words in ways.client_notes(self._known_provider)]
         else:

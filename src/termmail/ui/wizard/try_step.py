@@ -7,7 +7,7 @@ import enum
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from termmail.accounts import config, saving
+from termmail.accounts import saving
 from termmail.accounts.config import Config
 from termmail.model.account import Account
 from termmail.model.errors import TermmailError
@@ -157,17 +157,14 @@ class TryStep(Step):
     def _save(self) -> None:
         wizard, account = self.wizard, self.account
         assert account is not None
-        known = wizard.config
         home, before, secret = wizard.mail_app.backend.home, wizard.before, wizard.secret
 
         def write() -> Config:
-            provider = account.credential.provider
-            if provider is not None and (known.provider(provider.name) != provider):
-                config.edit_provider(home, provider)
+            written = saving.keep_provider(home, account)
             if before is None:
-                changed = saving.add_account(home, account, secret)
+                changed = saving.add_account(home, written, secret)
             else:
-                changed, _ = saving.change_account(home, before, account, secret)
+                changed, _ = saving.change_account(home, before, written, secret)
             intents = Intents(home)
             try:
                 intents.register_accounts(changed.accounts)
@@ -179,8 +176,9 @@ class TryStep(Step):
         self._saving = wizard.jobs.call(write)
 
     def _written(self, changed: Config) -> None:
-        wizard, account = self.wizard, self.account
-        assert account is not None
+        wizard = self.wizard
+        assert self.account is not None
+        account = self.account = changed.account(self.account.name) or self.account
         path = one_line(str(wizard.mail_app.backend.home.config_file))
         self._saved = Fact(f"Written to {path}.", "text", "settings", GOOD, "good")
         wizard.account_written(account, changed)
