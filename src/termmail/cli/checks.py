@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from textwrap import fill
 
 from termmail.cli.exit_codes import ExitCode
-from termmail.cli.output import say, say_json
+from termmail.cli.output import say, say_json, terminal_columns
 from termmail.cli.session import Session
 from termmail.cli.shapes import check_shape
 from termmail.model.setup import Check, CheckCause, CheckPart, CheckState
 
+_INDENT = " " * 9
 _CODES = {
     CheckCause.NO_PASSWORD: ExitCode.REFUSED,
     CheckCause.PASSWORD: ExitCode.REFUSED,
@@ -36,7 +39,7 @@ def told(session: Session, checks: Iterable[Check]) -> Iterator[Check]:
         if check.state is CheckState.RUNNING:
             continue
         if not session.as_json:
-            say(check_line(check))
+            say(check_text(check, terminal_columns() if sys.stdout.isatty() else 0))
         yield check
 
 
@@ -45,10 +48,23 @@ def checks_code(done: Iterable[Check]) -> int:
     return next((_exit_code(check) for check in done if not check.ok), ExitCode.OK)
 
 
-def check_line(check: Check) -> str:
-    """One step on one line: how it is, what it was, and what to do."""
+def check_text(check: Check, width: int) -> str:
+    """One step: how it is, what it was, and on a line of its own what to do; wrapped where there is a width."""
     name = f"sending, {check.name}" if check.part is CheckPart.SENDING and check.name != "sending" else check.name
-    return f"{check.state.value:<7}  {name}: {check.sentence} {check.fix}".rstrip()
+    paragraphs = [f"{check.state.value:<7}  {name}: {check.sentence}", *([_INDENT + check.fix] if check.fix else [])]
+    if width:
+        # A command to be copied may be longer than a line, and must not be broken inside a word.
+        paragraphs = [
+            fill(
+                paragraph,
+                max(40, width),
+                subsequent_indent=_INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for paragraph in paragraphs
+        ]
+    return "\n".join(paragraphs)
 
 
 def _exit_code(check: Check) -> ExitCode:

@@ -33,6 +33,7 @@ _GREETINGS = (
     (re.compile(rb"HTTP/"), "http"),
     (re.compile(rb'"IMPLEMENTATION"', re.IGNORECASE), "managesieve"),
 )
+_REFUSALS = re.compile(rb"\* BYE|-ERR|[45][0-9][0-9](?:[ -]|$)", re.IGNORECASE)
 _NOT_A_WORD = re.compile(rb"[^A-Za-z0-9=+_./-]")
 
 
@@ -180,7 +181,10 @@ def service_named(greeting: bytes) -> str:
 
 
 def _service_of(greeting: bytes, wire: Wire) -> str:
+    """Raises ConnectionLost where the service greets with a refusal."""
     service = service_named(greeting)
+    if _REFUSALS.match(greeting):
+        raise ConnectionLost(f"{wire.host} takes no connections at the moment. It is tried again.")
     if service == "smtp":
         while greeting[3:4] == b"-":
             greeting = wire.read_line()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Set
 
 from termmail.accounts.credentials import advice_when_refused
 from termmail.model.account import Account, CredentialKind, Protocol, Server
@@ -12,7 +12,6 @@ from termmail.model.remote import MailboxListing, Quota
 from termmail.model.secret import Secret
 from termmail.model.setup import Check, CheckPart, SignInWay
 from termmail.protocols import imap, pop3, smtp
-from termmail.protocols.probing import Look
 from termmail.setup.providers import provider_of_server
 from termmail.setup.reach import PORTS, reach
 from termmail.setup.steps import Steps
@@ -60,8 +59,6 @@ def _receiving(account: Account, secret: Secret, thorough: bool) -> Generator[Ch
     look = yield from reach(account, service, account.incoming, _RECEIVING)
     if look is None:
         return False
-    if thorough:
-        yield _abilities(service, look, _RECEIVING)
     yield _RECEIVING.running("sign-in")
     try:
         session = _connect(account, secret)
@@ -69,6 +66,9 @@ def _receiving(account: Account, secret: Secret, thorough: bool) -> Generator[Ch
         yield _RECEIVING.failed("sign-in", error, fix=fix_for_refusal(account, account.incoming, error))
         return isinstance(error, SignInRefused)
     yield _RECEIVING.passed("sign-in", f"{account.incoming.host} accepted {account.user}.")
+    if thorough:
+        # Many servers tell what else they can only now.
+        yield _abilities(service, look.words | session.capabilities, look.words, _RECEIVING)
     try:
         if isinstance(session, imap.ImapSession):
             yield from _mailboxes(account, session, thorough)
@@ -160,7 +160,7 @@ def _sending(account: Account, server: Server, secret: Secret, thorough: bool) -
     if look is None:
         return
     if thorough:
-        yield _abilities("smtp", look, _SENDING)
+        yield _abilities("smtp", look.words, look.words, _SENDING)
     yield _SENDING.running("sign-in")
     try:
         session = smtp.connect(server, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
@@ -182,9 +182,10 @@ def _sending(account: Account, server: Server, secret: Secret, thorough: bool) -
     yield _SENDING.passed("sending", f"{server.host} takes mail from {account.email}{largest}. Nothing was sent.")
 
 
-def _abilities(service: str, look: Look, steps: Steps) -> Check:
-    there = [word for word in _EXTENSIONS[service] if word in look.words]
-    ways = sorted(word.partition("=")[2] for word in look.words if word.startswith(("AUTH=", "SASL=")))
+def _abilities(service: str, words: Set[str], before: Set[str], steps: Steps) -> Check:
+    """`before` is what it can do before the sign-in, of which some is how to sign in."""
+    there = [word for word in _EXTENSIONS[service] if word in words]
+    ways = sorted(word.partition("=")[2] for word in before if word.startswith(("AUTH=", "SASL=")))
     sentence = f"The server offers {', '.join(there) or 'nothing beyond what every server does'}."
     if ways:
         sentence += f" Ways to sign in: {', '.join(ways)}."

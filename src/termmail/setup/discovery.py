@@ -159,7 +159,9 @@ class _Search:
             for port in _USUAL_PORTS[service]:
                 host = f"{name}.{self._parts.domain}"
                 if (host, port) not in places:
-                    yield ServerGuess(Server(host, port), self._address, Source.PROBE, sure=False)
+                    yield ServerGuess(
+                        Server(host, port), f"{self._parts.local}@{self._parts.domain}", Source.PROBE, sure=False
+                    )
 
     def _try(self, guesses: dict[str, tuple[ServerGuess, ...]]) -> dict[str, list[ServerGuess]]:
         """Connect to all of them at the same time; those that have not answered when the time is over stay as they were."""

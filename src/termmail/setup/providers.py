@@ -87,6 +87,17 @@ def _usual(
 
 _SWITCHED_OFF = "IMAP and POP3 are off until you allow them in its settings."
 
+
+def _zoho(top: str) -> ProviderNotes:
+    return ProviderNotes(
+        "Zoho Mail",
+        _PASSWORD_OR_APP,
+        app_password_url=f"https://accounts.zoho.{top}/home#security/app_password",
+        pop3_off=True,
+        sentence=f"{_SWITCHED_OFF} With two-factor sign-in it wants an app password.",
+    )
+
+
 PROVIDERS: tuple[Provider, ...] = (
     _usual(
         ProviderNotes(
@@ -266,40 +277,17 @@ PROVIDERS: tuple[Provider, ...] = (
         " fastmail.us fastmail.jp fastmail.in eml.cc imap.cc 123mail.org",
         mx="messagingengine.com",
     ),
-    _usual(
-        ProviderNotes(
-            "Zoho Mail",
-            _PASSWORD_OR_APP,
-            app_password_url="https://accounts.zoho.com/home#security/app_password",
-            mail_settings_url="https://mail.zoho.com/",
-            pop3_off=True,
-            sentence=f"{_SWITCHED_OFF} With two-factor sign-in it wants an app password.",
-        ),
-        "imap.zoho.com pop.zoho.com smtp.zoho.com",
-        domains="zoho.com zohomail.com",
-    ),
-    _usual(
-        ProviderNotes(
-            "Zoho Mail",
-            _PASSWORD_OR_APP,
-            app_password_url="https://accounts.zoho.com/home#security/app_password",
-            pop3_off=True,
-            sentence=f"{_SWITCHED_OFF} With two-factor sign-in it wants an app password.",
-        ),
-        "imappro.zoho.com poppro.zoho.com smtppro.zoho.com",
-        mx="mx.zoho.com mx2.zoho.com mx3.zoho.com",
-    ),
-    _usual(
-        ProviderNotes(
-            "Zoho Mail",
-            _PASSWORD_OR_APP,
-            app_password_url="https://accounts.zoho.eu/home#security/app_password",
-            pop3_off=True,
-            sentence=f"{_SWITCHED_OFF} With two-factor sign-in it wants an app password.",
-        ),
-        "imappro.zoho.eu poppro.zoho.eu smtppro.zoho.eu",
-        domains="zoho.eu zohomail.eu",
-        mx="mx.zoho.eu mx2.zoho.eu mx3.zoho.eu",
+    *(
+        provider
+        for top in ("com", "eu")
+        for provider in (
+            _usual(_zoho(top), f"imap.zoho.{top} pop.zoho.{top} smtp.zoho.{top}", domains=f"zoho.{top} zohomail.{top}"),
+            _usual(
+                _zoho(top),
+                f"imappro.zoho.{top} poppro.zoho.{top} smtppro.zoho.{top}",
+                mx=f"mx.zoho.{top} mx2.zoho.{top} mx3.zoho.{top}",
+            ),
+        )
     ),
     Provider(
         ProviderNotes(
@@ -397,22 +385,25 @@ PROVIDERS: tuple[Provider, ...] = (
         ),
         "imap.naver.com pop.naver.com smtp.naver.com",
         domains="naver.com",
-        local_user=True,
     ),
     _usual(
         ProviderNotes("Daum", _APP_PASSWORD, pop3_off=True, sentence=f"{_SWITCHED_OFF} It wants an app password."),
         "imap.daum.net pop.daum.net smtp.daum.net",
         domains="daum.net hanmail.net",
-        local_user=True,
     ),
     _usual(
         ProviderNotes("Orange", _PASSWORD),
         "imap.orange.fr pop.orange.fr smtp.orange.fr",
         domains="orange.fr wanadoo.fr",
     ),
-    _usual(ProviderNotes("Free", _PASSWORD), "imap.free.fr pop.free.fr smtp.free.fr", domains="free.fr"),
     _usual(
-        ProviderNotes("La Poste", _PASSWORD), "imap.laposte.net pop.laposte.net smtp.laposte.net", domains="laposte.net"
+        ProviderNotes("Free", _PASSWORD), "imap.free.fr pop.free.fr smtp.free.fr", domains="free.fr", local_user=True
+    ),
+    _usual(
+        ProviderNotes("La Poste", _PASSWORD),
+        "imap.laposte.net pop.laposte.net smtp.laposte.net",
+        domains="laposte.net",
+        local_user=True,
     ),
     _usual(
         ProviderNotes("SFR", _PASSWORD),
@@ -434,6 +425,7 @@ PROVIDERS: tuple[Provider, ...] = (
         ProviderNotes("WP", _PASSWORD_OR_APP, pop3_off=True, sentence=_SWITCHED_OFF),
         "imap.wp.pl pop3.wp.pl smtp.wp.pl",
         domains="wp.pl",
+        local_user=True,
     ),
     _usual(
         ProviderNotes("Onet", _PASSWORD_OR_APP, pop3_off=True, sentence=_SWITCHED_OFF),
@@ -461,7 +453,7 @@ PROVIDERS: tuple[Provider, ...] = (
             _PASSWORD,
             sentence="Comcast takes mail programs only after “Third Party Access Security” is allowed.",
         ),
-        "imap.comcast.net pop.comcast.net smtp.comcast.net",
+        "imap.comcast.net mail.comcast.net smtp.comcast.net",
         domains="comcast.net",
         submission=_starttls("smtp.comcast.net"),
     ),
@@ -482,8 +474,8 @@ PROVIDERS: tuple[Provider, ...] = (
     ),
     _usual(
         ProviderNotes("Virgin Media", _PASSWORD_OR_APP),
-        "imap.virginmedia.com pop.virginmedia.com smtp.virginmedia.com",
-        domains="virginmedia.com ntlworld.com blueyonder.co.uk virgin.net",
+        "imap.virginmedia.com pop3.virginmedia.com smtp.virginmedia.com",
+        domains="virginmedia.com",
     ),
     _usual(ProviderNotes("Runbox", _PASSWORD_OR_APP), "mail.runbox.com", domains="runbox.com", mx="runbox.com"),
     _usual(ProviderNotes("Migadu", _PASSWORD), "imap.migadu.com pop.migadu.com smtp.migadu.com", mx="migadu.com"),

@@ -15,14 +15,17 @@ from termmail.model.errors import (
     TermmailError,
     Unreachable,
 )
-from termmail.model.hosts import is_loopback
+from termmail.model.hosts import is_address, is_loopback
 from termmail.model.setup import Check, CheckCause, SeenCertificate
 from termmail.protocols.probing import Look, Probe
 from termmail.setup.network import Network
 from termmail.setup.steps import Steps
 from termmail.setup.trial import SERVICE_NAMES, Trial, try_server
 
-_SECONDS = 20.0
+_SECONDS = 15.0
+_OTHER_WAY_SECONDS = 8.0
+"""For finding out whether a server that does not answer as configured answers in another way."""
+
 _SLOW_SECONDS = 3.0
 """A server that takes longer than this to answer is called slow."""
 
@@ -81,6 +84,8 @@ def _looked_up(server: Server, steps: Steps) -> Check:
             ),
             cause=CheckCause.NAME,
         )
+    if is_address(server.host):
+        return steps.passed("server name", f"{server.host} is an address already.")
     addresses = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
     return steps.passed("server name", f"{server.host} is {addresses}.")
 
@@ -110,29 +115,28 @@ def _unreached(
         )
         yield steps.failed("encryption", error, fix=_pin(account, service, certificate), certificate=certificate)
         return
-    trial = try_server(service, server, network, _SECONDS)
+    trial = try_server(service, server, network, _OTHER_WAY_SECONDS)
     if trial.speaks and trial.speaks != service:
         yield _other_service(service, server, trial.speaks, steps)
         return
     if _would_do(trial) and trial.server.security not in (server.security, Security.NONE):
         yield steps.passed("connection", f"{server.host} answers on port {server.port}.")
         word = trial.server.security.value
+        host = f"[{server.host}]" if ":" in server.host else server.host
         yield steps.failed(
             "encryption",
             InsecureConnection(
                 f"{server.host} expects {word} on port {server.port}, not {server.security.value}. Nothing was sent."
             ),
             fix=f"Change it with: termmail account edit {account.name} --{service}-security {word} "
-            f"--{service} {server.host}:{server.port}",
+            f"--{service} {host}:{server.port}",
         )
         return
     if isinstance(error, InsecureConnection):
         yield steps.passed("connection", f"{server.host} answers on port {server.port}.")
         yield steps.failed("encryption", error, fix=PORTS[service])
         return
-    yield steps.failed(
-        "connection", error, fix="" if error.retry is Retry.NEVER else "It may be down or busy: try again later."
-    )
+    yield steps.failed("connection", error)
 
 
 def _would_do(trial: Trial) -> bool:
@@ -161,6 +165,6 @@ def _pin(account: Account, service: str, certificate: SeenCertificate | None) ->
     if not certificate.pinnable:
         return "It can't be pinned either: it has expired, or is for another host. Whoever runs the server has to make a new one."
     return (
-        f"If the server is your own, compare its fingerprint (SHA-256) {certificate.fingerprint} there, and pin it with: termmail"
+        f"Or compare its fingerprint (SHA-256) {certificate.fingerprint} with the server's own, and pin it with: termmail"
         f" account edit {account.name} --{service}-pin {certificate.sha256}"
     )
