@@ -86,6 +86,10 @@ class Client:
         self.queries.close()
         self.ingest.close()
 
+    def show_progress(self, activity: str, done: int, total: int) -> None:
+        """What a pass tells."""
+        self.activities.append((activity, done, total))
+
     @contextlib.contextmanager
     def session(self) -> Iterator[imap.ImapSession]:
         session = imap.connect(self.account.incoming, self.account.user, self.secret)
@@ -103,7 +107,7 @@ class Client:
                 self.ingest,
                 self.journal,
                 self.account,
-                lambda *activity: self.activities.append(activity),
+                lambda *activity: self.show_progress(*activity),
                 lambda: self.should_stop(),
             )
 

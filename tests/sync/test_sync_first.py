@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from servers.digest import lf_digest
 from servers.dovecot import Dovecot
+from servers.imap_reader import append
 from servers.mbsync import mbsync_pull, without_keywords
 from sync.support import EXTENSIONS, Client, message, messages
 
@@ -46,3 +47,40 @@ def test_a_first_sync_holds_what_the_server_holds(
     assert without_keywords(client.contents(lf_digest)) == mbsync_pull(dovecot_server, dovecot_user, tmp_path / "near")
     assert client.sentences() == []
     client.close()
+
+
+def test_new_mail_does_not_wait_for_the_whole_list(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
+    """S15: a message that comes while a long mailbox is listed for the first time is there before the oldest ones are."""
+    dovecot_server.make(dovecot_user, "INBOX", messages(3000))
+    client = _Watching(tmp_path / "home", dovecot_server, dovecot_user)
+    client.sync(bodies=False)
+    assert client.floors_with_late
+    assert max(client.floors_with_late) > 1
+    assert len(client.rows()) == 3001
+    with client.syncing() as sync:
+        sync.run()
+    assert sync.new_messages == 0
+    client.close()
+
+
+class _Watching(Client):
+    """Has a message delivered when the first ones are listed, and notes how far the list had got when that one was seen."""
+
+    def __init__(self, folder: Path, server: Dovecot, user: str) -> None:
+        super().__init__(folder, server, user)
+        self._deliver: Callable[[], object] | None = lambda: append(
+            server.host, server.port, user, server.password(user), "INBOX", message("late")
+        )
+        self.floors_with_late: list[int] = []
+
+    def show_progress(self, activity: str, done: int, total: int) -> None:
+        super().show_progress(activity, done, total)
+        if activity != "INBOX: messages":
+            return
+        deliver, self._deliver = self._deliver, None
+        if deliver is not None:
+            deliver()
+        state = self.ingest.mailbox_state(self.mailbox_id("INBOX"))
+        assert state is not None
+        if self.queries.newest_rows("test", state.id, 1)[0].subject == "late":
+            self.floors_with_late.append(state.floor or 0)

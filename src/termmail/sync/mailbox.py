@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from termmail.model.errors import Retry, Scope, TermmailError
 from termmail.model.local import MailboxState
 from termmail.model.remote import FetchFault, MailboxStatus, RemoteFlags, Selected, UidRange
@@ -258,8 +260,14 @@ class MailboxSync:
         floor = state.floor or 1
         size = plan.FIRST_WINDOW
         listed = work.ingest.local_count(state.id)
+        there = selected.exists
         while floor > 1:
             self._pause(state)
+            size_now = work.session.mailbox_size or 0
+            if size_now > there:
+                # Mail that comes in the meantime is not to wait for all that is old (S15).
+                self._fetch_new(self._state(state.id), msgspec.structs.replace(selected, uidnext=None))
+            there = size_now
             remaining = selected.exists - listed
             if remaining <= 0:
                 # Everything that was there is here; what came since has a higher UID.

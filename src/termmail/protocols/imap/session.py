@@ -214,6 +214,11 @@ class ImapSession:
         """NOOP: let the server tell what is new."""
         self.core.command("NOOP")
 
+    @property
+    def mailbox_size(self) -> int | None:
+        """How many messages the selected mailbox has, as far as the server has said; None where none is selected."""
+        return self.core.collector.mailbox_size
+
     def take_unsolicited(self) -> Unsolicited:
         """What the server said unasked since the last call."""
         self.core.take_buffered()
