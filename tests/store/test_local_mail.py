@@ -20,6 +20,7 @@ from termmail.model.mailbox import Role
 from termmail.model.maildrop import Whereabouts
 from termmail.store.downloads import Download, as_sent
 from termmail.store.local_names import directory_name, mailbox_name
+from termmail.store.local_scan import arrival_time
 from termmail.store.reindex import reindex
 
 SEEN = FlagSet(Flag.SEEN)
@@ -383,6 +384,26 @@ def test_leftovers_of_dead_downloads_are_removed(bob: MaildropHome) -> None:
     assert [path.name for path in tmp.iterdir()] == ["somebody.else"]
 
 
+@pytest.mark.parametrize(
+    ("header", "at"),
+    [
+        (
+            b"Subject: x\r\nReceived: from a by b\r\n\tfor c; Mon, 02 Nov 2026 10:00:00 +0000\r\nReceived: d; 1 Jan 2001\r\n",
+            1793613600,
+        ),
+        (b"received:\n from a by b;\n Mon, 02 Nov 2026 10:00:00 +0000\n", 1793613600),
+        (b"X-Received: a; Mon, 02 Nov 2026 10:00:00 +0000\r\nSubject: x\r\n Received: y\r\n", 7),
+        (b"Received: nonsense\r\n", 7),
+        (b"Received: a; Fri, 02 Nov 2096 10:00:00 +0000\r\n", 7),
+        (b"", 7),
+    ],
+    ids=["folded", "lines of LF", "another field", "nonsense", "the future", "nothing"],
+)
+def test_when_it_arrived(header: bytes, at: int) -> None:
+    """The time of the last server on the way, which is the first of the header, counts; else what the caller knows."""
+    assert arrival_time(header, 7) == at
+
+
 @given(st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b"a", b".", b"\r\r\n"]), max_size=30), st.data())
 @settings(max_examples=200, deadline=None)
 def test_what_came_is_read_back(
@@ -392,7 +413,7 @@ def test_what_came_is_read_back(
     raw = b"".join(pieces) + b"\r\n"
     folder = tmp_path_factory.mktemp("maildir")
     (folder / "tmp").mkdir()
-    download = Download(folder)
+    download = Download(folder / "tmp")
     place = 0
     while place < len(raw):
         step = data.draw(st.integers(1, 8))

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from termmail.model.crash import crash_point
@@ -170,26 +171,44 @@ def now_changed(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT value FROM clock").fetchone()[0])
 
 
-@contextlib.contextmanager
-def storage_errors(doing: str) -> Iterator[None]:
-    """Turn what sqlite and the file system raise into StorageFailed with a sentence."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = str(error)
-        if "full" in text or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE":
-            sentence = _FULL
-        elif "readonly" in text or "unable to open" in text:
-            sentence = f"termmail can't {doing}: {text}. Check the folder's permissions."
-        elif "malformed" in text or "not a database" in text:
-            sentence = "The mail database is damaged. Run `termmail reindex` to rebuild it from the mail folders."
-        else:
-            sentence = f"termmail can't {doing}: {text}."
-        raise StorageFailed(sentence, detail=f"{type(error).__name__}: {text}") from error
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        sentence = _FULL if full else f"termmail can't {doing}: {error.strerror or error}."
-        raise StorageFailed(sentence, detail=f"{type(error).__name__}: {error}") from error
+class storage_errors:  # noqa: N801 - read as the statement that it stands in
+    """A context that turns what sqlite and the file system raise into StorageFailed, with a sentence on what was to be done.
+
+    A class, since it stands round every call that writes a file: a generator's costs four times as much.
+    """
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error | OSError):
+            sentence = (
+                _of_database(error, self._doing) if isinstance(error, sqlite3.Error) else _of_files(error, self._doing)
+            )
+            raise StorageFailed(sentence, detail=f"{type(error).__name__}: {error}") from error
+
+
+def _of_database(error: sqlite3.Error, doing: str) -> str:
+    text = str(error)
+    if "full" in text or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE":
+        return _FULL
+    if "readonly" in text or "unable to open" in text:
+        return f"termmail can't {doing}: {text}. Check the folder's permissions."
+    if "malformed" in text or "not a database" in text:
+        return "The mail database is damaged. Run `termmail reindex` to rebuild it from the mail folders."
+    return f"termmail can't {doing}: {text}."
+
+
+def _of_files(error: OSError, doing: str) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return _FULL if full else f"termmail can't {doing}: {error.strerror or error}."
 
 
 def private_folder(folder: Path) -> None:

@@ -40,19 +40,19 @@ def as_sent(data: bytes) -> bytes:
 
 
 class Download:
-    """Takes the bytes of one message as the server gives them, CRLF at line ends, and writes them to a file in `tmp`. `told` is
-    called with how many have come.
+    """Takes the bytes of one message as the server gives them, CRLF at line ends, and writes them to a file in the Maildir's folder
+    for what is `unfinished`. `told` is called with how many have come.
 
     The file's lines end in LF, as in every Maildir. A message for which that could not be undone, since it has a lone LF or CR CR LF
     in it, is written as it came; so `as_sent` is exact.
     """
 
-    def __init__(self, folder: Path, told: Callable[[int], None] | None = None) -> None:
-        self.path = folder / "tmp" / unique_name()
+    def __init__(self, unfinished: Path, told: Callable[[int], None] | None = None) -> None:
+        self.path = unfinished / unique_name()
         self.size = 0
         self._told = told
         self._digest = hashlib.sha256()
-        self._head = bytearray()
+        self._head = b""
         self._held = b""
         self._verbatim = False
         with storage_errors("write a message to disk"):
@@ -61,7 +61,7 @@ class Download:
     @property
     def head(self) -> bytes:
         """The first bytes as they came, for the envelope and the preview."""
-        return bytes(self._head)
+        return self._head
 
     @property
     def sha256(self) -> bytes:
@@ -74,20 +74,24 @@ class Download:
             self._told(len(chunk))
         self._digest.update(chunk)
         if len(self._head) < _HEAD:
-            self._head += chunk[: _HEAD - len(self._head)]
+            self._head = self._head + chunk[: _HEAD - len(self._head)] if self._head else chunk[:_HEAD]
         if self._verbatim:
             self._put(chunk)
             return
-        data = self._held + chunk
-        # What ends in CR may be cut in the middle of a CRLF.
-        kept = len(data) - len(data.rstrip(b"\r"))
-        data, self._held = (data[:-kept], data[-kept:]) if kept else (data, b"")
-        if b"\r\r\n" in data or data.count(b"\n") != data.count(b"\r\n"):
+        data = self._held + chunk if self._held else chunk
+        self._held = b""
+        if data.endswith(b"\r"):
+            # It may be cut in the middle of a CRLF.
+            kept = len(data) - len(data.rstrip(b"\r"))
+            data, self._held = data[:-kept], data[-kept:]
+        lines = data.replace(b"\r\n", b"\n")
+        # What was CR CR LF is CR LF now; where a LF stood alone no byte went for it.
+        if (b"\r" in lines and b"\r\n" in lines) or data.count(b"\n") != len(data) - len(lines):
             self._turn_verbatim()
             self._put(data + self._held)
             self._held = b""
         else:
-            self._put(data.replace(b"\r\n", b"\n"))
+            self._put(lines)
 
     def finish(self) -> int:
         """The message is whole; returns the size of the file. Raises StorageFailed."""

@@ -267,7 +267,7 @@ class LocalMail:
         name = f"{row[2]}.U{placement_id}I{self._instance()}.upload{info_suffix(row[1])}"
         if not source.exists():
             return False
-        download = Download(folder)
+        download = Download(folder / "tmp")
         try:
             with storage_errors("write a message to disk"):
                 with source.open("rb") as file:

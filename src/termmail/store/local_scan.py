@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import time
 from pathlib import Path
 
 import msgspec
 
 from termmail.mime.dates import parse_date
-from termmail.mime.headers import header_fields, parse_envelope
+from termmail.mime.headers import parse_envelope
 from termmail.mime.preview import looks_attached, preview
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.message import BodyState
@@ -32,6 +33,7 @@ _BULK = 20
 # A folder changed again within the clock's step would show the same time.
 _SETTLED_NS = 2_000_000_000
 _LOOK_AGAIN_SECONDS = 0.05
+_RECEIVED = re.compile(rb"^received[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE)
 
 
 class ScanReport(msgspec.Struct, frozen=True):
@@ -264,11 +266,9 @@ class LocalScan:
 
 def arrival_time(header: bytes, otherwise: int) -> int:
     """When the last server on the way took a message (its first Received field), in Unix seconds; else as given."""
-    for name, value in header_fields(header, limit=20):
-        if name.lower() == "received":
-            at = parse_date(value.rpartition(b";")[2].decode("ascii", "replace").strip())
-            return otherwise if at is None or at > time.time() + 86400 else at
-    return otherwise
+    found = _RECEIVED.search(header)
+    at = None if found is None else parse_date(found[1].rpartition(b";")[2].decode("ascii", "replace").strip())
+    return otherwise if at is None or at > time.time() + 86400 else at
 
 
 def _read(path: Path) -> bytes | None:

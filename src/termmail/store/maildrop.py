@@ -47,6 +47,7 @@ class Maildrop:
         self._database = database
         self._account = account
         self._folder = database.home.mail / account_folder(account)
+        self._unfinished = self._folder / INBOX / "tmp"
 
     def known_uidls(self) -> dict[str, KnownUidl]:
         """What was downloaded before, by UIDL. The first time it is read back from the ledger."""
@@ -101,7 +102,7 @@ class Maildrop:
 
     def download(self, told: Callable[[int], None] | None = None) -> Download:
         """A file for the next message; `told` is called with the number of bytes that came. Raises StorageFailed."""
-        return Download(self._folder / INBOX, told)
+        return Download(self._unfinished, told)
 
     def keep_arrivals(self, arrivals: Sequence[Arrival], listed: Set[str]) -> KeptArrivals:
         """Make a group of arrivals durable in the inbox, with their rows and ledger lines; after that they may go from the server.
@@ -110,7 +111,7 @@ class Maildrop:
         longer, is that one, and no second copy is made. Raises StorageFailed; then no row was written.
         """
         new, taken_over, repeated = self._sort(arrivals, listed)
-        inbox = self._folder / INBOX
+        current = self._folder / INBOX / "cur"
         now = int(time.time())
         names: list[str] = []
         with storage_errors("write a message to disk"):
@@ -118,10 +119,10 @@ class Maildrop:
                 sync_files([arrival.path for arrival in new])
             for arrival in new:
                 name = f"{unique_name()},S={arrival.file_size}:2,"
-                rename(arrival.path, inbox / "cur" / name)
+                rename(arrival.path, current / name)
                 names.append(name)
             if new:
-                sync_folder(inbox / "cur")
+                sync_folder(current)
             ledger.append(
                 self._folder,
                 [
