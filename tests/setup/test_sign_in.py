@@ -144,6 +144,8 @@ def test_server_down_during_sign_in(server: OAuthServer) -> None:
     server.down = 503
     with pytest.raises(ConnectionLost, match="no time"):
         signing.wait()
+    with pytest.raises(ConnectionLost, match="no time"):
+        find_endpoints(server.provider(known=False))
     (port,) = free_ports(1)
     nobody = msgspec.structs.replace(server.provider(known=False), issuer=f"http://127.0.0.1:{port}")
     with pytest.raises(ConnectionLost, match="can't be reached"):

@@ -59,18 +59,13 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def get(url: str, route: Route) -> Answer:
-    """Raises ConnectionLost, InsecureConnection, ConfigError."""
+    """Raises ConnectionLost, also for an answer that says that the server is in trouble; InsecureConnection, ConfigError."""
     return _request("GET", url, {"Accept": "application/json"}, b"", route)
 
 
 def post(url: str, headers: dict[str, str], body: str, route: Route) -> Answer:
-    """A form. Raises ConnectionLost, also for an answer that says that the server is in trouble; InsecureConnection, ConfigError."""
-    answer = _request("POST", url, headers, body.encode(), route)
-    if answer.status >= 500 or answer.status in (408, 425, 429):
-        raise ConnectionLost(
-            f"{host_of(url)} has no time for signing in now. It is tried again.", detail=f"HTTP {answer.status}"
-        )
-    return answer
+    """A form. Raises as `get`."""
+    return _request("POST", url, headers, body.encode(), route)
 
 
 def host_of(url: str) -> str:
@@ -104,6 +99,10 @@ def _request(method: str, url: str, headers: dict[str, str], body: bytes, route:
                     )
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
         raise _failed(url, error) from error
+    if response.status_code >= 500 or response.status_code in (408, 425, 429):
+        raise ConnectionLost(
+            f"{host_of(url)} has no time for signing in now. It is tried again.", detail=f"HTTP {response.status_code}"
+        )
     try:
         fields = msgspec.json.decode(bytes(content), type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError):
