@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from termmail.demo.compose import Clock, Pen, Sample
-from termmail.demo.letters import lighthouse, lists, senders, town, world
+from termmail.demo.letters import lighthouse, lists, parcels, senders, town, world
 from termmail.demo.people import BOB, LISA
 
 USERS = (LISA.address, BOB.address)
@@ -22,6 +22,7 @@ def demo_mail(now: datetime.datetime) -> list[Sample]:
     town.write_friends(lisa)
     town.write_newsletters(lisa)
     town.write_invitation(lisa)
+    parcels.write_parcels(lisa)
     town.write_crooks(lisa)
     senders.write_senders(lisa)
     lists.write_lists(lisa)

@@ -61,7 +61,7 @@ def _recipient(recipient: RecipientReport, reporter: str) -> Iterator[LogicalLin
         guessed = guess(recipient.said)
         why = f"By what the server said: {guessed}" if guessed else "The server gives no reason that is known."
     if why:
-        yield labelled("Why", f"{why} {code}")
+        yield labelled("Why", f"{why} {code}".rstrip())
     if recipient.said:
         said = safe_text(recipient.said, one_line=True)
         cut = f"{said[:_MAX_SAID]} …" if len(said) > _MAX_SAID else said
