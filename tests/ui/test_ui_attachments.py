@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from filled_store import FilledStore
+from termmail.demo.files import lighthouse_png
 from termmail.ui.desktop import OpenedFiles
 from termmail.ui.screens.attachments import AttachmentsScreen, PartScreen
 from termmail.ui.screens.composer import ComposerScreen
@@ -86,6 +87,24 @@ async def test_one_is_looked_at(store: FilledStore) -> None:
         await ui.shows("Rope 66.50")
         await ui.press("q", "q")
         await ui.until(lambda: ui.app.screen is ui.main)
+
+
+async def test_a_picture_is_drawn(store: FilledStore) -> None:
+    """In half blocks, or by kitty's protocol; where nothing can be drawn it is told in words."""
+    raw = (
+        b"Subject: x\r\nContent-Type: image/png; name=dusk.png\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(lighthouse_png(160, 80))
+    )
+    store.add_body(store.ids()[0], raw)
+    async with opened(store, MIDDLE) as ui:
+        ui.main.backend.pictures.drawing = "none"
+        await listed(ui)
+        await ui.press("enter")
+        await ui.shows("A PNG picture of 160 × 80 pixels.")
+        assert "dusk.png]" not in ui.everything()
+        ui.main.backend.pictures.drawing = "blocks"
+        await ui.press("q", "enter")
+        await ui.shows("▀▀▀▀▀▀▀▀▀▀▀▀▀▀")
 
 
 async def test_mail_in_mail_with_its_attachments(store: FilledStore) -> None:

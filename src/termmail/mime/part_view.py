@@ -12,17 +12,17 @@ from termmail.mime.contact_card import contact_lines
 from termmail.mime.embedded import find_part, is_tnef
 from termmail.mime.html_lines import html_lines
 from termmail.mime.image_size import image_size
-from termmail.mime.layout import lay_out
+from termmail.mime.layout import lay_out, picture_cells
 from termmail.mime.links import Links
-from termmail.mime.logical import Logical, LogicalLine, Run
+from termmail.mime.logical import Logical, LogicalLine, LogicalPicture, Run
 from termmail.mime.pdf_text import pdf_text
 from termmail.mime.plain import plain_lines
 from termmail.mime.render import MAX_TEXT, render_enclosed, render_tnef
 from termmail.mime.rtf import rtf_text
-from termmail.mime.safe_text import safe_text
+from termmail.mime.safe_text import safe_address, safe_text
 from termmail.mime.structure import Node, Tree
 from termmail.mime.table import table_lines
-from termmail.model.body import Rendered, Style
+from termmail.model.body import Picture, Rendered, Style
 
 _TEXT_TYPES = frozenset((
     "application/json", "application/xml", "application/javascript", "application/x-sh", "application/x-shellscript",
@@ -50,8 +50,9 @@ _CARDS = {
 }  # fmt: skip
 
 
-def view_part(raw: bytes, part_path: str, *, width: int) -> Rendered:
+def view_part(raw: bytes, part_path: str, *, width: int, pictures: bool = False) -> Rendered:
     """The part of the message in `raw` at `part_path`, laid out to `width` cells. What can't be shown says so in its lines.
+    With `pictures` one gets room to be drawn in.
 
     Every string is safe to show (D1, D2); nothing is loaded, run or written. Budgets of P5 hold but for
     time: the caller sets a deadline. Raises LookupError where there is no such part.
@@ -68,7 +69,7 @@ def view_part(raw: bytes, part_path: str, *, width: int) -> Rendered:
         return render_enclosed(inner, inner.root, width)
     if is_tnef(node):
         return render_tnef(tree, node, width)
-    view = _View(node, kind, width)
+    view = _View(node, kind, width, pictures=pictures)
     lines, cut = lay_out(view.lines(), width)
     if cut:
         view.notes.append("There are very many lines: only the first are shown.")
@@ -77,6 +78,7 @@ def view_part(raw: bytes, part_path: str, *, width: int) -> Rendered:
         tuple(view.links.urls),
         tuple(safe_text(note, one_line=True) for note in view.notes),
         source="part",
+        pictures=view.pictures,
     )
 
 
@@ -90,12 +92,14 @@ def kind_of(node: Node) -> str:
 
 
 class _View:
-    def __init__(self, node: Node, kind: str, width: int) -> None:
+    def __init__(self, node: Node, kind: str, width: int, *, pictures: bool) -> None:
         self.node = node
         self.kind = kind
         self.width = width
         self.links = Links()
         self.notes: list[str] = []
+        self.with_pictures = pictures
+        self.pictures: tuple[Picture, ...] = ()
 
     def lines(self) -> Iterator[Logical]:
         views: dict[str, Callable[[], Iterator[Logical]]] = {
@@ -170,6 +174,11 @@ class _View:
 
     def image(self) -> Iterator[Logical]:
         found = image_size(self.node.decoded(limit=256 * 1024))
+        if found is not None and found[1] and found[2] and self.with_pictures:
+            columns, rows = picture_cells(found[1], found[2], self.width)
+            self.pictures = (Picture(self.node.path, "", columns, rows),)
+            yield LogicalPicture(0, 0, found[1], found[2], safe_address(self.node.filename))
+            yield LogicalLine()
         words = f"A {found[0]} picture of {found[1]:,} × {found[2]:,} pixels." if found is not None else "A picture."
         yield from self.told(words)
 

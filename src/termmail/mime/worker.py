@@ -158,10 +158,10 @@ class RenderWorker:
         return answer.parts if isinstance(answer, _Parts) else _failed(answer)
 
     def view_part(
-        self, message: bytes, part_path: str, width: int, *, deadline: float = PART_DEADLINE
+        self, message: bytes, part_path: str, width: int, *, pictures: bool = False, deadline: float = PART_DEADLINE
     ) -> Rendered | RenderFailed:
         """One part laid out to `width` cells (`mime.part_view`), or a sentence why not."""
-        answer = self._ask_for_part(message, "view", deadline, part_path, width)
+        answer = self._ask_for_part(message, "view", deadline, part_path, width, pictures=pictures)
         return answer if isinstance(answer, Rendered) else _failed(answer)
 
     def take_part(self, message: bytes, part_path: str, *, deadline: float = PART_DEADLINE) -> bytes | RenderFailed:
@@ -198,11 +198,13 @@ class RenderWorker:
         deadline: float,
         part_path: str = "",
         width: int = 0,
+        *,
+        pictures: bool = False,
     ) -> _Answer:
         """As `render` about a part; what went wrong is told in the words of a part."""
         deadline += len(message) / _BYTES_A_SECOND
         with self._turn:
-            answer = self._ask(_Request(message, "", deadline, task, part_path, width))
+            answer = self._ask(_Request(message, "", deadline, task, part_path, width, pictures=pictures))
         if answer is None:
             answer = RenderFailed("", "deadline")
         if not isinstance(answer, RenderFailed):
@@ -371,7 +373,7 @@ def _carried_out(request: _Request, raw: bytes) -> _Answer:
         case "view":
             from termmail.mime.part_view import view_part
 
-            return view_part(raw, request.part_path, width=request.width)
+            return view_part(raw, request.part_path, width=request.width, pictures=request.pictures)
         case "page":
             from termmail.mime.browser_page import browser_page
 

@@ -32,9 +32,9 @@ class PartReader:
         """What a message holds beside its text, names not yet safe. Raises TermmailError."""
         return _told(self._process().list_parts(self._raw(placement_id)))
 
-    def view(self, placement_id: int, part_path: str, width: int) -> Rendered:
-        """One part laid out to `width` cells. Raises TermmailError."""
-        return _told(self._process().view_part(self._raw(placement_id), part_path, width))
+    def view(self, placement_id: int, part_path: str, width: int, *, pictures: bool) -> Rendered:
+        """One part laid out to `width` cells, with room for a picture where `pictures`. Raises TermmailError."""
+        return _told(self._process().view_part(self._raw(placement_id), part_path, width, pictures=pictures))
 
     def take(self, placement_id: int, part_path: str) -> bytes:
         """The decoded bytes of one part. Raises TermmailError."""

@@ -12,10 +12,11 @@ from termmail.mime.dangers import Danger, danger_of
 from termmail.mime.replying import ReplyKind
 from termmail.mime.save_names import save_name
 from termmail.mime.saving import save_file
-from termmail.model.body import Part
+from termmail.model.body import Part, Picture
 from termmail.model.errors import TermmailError
 from termmail.model.message import BodyState, MessageRow
 from termmail.ui.desktop import hand_over
+from termmail.ui.pictures import DrawnPicture, PictureJob
 from termmail.ui.screens.keyed import hand_key
 from termmail.ui.text import one_line
 
@@ -34,6 +35,7 @@ class Attachments:
     def __init__(self, screen: MainScreen) -> None:
         self.screen = screen
         self._folder = ""
+        self._drawing: dict[PictureJob, PartScreen] = {}
 
     def commands(self) -> dict[str, Callable[[], None]]:
         return {
@@ -146,14 +148,30 @@ class Attachments:
 
         def bring(screen: PartScreen, width: int) -> None:
             self._run(
-                lambda: self.screen.backend.parts.view(row.id, part.part_path, width),
+                lambda: self.screen.backend.parts.view(
+                    row.id, part.part_path, width, pictures=self.screen.backend.pictures.drawing != "none"
+                ),
                 lambda rendered: screen.show(rendered),
                 screen.say,
             )
 
+        def draw(screen: PartScreen, picture: Picture) -> None:
+            job = PictureJob(row.id, picture.part_path, "", picture.columns, picture.rows)
+            self._drawing[job] = screen
+            if (cells := self.screen.backend.pictures.want(job)) is not None:
+                self.picture_drawn(DrawnPicture(job, cells))
+
         self.screen.app.push_screen(
-            PartScreen(part, bring, lambda wish, one: self._act(row, parts, wish, one), self.screen.handing.follow)
+            PartScreen(
+                part, bring, draw, lambda wish, one: self._act(row, parts, wish, one), self.screen.handing.follow
+            )
         )
+
+    def picture_drawn(self, drawn: DrawnPicture) -> None:
+        """A picture is drawn, maybe of a part that is no longer looked at."""
+        screen = self._drawing.pop(drawn.job, None)
+        if screen is not None and screen.is_attached and drawn.cells is not None:
+            screen.show_picture(drawn.cells)
 
     def _ask_where(self, row: MessageRow, parts: Sequence[Part], chosen: Sequence[Part]) -> None:
         from termmail.ui.screens.ask import Prompt

@@ -9,11 +9,13 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Static
 
-from termmail.model.body import Part, Rendered
+from termmail.model.body import Part, Picture, Rendered
+from termmail.ui.pictures import Cells
 from termmail.ui.screens.choice import Choices, Item
 from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import clip, one_line, steady, worded, wrapped
@@ -126,6 +128,9 @@ class PartPane(Pane):
 
     DEFAULT_CSS = "PartPane { height: 1fr; background: $surface; }"
 
+    class PictureSeen(Message):
+        """The picture came into view and is not drawn yet."""
+
     def __init__(self) -> None:
         super().__init__("part")
         self.rendered: Rendered | None = None
@@ -155,6 +160,12 @@ class PartPane(Pane):
         self.set_line_count(len(self._text.rows) + len(self._ending))
         self.touch()
 
+    def show_picture(self, cells: Cells) -> None:
+        """The picture is drawn."""
+        if self._text is not None:
+            self._text.pictures[0] = cells
+            self.touch()
+
     def say(self, sentence: str) -> None:
         """In place of the part: why it can't be shown."""
         self.rendered = None
@@ -174,6 +185,10 @@ class PartPane(Pane):
             return self.ended(pen, y)
         if place < len(self._text.rows):
             self._text.draw(pen, place, look)
+            if (missing := self._text.missing_picture) >= 0:
+                self._text.missing_picture = -1
+                self._text.pictures[missing] = ()
+                self.post_message(self.PictureSeen())
         elif place - len(self._text.rows) < len(self._ending):
             text, style = self._ending[place - len(self._text.rows)]
             pen.put(text, getattr(look, style))
@@ -190,9 +205,16 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
     """
 
     def __init__(
-        self, part: Part, bring: Callable[[PartScreen, int], None], act: Act, follow: Callable[[str], None]
+        self,
+        part: Part,
+        bring: Callable[[PartScreen, int], None],
+        draw: Callable[[PartScreen, Picture], None],
+        act: Act,
+        follow: Callable[[str], None],
     ) -> None:
+        """`draw` is asked for its picture, `act` is told what is wished with it, `follow` opens a link."""
         super().__init__()
+        self._draw = draw
         self.part = part
         self._bring = bring
         self._act = act
@@ -224,6 +246,16 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         """The part as it was laid out."""
         self._pane.show(rendered)
         self.tell("")
+
+    def show_picture(self, cells: Cells) -> None:
+        """Its picture as it was drawn."""
+        self._pane.show_picture(cells)
+
+    def on_part_pane_picture_seen(self, event: PartPane.PictureSeen) -> None:
+        event.stop()
+        rendered = self._pane.rendered
+        if rendered is not None and rendered.pictures:
+            self._draw(self, rendered.pictures[0])
 
     def say(self, sentence: str) -> None:
         """Why it can't be shown."""

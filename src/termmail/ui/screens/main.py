@@ -360,6 +360,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
                 done(written)
             case DrawnPicture() as drawn:
                 self.viewing.picture_drawn(drawn)
+                self.attachments.picture_drawn(drawn)
             case LoadedPictures() as loaded:
                 self.viewing.pictures_loaded(loaded)
             case OutboxChanged(items=items):
