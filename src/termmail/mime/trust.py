@@ -66,7 +66,8 @@ def _said(domain: str, results: AuthenticationResults | None, mailing_list: Mail
     shown = _shown(domain)
     method = _vouching(domain, results)
     if method:
-        return Trust(TrustLevel.CHECKED, f"Sent by {shown} ({method}, checked by {results.authserv_id})")
+        brief = f"Sent by {shown} ({method})"
+        return Trust(TrustLevel.CHECKED, f"{brief[:-1]}, checked by {results.authserv_id})", brief=brief)
     if mailing_list is not None and (list_domain := mailing_list.list_id) and _vouching(list_domain, results):
         return Trust(TrustLevel.UNCHECKED, f"Passed on by {_shown(list_domain)}; the writer was not checked")
     return Trust(TrustLevel.UNCHECKED, f"Nothing proves that {shown} sent it, says {results.authserv_id}")
@@ -99,9 +100,9 @@ def _failed(domain: str, results: AuthenticationResults | None, mailing_list: Ma
     outcomes = {(one.method, one.result) for one in results.results}
     shown = _shown(domain)
     if ("dmarc", "fail") in outcomes:
-        yield f"Probably not from {shown}: what it demands of its mail is not fulfilled (DMARC), says {results.authserv_id}"
+        yield f"Probably not from {shown} (DMARC, says {results.authserv_id})"
     elif ("spf", "fail") in outcomes and ("dkim", "pass") not in outcomes:
-        yield f"It came from a server that may not send for its sender (SPF), says {results.authserv_id}"
+        yield f"From a server that may not send for {shown} (SPF, says {results.authserv_id})"
 
 
 def _against(sender: Address, domain: str, known: KnownSenders) -> Iterator[str]:
@@ -135,7 +136,7 @@ def _answers_elsewhere(
         if "@" not in address.address or organisation(there) == house:
             continue
         if not expected or (is_shared_provider(there) and not is_shared_provider(domain)):
-            yield f"Answers go to another domain: {safe_address(address.address)}"
+            yield "Answers go to another domain"
             return
 
 

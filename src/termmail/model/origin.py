@@ -28,11 +28,13 @@ class MailOwner(msgspec.Struct, frozen=True):
 
 class Trust(msgspec.Struct, frozen=True):
     """What is known of the sender, as a sentence with its reason, empty where there is nothing to say. `more` are further sentences
-    that speak against the message. All of it is safe to show."""
+    that speak against the message; `brief` is the sentence for where that has no room on one line. All of it is safe
+    to show."""
 
     level: TrustLevel = TrustLevel.UNCHECKED
     sentence: str = ""
     more: tuple[str, ...] = ()
+    brief: str = ""
 
 
 class MailingList(msgspec.Struct, frozen=True):

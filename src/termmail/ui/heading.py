@@ -7,6 +7,7 @@ from typing import NamedTuple
 from termmail.mime.addresses import is_deceptive
 from termmail.mime.domains import organisation
 from termmail.mime.links import host_of
+from termmail.mime.width import cell_width
 from termmail.model.body import Rendered
 from termmail.model.flags import Flag
 from termmail.model.message import Address, MessageRow
@@ -106,8 +107,11 @@ def _senders(addresses: tuple[Address, ...], width: int) -> list[tuple[Piece, ..
 def _trust(origin: Origin | None, rendered: Rendered | None, width: int) -> list[tuple[Piece, ...]]:
     lines: list[tuple[Piece, ...]] = []
     if origin is not None and origin.trust.sentence:
-        for sentence in (origin.trust.sentence, *origin.trust.more)[:_REASONS_SHOWN]:
-            lines += _marked(origin.trust.level, sentence, width)
+        trust = origin.trust
+        fits = cell_width(trust.sentence) <= width - _LABEL - 2
+        first = trust.sentence if fits or not trust.brief else trust.brief
+        for sentence in (first, *trust.more)[:_REASONS_SHOWN]:
+            lines += _marked(trust.level, sentence, width)
     if rendered is not None and rendered.protection:
         protection = rendered.protection
         lines += _marked(TrustLevel.UNCHECKED, protection[0].upper() + protection[1:], width)
@@ -151,8 +155,8 @@ def _list(mailing_list: MailingList, width: int, hints: HeadingHints) -> list[tu
     if not list_id:
         return [(_label("List"), (clip(leaving or name or "it does not say which", room), "muted"))]
     both = f"{name} ({list_id})" if name else list_id
-    shown = both if len(both) <= room else list_id if len(list_id) <= room else name or list_id
-    if leaving and len(shown) + len(leaving) + 5 <= room:
+    shown = next((each for each in (both, list_id) if cell_width(each) <= room), name or list_id)
+    if leaving and cell_width(shown) + cell_width(leaving) + 5 <= room:
         return [(_label("List"), (shown, "text"), (f"  ·  {leaving}", "muted"))]
     lines: list[tuple[Piece, ...]] = [(_label("List"), (clip(shown, room), "text"))]
     if leaving:
