@@ -42,6 +42,7 @@ _SERVER_MARKERS = {
     "microsocks": (lambda: shutil.which("microsocks"), "microsocks is not installed (Debian: apt install microsocks)"),
     "tinyproxy": (lambda: shutil.which("tinyproxy"), "tinyproxy is not installed (Debian: apt install tinyproxy-bin)"),
     "strace": (lambda: shutil.which("strace"), "strace is not installed (Debian: apt install strace)"),
+    "notmuch": (lambda: shutil.which("notmuch"), "notmuch is not installed (Debian: apt install notmuch)"),
     "neomutt": (lambda: shutil.which("neomutt"), "neomutt is not installed (Debian: apt install neomutt)"),
 }
 _NEVER_REQUIRED = {"courier"} if os.geteuid() == 0 else {"courier", "postfix"}
