@@ -20,6 +20,7 @@ help:
 	@echo "make lint         ruff, mypy and the import contracts"
 	@echo "make bench        speed, side by side with the peers that are installed"
 	@echo "make screenshots  the pictures of the README, from the demo"
+	@echo "make gallery      very different mails as termmail, neomutt and w3m show them, side by side, in build/gallery"
 	@echo "make clean        remove what these made, .venv too"
 	@echo "PYTHON=python3.12 chooses an interpreter, ARGS='-k imap' goes to pytest, the benchmark or the demo."
 
@@ -52,6 +53,9 @@ bench: $(VENV)/.stamp-dev
 
 screenshots: $(VENV)/.stamp-dev
 	PYTHONPATH=tests $(BIN)/python tests/screenshots.py $(ARGS)
+
+gallery: $(VENV)/.stamp-dev
+	PYTHONPATH=tests $(BIN)/python tests/gallery/compare.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks

@@ -103,12 +103,12 @@ class OnTerminal:
         while time.perf_counter() < deadline and self._read(silence):
             pass
 
-    def key(self, keys: bytes) -> float:
-        """Seconds from a key until the last byte of what it made the program write."""
+    def key(self, keys: bytes, silence: float = _SILENCE) -> float:
+        """Seconds from a key until the last byte of what it made the program write, after which it was silent for so long."""
         began = time.perf_counter()
         os.write(self._master, keys)
         last = began
-        while last < began + 1 and self._read(_SILENCE if last > began else 1.0):
+        while last < began + 1 and self._read(silence if last > began else 1.0):
             last = time.perf_counter()
         return last - began
 

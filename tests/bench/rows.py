@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ from bench.surroundings import (
     filled_home,
     has,
     home_of,
+    home_with,
     imap_account,
+    long_newsletter,
     maildir,
     mbsync_settings,
     message,
@@ -31,11 +34,16 @@ from bench.surroundings import (
     sync,
     termmail,
 )
+from corpus import corpus_messages
 from servers.dovecot import Dovecot
 from termmail.model.account import OfflineKind
 from termmail.model.home import Home
 
 _EMPTY_APP = str(Path(__file__).with_name("empty_app.py"))
+_CORPUS_FILES = 7_000
+_LARGEST_OPENED = 4 * 1024 * 1024
+# A text comes after the heading, which is drawn at once.
+_OPENED = 0.35
 _HERE = Path(__file__).resolve().parents[1]
 
 
@@ -53,11 +61,12 @@ class Sizes(msgspec.Struct, frozen=True):
     listed: int
     pop3: tuple[int, ...]
     pop3_size: int
+    opened: int
 
 
-QUICK = Sizes(3, 1, (1_000,), 20, 1_000, 500, 8_000, 20, 5_000, (500,), 11_000)
-USUAL = Sizes(20, 3, (1_000, 50_000), 200, 50_000, 50_000, 10_000, 200, 100_000, (5_000,), 11_000)
-FULL = msgspec.structs.replace(USUAL, starts=(1_000, 50_000, 1_000_000), pop3=(5_000, 50_000))
+QUICK = Sizes(3, 1, (1_000,), 20, 1_000, 500, 8_000, 20, 5_000, (500,), 11_000, 30)
+USUAL = Sizes(20, 3, (1_000, 50_000), 200, 50_000, 50_000, 10_000, 200, 100_000, (5_000,), 11_000, 400)
+FULL = msgspec.structs.replace(USUAL, starts=(1_000, 50_000, 1_000_000), pop3=(5_000, 50_000), opened=4_000)
 
 
 class Bench:
@@ -401,10 +410,57 @@ def _pop3(bench: Bench, name: str, user: str, port: int, counted: Callable[[], d
     yield Row(f"POP3, {name}, nothing new", results[0], tuple(results[1:]), "", None)
 
 
+def opening(bench: Bench) -> Iterator[Row]:
+    """From the key for the next message to the last byte of its text on the screen, over the corpus of real mail."""
+    count = bench.sizes.opened
+    every = max(1, _CORPUS_FILES // count)
+    bodies = [raw for _, raw in itertools.islice(corpus_messages(every=every), count) if len(raw) < _LARGEST_OPENED]
+    if not bodies:
+        raise FileNotFoundError("there is no corpus of real mail (TERMMAIL_CORPUS)")
+    home = home_with(bench.new_folder("opening"), bodies)
+    for name, keys in (
+        ("opening the next message of the corpus", b"j"),
+        ("opening the message after the next", b"jj"),
+    ):
+        with OnTerminal([termmail(), "--home", str(home.config)]) as program:
+            program.wait_for(f"Subject {len(bodies)}")
+            program.settle(1.0)
+            times = [program.key(keys, _OPENED) for _ in range(len(bodies) // len(keys) - 1)]
+        yield _opening_row(
+            name, times, "p50 ≤ 50 ms, p99 ≤ 300 ms", median(times) <= 0.05 and percentile(times, 0.99) <= 0.3
+        )
+
+
+def newsletter(bench: Bench) -> Iterator[Row]:
+    """A newsletter of 200 kB that was not expected to be opened: the first time, and from the cache."""
+    short, long = message(1, 1_000), long_newsletter()
+    runs = min(bench.sizes.short_runs, 12)
+    home = home_with(bench.new_folder("newsletter"), [short, *([long, short, short] * runs)])
+    for name, target, most in (
+        ("a newsletter of 200 kB on the screen", "≤ 150 ms", 0.15),
+        ("the same newsletter the second time", "", 0.0),
+    ):
+        with OnTerminal([termmail(), "--home", str(home.config)]) as program:
+            program.wait_for(f"Subject {3 * runs + 1}")
+            program.settle(2.0)
+            times = []
+            for _ in range(runs):
+                times.append(program.key(b"jj", _OPENED))
+                program.key(b"j", _OPENED)
+        yield _opening_row(name, times, target, median(times) <= most if most else None)
+
+
+def _opening_row(name: str, times: list[float], target: str, reached: bool | None) -> Row:
+    note = f"p99 {percentile(times, 0.99) * 1000:.0f} ms"
+    return Row(name, Result(name, "termmail", median(times) * 1000, "ms", len(times), note), (), target, reached)
+
+
 ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": start,
     "keys": keys,
     "keys-while-syncing": keys_while_syncing,
+    "opening": opening,
+    "newsletter": newsletter,
     "headers": headers,
     "bodies": bodies,
     "quiet": quiet,

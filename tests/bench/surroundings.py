@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import quopri
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from filled_store import FilledStore
+from gallery.mails import mails
 from servers.dovecot import Dovecot
 from termmail.accounts import config
 from termmail.model.account import (
@@ -91,6 +93,31 @@ def filled_home(folder: Path, count: int) -> Home:
     by_command = Credential(CredentialKind.COMMAND, f"echo {PASSWORD}")
     config.add_account(store.home, msgspec.structs.replace(store.accounts[0], credential=by_command))
     return store.home
+
+
+def home_with(folder: Path, bodies: Sequence[bytes]) -> Home:
+    """A home with these messages, the first one on top, which looking at them does not mark as read."""
+    store = FilledStore(folder, count=len(bodies))
+    for placement_id, raw in zip(store.ids(), bodies, strict=True):
+        store.add_body(placement_id, raw)
+    store.close()
+    by_command = Credential(CredentialKind.COMMAND, f"echo {PASSWORD}")
+    config.add_account(store.home, msgspec.structs.replace(store.accounts[0], credential=by_command))
+    file = store.home.config / "config.toml"
+    file.write_text(file.read_text() + "\n[ui]\nmark_read_after = -1.0\n")
+    return store.home
+
+
+def long_newsletter() -> bytes:
+    """The gallery's newsletter with so many stories that it takes 200 kB."""
+    raw = mails()["newsletter"]
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    markup = quopri.decodestring(rest).decode()
+    first = markup.index('<tr><td style="padding:24px;"><table')
+    last = markup.index('<tr><td><table role="presentation" width="100%"><tr>', first)
+    stories = markup[first:last]
+    longer = markup[:first] + stories * ((200_000 - len(markup)) // len(stories) + 1) + markup[last:]
+    return head.replace(b"quoted-printable", b"8bit") + b"\r\n\r\n" + longer.encode()
 
 
 def run(*command: str, environment: dict[str, str] | None = None, ok: tuple[int, ...] = (0,)) -> None:

@@ -38,6 +38,12 @@ def test_memory(tmp_path: Path) -> None:
     assert row.ours.value > 0
 
 
+def test_opening_a_newsletter(tmp_path: Path) -> None:
+    first, second = report_of(tmp_path, "newsletter").rows
+    assert first.ours.runs == second.ours.runs == 3
+    assert first.ours.value > 0
+
+
 @pytest.mark.dovecot
 def test_round_trips(tmp_path: Path) -> None:
     """What is counted does not depend on the machine: 8 round trips at most for an account where nothing is new."""
