@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import keyring
+import msgspec
 import pytest
+from keyring.backends import fail
 
 from filled_store import FilledStore
+from keyrings import FileKeyring
+from servers.oauth_server import OAuthServer
+from termmail.accounts.config import Config
+from termmail.model.account import Credential, CredentialKind
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.operation import FlagChange, Move
 from termmail.model.secret import Secret
@@ -30,6 +37,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.passwords: list[tuple[str, str]] = []
+        self.signed_in: list[str] = []
         self.woken = 0
 
     def wake(self) -> bool:
@@ -38,6 +46,10 @@ class Engine:
 
     def send_password(self, account: str, secret: Secret) -> bool:
         self.passwords.append((account, secret.reveal()))
+        return True
+
+    def tell_signed_in(self, account: str) -> bool:
+        self.signed_in.append(account)
         return True
 
     def close(self) -> None:
@@ -230,6 +242,46 @@ async def test_password(store: FilledStore) -> None:
         for path in store.home.state.rglob("*"):
             if path.is_file():
                 assert b"s3cret" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_sign_in_again(store: FilledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps: bool) -> None:
+    """C1, C5: a revoked sign-in is one sentence; g k signs in again, into the keyring, or where there is none into the engine."""
+    monkeypatch.setenv("TEST_KEYRING_FILE", str(tmp_path / "keyring.json"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    before = keyring.get_keyring()
+    keyring.set_keyring(FileKeyring() if keeps else fail.Keyring())  # type: ignore[no-untyped-call]
+    engine = Engine()
+    sentence = "Loopback no longer accepts the sign-in of lisa. Sign in again in the mail reader with g k."
+    try:
+        with OAuthServer() as server:
+            async with opened(store, engine=engine) as ui:
+                await ui.until(lambda: ui.main.backend.engine is engine)
+                credential = Credential(CredentialKind.OAUTH2, provider=server.provider())
+                account = msgspec.structs.replace(store.accounts[0], credential=credential)
+                ui.main.mail_app.config = Config((account,))
+                store.ingest.set_status(AccountStatus("lisa", ConnectionState.SIGN_IN, sentence))
+                await ui.says("with g k.")
+                assert "g k types it again" not in ui.status
+                await ui.press("g", "k")
+                await ui.until(lambda: bool(server._devices))
+                await ui.until(
+                    lambda: any(data["user_code"] in ui.everything() for data, _ in server._devices.values())
+                )
+                for data, _ in server._devices.values():
+                    server.approve(data["user_code"])
+                await ui.says("Signed in" if keeps else "Signed in until termmail ends.")
+                refresh = server.tokens[-1].refresh
+                if keeps:
+                    await ui.until(lambda: engine.signed_in == ["lisa"])
+                    assert refresh in (tmp_path / "keyring.json").read_text()
+                    assert engine.passwords == []
+                else:
+                    await ui.until(lambda: engine.passwords == [("lisa", refresh)])
+    finally:
+        keyring.set_keyring(before)
 
 
 # what went wrong

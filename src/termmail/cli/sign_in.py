@@ -21,6 +21,7 @@ from termmail.model.account import Account, CredentialKind
 from termmail.model.errors import SignInRefused
 from termmail.model.oauth import OAuthProvider, Tokens
 from termmail.model.secret import Secret
+from termmail.setup.ways import has_browser
 
 if TYPE_CHECKING:
     from termmail.setup.sign_in import BrowserSignIn
@@ -121,7 +122,7 @@ def ask_for_tokens(account: Account, *, by_code: bool) -> Tokens:
     provider = account.credential.provider
     assert provider is not None
     provider = find_endpoints(provider, ca_file=account.ca_file, proxy=account.proxy)
-    if by_code or (not _has_browser() and provider.device_url):
+    if by_code or (not has_browser(os.environ) and provider.device_url):
         by_device = DeviceSignIn(provider, ca_file=account.ca_file, proxy=account.proxy)
         code = by_device.begin()
         say(f"Open {code.url} in a browser, anywhere, and type this code: {code.user_code}")
@@ -142,17 +143,12 @@ def ask_for_tokens(account: Account, *, by_code: bool) -> Tokens:
 def _show_page(url: str, provider: OAuthProvider) -> None:
     import webbrowser
 
-    if _has_browser() and webbrowser.open(url):
+    if has_browser(os.environ) and webbrowser.open(url):
         say(f"The browser opens to sign in with {provider.label}. If it does not, go to:")
     else:
         say(f"To sign in with {provider.label}, open this in a browser:")
     # As it is, on a line of its own: it is copied.
     click.echo(url)
-
-
-def _has_browser() -> bool:
-    """Whether there is a screen for one: without, a browser of text would take the terminal."""
-    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _read_pasted(by_browser: BrowserSignIn, ended: threading.Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+import sys
 import urllib.parse
 from collections.abc import Mapping
 
@@ -99,6 +100,11 @@ def suggested_way(notes: ProviderNotes | None, environment: Mapping[str, str], *
             return Way.TOKEN_COMMAND
         return Way.CODE if environment.get("SSH_CONNECTION") and notes.oauth_provider == "microsoft" else Way.BROWSER
     return Way.KEYRING if keyring else Way.SESSION
+
+
+def has_browser(environment: Mapping[str, str]) -> bool:
+    """Whether there is a screen for a browser here: without, one of text would take the terminal."""
+    return sys.platform == "darwin" or any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def way_of(account: Account) -> Way:

@@ -163,6 +163,9 @@ class TermmailApp(App[str], inherit_bindings=False):
         self.backend.origins.set_accounts(self.accounts)
         if isinstance(secret, Secret) and account.credential.kind is CredentialKind.SESSION:
             self.backend.give_password(account.name, secret)
+        elif secret is not None:
+            # Where nothing else has changed the engine would not look again by itself.
+            self.backend.tell_signed_in(account.name)
 
     def config_changed(self, config: Config) -> None:
         """Accounts were changed in the config file, or taken out of it."""

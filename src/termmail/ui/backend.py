@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from termmail.model.account import Account
+from termmail.model.errors import TermmailError
 from termmail.model.home import Home
+from termmail.model.oauth import Tokens
 from termmail.model.secret import Secret
 from termmail.store.queries import Queries
 from termmail.ui.bodies import Bodies
@@ -39,6 +41,10 @@ class EngineHandle(Protocol):
 
     def send_password(self, account: str, secret: Secret) -> bool:
         """Give the engine an account's password for as long as it runs; False where none listens."""
+        ...
+
+    def tell_signed_in(self, account: str) -> bool:
+        """Let the engine try again with what the keyring has now; False where none listens."""
         ...
 
     def close(self) -> None:
@@ -124,15 +130,43 @@ class Backend:
     def give_password(self, account: str, secret: Secret) -> None:
         """Hand a password that was typed to the engine, as soon as one listens."""
 
-        def give() -> None:
+        self._tell_engine(lambda engine: engine.send_password(account, secret))
+
+    def tell_signed_in(self, account: str) -> None:
+        """Let the engine know that the keyring has something new for an account, as soon as one listens."""
+        self._tell_engine(lambda engine: engine.tell_signed_in(account))
+
+    def keep_sign_in(self, account: Account, tokens: Tokens, said: Callable[[str], None]) -> None:
+        """Put what a sign-in yielded into the keyring, in a thread, and let the engine go on. `said` gets a sentence, in that thread:
+        where the keyring does not take it, the engine keeps it for as long as it runs."""
+
+        def keep() -> None:
+            from termmail.accounts import credentials
+
+            try:
+                credentials.store_sign_in(account, tokens)
+            except TermmailError as error:
+                if tokens.refresh is None:
+                    said(error.sentence)
+                    return
+                self.give_password(account.name, tokens.refresh)
+                said(f"Signed in until termmail ends. {error.sentence}")
+            else:
+                self.tell_signed_in(account.name)
+                said("Signed in.")
+
+        threading.Thread(target=keep, name="sign-in", daemon=True).start()
+
+    def _tell_engine(self, tell: Callable[[EngineHandle], bool]) -> None:
+        def try_it() -> None:
             deadline = time.monotonic() + _ENGINE_SECONDS
             while not self._stopping and time.monotonic() < deadline:
                 engine = self.engine
-                if engine is not None and engine.send_password(account, secret):
+                if engine is not None and tell(engine):
                     return
                 time.sleep(_LOOK_SECONDS)
 
-        threading.Thread(target=give, name="password", daemon=True).start()
+        threading.Thread(target=try_it, name="password", daemon=True).start()
 
     def _told(self, news: News | DrawnPicture | LoadedPictures) -> None:
         self._tell(news)

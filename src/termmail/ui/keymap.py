@@ -106,7 +106,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("work_offline", "Work offline, or online again"),
     Command("problems", "What went wrong lately", ("g p",), hint="problems"),
     Command("accounts", "Accounts: add, change, disable, remove", ("g c",), hint="accounts"),
-    Command("password", "Type the password of an account", ("g k",), hint="password"),
+    Command("password", "Type the password of an account, or sign in again", ("g k",), hint="password"),
     Command("unsubscribe", "Unsubscribe from this list", ("U",), hint="unsubscribe"),
     Command("archive_list", "Archive all from this list"),
     Command("folder_create", "Create a folder"),

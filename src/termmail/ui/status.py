@@ -42,7 +42,7 @@ def status_line(
         words = one_line(status.sentence) or words
         tone = "error"
         if status.state is ConnectionState.SIGN_IN:
-            words += " g k types it again." if "Press" not in words else ""
+            words += " g k types it again." if "Press" not in words and "g k" not in words else ""
     elif work_offline or status.state in _AWAY:
         tone = "warning"
         sentence = one_line(status.sentence)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from termmail.model.account import Account, CredentialKind
+from termmail.model.oauth import Tokens
 from termmail.model.secret import Secret
 from termmail.model.status import ConnectionState, Request, RequestKind, RequestState
 from termmail.ui.keymap import COMMANDS, Command, Where, show_key
@@ -143,6 +146,15 @@ class Program:
             screen.say("There is no account.")
             return
         account = status.account
+        configured = screen.mail_app.config.account(account)
+        kind = configured.credential.kind if configured is not None else None
+        if configured is not None and kind is CredentialKind.OAUTH2:
+            self._sign_in(configured)
+            return
+        if kind is CredentialKind.TOKEN_COMMAND:
+            screen.backend.tell_signed_in(account)
+            screen.say("Running the token command again …")
+            return
 
         def typed(password: str | None) -> None:
             if not password:
@@ -156,6 +168,26 @@ class Program:
         screen.app.push_screen(
             Prompt(f"Password of {one_line(account)}", note="It is kept in memory only.", secret=True), typed
         )
+
+    def _sign_in(self, account: Account) -> None:
+        """In the browser, or by a code where there is none here."""
+        from termmail.setup.child import SignInRequest
+        from termmail.setup.ways import has_browser
+        from termmail.ui.wizard.oauth_screen import OAuthScreen
+
+        screen, provider = self.screen, account.credential.provider
+        if provider is None:
+            return
+        by_code = bool(provider.device_url) and not has_browser(os.environ)
+        request = SignInRequest(provider, account.email, by_code, account.ca_file, account.proxy)
+
+        def ended(tokens: Tokens | None) -> None:
+            if tokens is not None:
+                screen.backend.keep_sign_in(
+                    account, tokens, lambda sentence: screen.app.call_from_thread(screen.say, sentence)
+                )
+
+        screen.app.push_screen(OAuthScreen(request), ended)
 
     def problems(self) -> None:
         """What went wrong lately."""
