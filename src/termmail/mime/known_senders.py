@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from termmail.mime.domains import organisation
-from termmail.mime.lookalikes import looks_like, skeleton, to_unicode
+from termmail.mime.lookalikes import Imitable, to_unicode
 from termmail.model.message import Address
 from termmail.model.outgoing import Correspondent
 
@@ -41,21 +41,20 @@ class KnownSenders:
     def __init__(self, people: Iterable[Correspondent] = (), own: Iterable[Address] = ()) -> None:
         self._addresses: set[str] = set()
         self._by_name: dict[tuple[str, ...], list[str]] = {}
-        self._domains: dict[str, None] = {}
+        domains: dict[str, None] = {}
         for one in own:
-            self._add(one.name, one.address)
+            self._add(one.name, one.address, domains)
         for person in people:
             if person.written_count or person.heard_count >= _HEARD_OFTEN:
-                self._add(person.name, person.address)
-        self._imitable = tuple(dict.fromkeys((*self._domains, *_OFTEN_IMITATED)))
-        self._skeletons = {skeleton(domain): domain for domain in reversed(self._imitable)}
+                self._add(person.name, person.address, domains)
+        known = filter(None, (organisation(to_unicode(domain)) for domain in domains))
+        self._imitable = Imitable((*known, *_OFTEN_IMITATED, *sorted(_SHARED_PROVIDERS)))
 
-    def _add(self, name: str, address: str) -> None:
-        self._addresses.add(address.casefold())
-        domain = organisation(to_unicode(address.rpartition("@")[2]))
-        if domain:
-            self._domains.setdefault(domain)
-        if len(words := _words(name)) > 1:
+    def _add(self, name: str, address: str, domains: dict[str, None]) -> None:
+        folded = address.casefold()
+        self._addresses.add(folded)
+        domains.setdefault(folded.rpartition("@")[2])
+        if " " in name and len(words := _words(name)) > 1:
             self._by_name.setdefault(words, []).append(address)
 
     def knows(self, address: str) -> bool:
@@ -70,13 +69,7 @@ class KnownSenders:
 
     def imitated_by(self, domain: str) -> str:
         """The known domain that `domain` could be taken for, empty where there is none or `domain` is known itself."""
-        own = organisation(to_unicode(domain))
-        if not own or own in self._domains or own in _OFTEN_IMITATED or own in _SHARED_PROVIDERS:
-            return ""
-        alike = self._skeletons.get(skeleton(own), "")
-        if alike:
-            return alike
-        return next((known for known in self._imitable if looks_like(domain, known)), "")
+        return self._imitable.imitated_by(domain)
 
 
 def _words(name: str) -> tuple[str, ...]:

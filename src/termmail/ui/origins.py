@@ -15,12 +15,12 @@ from termmail.ui.journey_lines import ShownJourney
 if TYPE_CHECKING:
     from termmail.mime.known_senders import KnownSenders
 
-_KNOWN_FOR = 120.0
+_KNOWN_FOR = 600.0
 _HEADER = 256 * 1024
 
 
 class Origins:
-    """May be used from several threads. Whom the reader knows is read again after two minutes."""
+    """May be used from several threads. Whom the reader knows is read again after ten minutes."""
 
     def __init__(self, queries: Queries, accounts: Sequence[Account]) -> None:
         self._queries = queries
