@@ -18,8 +18,9 @@ from termmail.mime.mailto import parse_mailto
 from termmail.model.account import Identity
 from termmail.model.errors import TermmailError
 from termmail.model.home import Home
+from termmail.model.message import Address
 from termmail.model.operation import Upload
-from termmail.model.outgoing import DraftAttachment, OutboxItem, OutboxState
+from termmail.model.outgoing import Draft, DraftAttachment, OutboxItem, OutboxState
 from termmail.model.status import RequestState
 from termmail.store.correspondents import catch_up
 from termmail.store.drafts import DraftFolder
@@ -28,7 +29,7 @@ from termmail.ui import editor
 from termmail.ui.app import TermmailApp
 from termmail.ui.screens.composer import ComposerScreen
 from termmail.ui.screens.main import MainScreen
-from termmail.ui.words import Clock
+from termmail.ui.words import Clock, left_in_outbox
 from termmail.ui.writing import Beginning
 from ui.support import NARROW, NOW, WIDE, Driven, filled, opened, screen_text
 
@@ -37,6 +38,9 @@ ORIGINAL = (
     b"Subject: Lunch\r\nMessage-ID: <lunch@demo.example>\r\nDate: Tue, 14 Nov 2023 22:00:00 +0000\r\n\r\n"
     b"Half past twelve?\r\n"
 )
+
+
+DRAFT = Draft(id="", account="lisa", from_=Address("Lisa", "lisa@demo.example"), to="bob@demo.example", subject="Hello")
 
 
 @pytest.fixture
@@ -613,6 +617,22 @@ async def test_redirecting(store: FilledStore) -> None:
         assert [one.address for one in item.recipients] == ["sam@demo.example"]
         await ui.press("z")
         await ui.until(lambda: not store.queries.outbox())
+
+
+def test_what_is_said_of_the_outbox_at_the_end(store: FilledStore) -> None:
+    """What the engine still sends does not wait; what is for later, or is stuck, does."""
+    drafts = [
+        DraftFolder.create(store.home, msgspec.structs.replace(DRAFT, id=f"{number:016x}")) for number in range(3)
+    ]
+    now = time.time()
+    for draft, at in zip(drafts, (now + 8, now + 7200, now), strict=True):
+        store.intents.send(draft.draft, at=at)
+        draft.release()
+    items = store.queries.outbox()
+    assert left_in_outbox(items[:1], now) == "1 message still goes out."
+    assert left_in_outbox(items[:2], now).startswith("1 message still goes out. 1 message waits in the outbox:")
+    Outbox(store.ingest.database).put_off(items[2].id, "The server is down.", now + 5)
+    assert left_in_outbox(store.queries.outbox()[1:], now).startswith("2 messages wait in the outbox:")
 
 
 async def test_nothing_is_counted_down_of_what_is_being_sent(store: FilledStore) -> None:

@@ -19,15 +19,13 @@ from termmail.model.errors import (
     StorageFailed,
     TermmailError,
 )
+from termmail.model.outgoing import LINGER_SECONDS
 from termmail.model.secret import Secret
 from termmail.model.status import AccountStatus, ConnectionState
 from termmail.store.ingest import Ingest
 from termmail.store.outbox import Outbox
 
 _log = logging.getLogger(__name__)
-
-LINGER_SECONDS = 60.0
-"""What is due within this time after the engine was asked to end is still sent."""
 
 ANSWER_SECONDS = 600.0
 """For this long the answer to a whole message is waited for even then: without it nobody knows whether it was sent (O2)."""

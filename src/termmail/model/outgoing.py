@@ -8,6 +8,9 @@ import msgspec
 
 from termmail.model.message import Address
 
+LINGER_SECONDS = 60.0
+"""What is due within this time after the engine was asked to end is still sent."""
+
 
 class DraftAttachment(msgspec.Struct, frozen=True):
     """A file that goes along. `file` is its name in the draft's own folder, where it was copied to; `name` is what the recipient

@@ -13,6 +13,7 @@ import gc
 import signal
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,7 +37,7 @@ from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
 from termmail.ui.pictures import Drawing, Fetch, drawing_of
 from termmail.ui.screens.keyed import Keyed
 from termmail.ui.widgets.pane import Drawn
-from termmail.ui.words import Clock
+from termmail.ui.words import Clock, left_in_outbox
 
 if TYPE_CHECKING:
     from termmail.ui.screens.composer import ComposerScreen
@@ -345,7 +346,7 @@ def run(
         with _same_terminal():
             ended = app.run()
         waiting = sum(status.pending_operations for status in app.backend.queries.accounts()) if app.accounts else 0
-        outbox = len(app.backend.queries.outbox())
+        outbox = app.backend.queries.outbox()
     finally:
         app.close_backend()
     if app.fault is not None:
@@ -357,8 +358,7 @@ def run(
             say(app.farewell)
         return 0
     if outbox and say is not None and ended != _ENDED:
-        what = "1 message waits" if outbox == 1 else f"{outbox:,} messages wait"
-        say(f"{what} in the outbox. `termmail outbox list` says why; an engine or `termmail outbox send` sends them.")
+        say(left_in_outbox(outbox, time.time()))
     if waiting and say is not None and ended != _ENDED:
         what = "1 change waits" if waiting == 1 else f"{waiting:,} changes wait"
         say(

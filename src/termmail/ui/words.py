@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from termmail.model.body import Part
 from termmail.model.flags import FlagSet
 from termmail.model.mailbox import Mailbox, Role
-from termmail.model.outgoing import OutboxItem, OutboxState
+from termmail.model.outgoing import LINGER_SECONDS, OutboxItem, OutboxState
 from termmail.model.status import AccountStatus, ConnectionState
 from termmail.ui.text import one_line, shown_address, steady
 
@@ -213,3 +213,20 @@ def kind_words(content_type: str) -> str:
         word = {"image": "picture", "audio": "sound", "video": "film"}[kind]
         return f"{shown_address(subtype.removeprefix('x-')).upper()} {word}"
     return shown_address(content_type)
+
+
+def left_in_outbox(items: Sequence[OutboxItem], now: float) -> str:
+    """What to say of the outbox when termmail ends: the engine still sends what is due soon and nothing is known to be in its way."""
+    going = sum(
+        item.state is OutboxState.SENDING
+        or (item.state is OutboxState.QUEUED and not item.sentence and item.not_before <= now + LINGER_SECONDS)
+        for item in items
+    )
+    left = len(items) - going
+    sentences = []
+    if going:
+        sentences.append("1 message still goes out." if going == 1 else f"{going:,} messages still go out.")
+    if left:
+        what = "1 message waits" if left == 1 else f"{left:,} messages wait"
+        sentences.append(f"{what} in the outbox: `termmail outbox` says why, and `termmail outbox send` tries again.")
+    return " ".join(sentences)
