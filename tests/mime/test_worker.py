@@ -157,3 +157,16 @@ def test_a_part_that_is_not_there_or_takes_too_long(worker: RenderWorker) -> Non
         assert isinstance(failed, RenderFailed)
         assert failed.sentence.endswith("The whole message can still be piped to a program.")
     assert worker.take_part(PARTS, "2", deadline=30) == b"x,y\n1,2"
+
+
+def test_times_are_those_of_the_place_where_the_front_end_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process knows the zone that its parent is told by TZ."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    raw = (
+        b"Content-Type: text/calendar\n\nBEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\nSUMMARY:x\nDTSTART:20261201T090000Z\n"
+        b"END:VEVENT\nEND:VCALENDAR\n"
+    )
+    with RenderWorker() as worker:
+        rendered = worker.render(raw, 80, deadline=30)
+    assert isinstance(rendered, Rendered)
+    assert rendered.lines[2].text == "When      Tue, 1 Dec 2026, 14:30"

@@ -67,7 +67,7 @@ async def test_parts_are_listed(store: FilledStore) -> None:
         assert [line.rsplit(" ", 2)[0] for line in lines[:4]] == [
             "../prices.csv table",
             "mail.eml message",
-            "deep.csv table",
+            "└ deep.csv table",
             "run.pdf PDF",
         ]
         assert lines[2].endswith(" 3 B")
@@ -212,14 +212,17 @@ async def test_what_may_run_needs_a_typed_word(store: FilledStore, opener: Path)
         await listed(ui)
         for word in ("y", ""):
             await ui.press("end", "o")
+            await ui.until(lambda: ui.input() is not None)
             await ui.shows("“run.pdf” is a program, or can run one")
             await ui.type(word)
             await ui.press("enter")
             await ui.shows("It was not opened.")
         await ui.press("o")
+        await ui.shows("“run.pdf” is a program, or can run one")
         await ui.press("escape")
         assert not opener.exists()
         await ui.press("o")
+        await ui.shows("“run.pdf” is a program, or can run one")
         await ui.type("open")
         await ui.press("enter")
         await ui.until(opener.exists)

@@ -31,6 +31,7 @@ _TEXT_TYPES = frozenset((
     "message/disposition-notification", "message/feedback-report", "message/global-delivery-status", "message/rfc822-headers",
     "message/global-headers", "message/partial", "message/external-body",
 ))  # fmt: skip
+_ENLARGED = 3
 _EXTENSIONS = {
     ".csv": "text/csv", ".tsv": "text/tab-separated-values", ".ics": "text/calendar", ".vcf": "text/vcard", ".pdf": "application/pdf",
     ".eml": "message/rfc822", ".rtf": "text/rtf", ".html": "text/html", ".htm": "text/html", ".txt": "text/plain", ".log": "text/plain",
@@ -175,9 +176,11 @@ class _View:
     def image(self) -> Iterator[Logical]:
         found = image_size(self.node.decoded(limit=256 * 1024))
         if found is not None and found[1] and found[2] and self.with_pictures:
-            columns, rows = picture_cells(found[1], found[2], self.width)
+            # Larger than in a text: somebody wants to see it.
+            width, height = _ENLARGED * found[1], _ENLARGED * found[2]
+            columns, rows = picture_cells(width, height, self.width)
             self.pictures = (Picture(self.node.path, "", columns, rows),)
-            yield LogicalPicture(0, 0, found[1], found[2], safe_address(self.node.filename))
+            yield LogicalPicture(0, 0, width, height, safe_address(self.node.filename))
             yield LogicalLine()
         words = f"A {found[0]} picture of {found[1]:,} × {found[2]:,} pixels." if found is not None else "A picture."
         yield from self.told(words)

@@ -458,19 +458,26 @@ class _Renderer:
     def fields_of(self, node: Node, header: bytes, otherwise: str) -> Iterator[Logical]:
         """The most important fields of an enclosed message below what it is."""
         envelope = parse_envelope(header)
-        sent = (
-            time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(envelope.sent_at)) if envelope.sent_at is not None else ""
-        )
         fields = (
             ("From", _addresses(envelope.from_)),
             ("To", _addresses(envelope.to)),
-            ("Date", sent),
+            ("Date", _local_time(envelope.sent_at)),
             ("Subject", safe_text(envelope.subject, one_line=True)),
         )
         yield LogicalLine(runs=(Run(self.titles.get(node.path, otherwise), Style.HEADING),))
         for name, value in fields:
             if value:
                 yield LogicalLine(runs=(Run(f"{name}: ", Style.NOTE), Run(value)))
+
+
+def _local_time(moment: int | None) -> str:
+    """A time in the zone of this computer; empty where there is none, or none that can be shown."""
+    if moment is None:
+        return ""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 def _partial(node: Node) -> str:

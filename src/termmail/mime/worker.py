@@ -41,7 +41,9 @@ _IDLE = 2.0
 _MAX_FRAME = 512 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _PIECE = 256 * 1024
-_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "TMPDIR")
+_KEPT_VARIABLES = (
+    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TZDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "TMPDIR",
+)  # fmt: skip
 
 _STILL_SAVED = "The whole message can still be piped to a program."
 

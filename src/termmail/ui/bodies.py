@@ -170,7 +170,9 @@ class Bodies:
                 return Body(job)
             lines = source_lines(raw, job.width) if job.mode == "source" else header_lines(raw, job.width)
             return Body(job, Rendered(tuple(lines), source=job.mode))
-        key = f"{_RENDERING}:{job.mode}:{job.width}:{int(job.pictures)}"
+        # Times are laid out in the zone of this computer.
+        zone = time.strftime("%z")
+        key = f"{_RENDERING}:{job.mode}:{job.width}:{int(job.pictures)}:{zone}"
         kept = self._queries.rendered(job.message_id, key) if not job.loaded else None
         if kept is not None:
             return Body(job, msgspec.msgpack.decode(kept, type=Rendered))

@@ -30,9 +30,9 @@ _KEYS = (
     ("Enter", "view"),
     ("o", "open"),
     ("s", "save"),
-    ("S", "save all"),
+    ("S", "all"),
     ("|", "pipe"),
-    ("r", "reply with them"),
+    ("r", "answer with them"),
     ("q", "back"),
 )
 _MARGIN = 2
@@ -49,6 +49,7 @@ class AttachmentsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
     AttachmentsScreen > Vertical {
         width: 84; max-width: 96%; height: auto; max-height: 84%; margin-top: 2; background: $surface; padding: 1 1;
     }
+    AttachmentsScreen PaneTitle { margin-bottom: 1; }
     AttachmentsScreen Choices { height: auto; max-height: 20; }
     AttachmentsScreen .answer { height: auto; padding: 1 2 0 2; }
     AttachmentsScreen .keys { height: auto; padding: 1 2 0 2; }
@@ -119,7 +120,7 @@ def _item(part: Part, parts: Sequence[Part]) -> Item[Part]:
         for other in parts
         if other.content_type.startswith("message/") or "~" in part.part_path
     )
-    words = "  " * min(depth, 5) + part_words(part)
+    words = "└ " * min(depth, 5) + part_words(part)
     return Item(words, part, f"{kind_words(part.content_type)}  {size(part.size):>7}", muted=not part.is_attachment)
 
 
@@ -202,6 +203,7 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
     DEFAULT_CSS = """
     PartScreen { align: center middle; background: $background 55%; }
     PartScreen > Vertical { width: 94%; height: 92%; background: $surface; padding: 1 0; }
+    PartScreen PaneTitle { margin-bottom: 1; }
     """
 
     def __init__(
