@@ -173,8 +173,8 @@ def add(session: Session, /, account_name: str | None, email: str | None, **opti
 def _ask_all(session: Session) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("Say what to add, see --help. Without options it asks, which needs a terminal.")
+    from termmail.accounts.hardening import harden
     from termmail.cli.questions import Questions
-    from termmail.engine.hardening import harden
 
     harden()
     return Questions(session).run()

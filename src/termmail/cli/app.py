@@ -35,7 +35,7 @@ def open_app(session: Session) -> int:
 
 def make_ready(session: Session) -> tuple[Home, Config]:
     """What a screen needs: this process hardened, the config file checked, its accounts known to the store. Raises ConfigError."""
-    from termmail.engine.hardening import harden
+    from termmail.accounts.hardening import harden
 
     # A tenth of a start would go into looking for garbage among modules; the app turns it on again when it is ready.
     gc.disable()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from termmail.accounts.hardening import harden
 from termmail.accounts.session_secrets import remember
 from termmail.cli.session import Session
 from termmail.model.account import Account, CredentialKind
@@ -15,7 +16,8 @@ from termmail.model.status import ConnectionState
 
 
 def read_password(prompt: str) -> Secret:
-    """The first line of standard input; on a terminal it is asked for without showing it."""
+    """The first line of standard input; on a terminal it is asked for without showing it. This process keeps it to itself (C2)."""
+    harden()
     if sys.stdin.isatty():
         return Secret(str(click.prompt(prompt, hide_input=True, err=True)))
     line = sys.stdin.buffer.readline().rstrip(b"\n").rstrip(b"\r")
@@ -35,6 +37,9 @@ def ask_password(account: Account, *, from_stdin: bool) -> None:
 
     With `from_stdin` standard input has the password, whatever kind of account it is.
     """
+    harden()
+    if from_stdin and account.credential.kind in (CredentialKind.OAUTH2, CredentialKind.TOKEN_COMMAND):
+        raise click.UsageError(f"{account.name} signs in by OAuth 2, so there is no password for standard input.")
     if from_stdin or (account.credential.kind is CredentialKind.SESSION and sys.stdin.isatty()):
         remember(account.name, read_password(f"Password of {account.user} at {account.incoming.host}"))
 
@@ -44,11 +49,9 @@ def give_passwords(session: Session, accounts: Sequence[Account], *, from_pipe: 
     asked = [account for account in accounts if account.credential.kind is CredentialKind.SESSION]
     if not asked or not (from_pipe or sys.stdin.isatty()):
         return
-    from termmail.engine.hardening import harden
     from termmail.engine.lock import engine_runs
     from termmail.engine.socket import send_password
 
-    harden()
     running = engine_runs(session.home)
     for account in asked:
         status = session.queries.account_status(account.name)

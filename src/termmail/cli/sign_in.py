@@ -40,7 +40,7 @@ def sign_in(session: Session, account_name: str, code: bool, once: bool, client_
 
     With OAuth 2 the browser opens, or a code is shown. Otherwise the new password is asked for, or read from standard input.
     """
-    from termmail.engine.hardening import harden
+    from termmail.accounts.hardening import harden
 
     harden()
     account = session.configured(account_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from termmail.engine.hardening import harden
+from termmail.accounts.hardening import harden
 from termmail.engine.log import close_log, open_log
 from termmail.model.account import Account
 from termmail.model.crash import crash_point

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 from termmail.accounts import config, credentials
+from termmail.accounts.hardening import harden
 from termmail.accounts.session_secrets import remember
 from termmail.engine.chores import Chores
-from termmail.engine.hardening import harden
 from termmail.engine.imap_worker import ImapWorker
 from termmail.engine.lock import EngineLock
 from termmail.engine.log import close_log, open_log

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
+from termmail.accounts.hardening import harden
 from termmail.model.account import Account, CredentialKind
 from termmail.model.errors import Cancelled, Retry, TermmailError
 from termmail.model.oauth import AddressRefused, DeviceCode, OAuthProvider, SignInPage, Tokens
@@ -172,7 +173,7 @@ def _read(stream: BinaryIO | Any, kind: Any) -> Any:
 def main() -> None:
     """The child: one request, its reports, the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
+    harden()
     request: Request | None = _read(sys.stdin.buffer, Request)
     if request is None:
         return
