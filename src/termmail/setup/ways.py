@@ -78,13 +78,14 @@ def way_offers(
     for way in Way:
         if way is Way.CODE and provider is not None and provider.client_page and not provider.device_url:
             continue
-        found.append(WayOffer(way, TITLES[way], MEANINGS[way], _against(way, notes, keyring_trouble)))
+        meaning = keyring_trouble if way is Way.KEYRING and keyring_trouble else MEANINGS[way]
+        found.append(WayOffer(way, TITLES[way], meaning, _against(way, notes, keyring_trouble)))
     return tuple(found)
 
 
 def _against(way: Way, notes: ProviderNotes | None, keyring_trouble: str) -> str:
     if way in (Way.KEYRING, *OAUTH) and keyring_trouble:
-        return keyring_trouble
+        return "no keyring here"
     if notes is None:
         return ""
     name = safe_text(notes.name, one_line=True)

@@ -189,7 +189,7 @@ class MailStep(Step):
         self._sending.display = not self.details.display and bool(tidy(draft.incoming.host))
         self._sending.show(
             [
-                Fact(sends, "muted", "Sends by"),
+                Fact(sends, "muted" if tidy(draft.smtp.host) else "warning", "Sends by"),
                 Fact(one_line(tidy(draft.user) or draft.email), "muted", "Signs in as"),
             ]
         )

@@ -117,14 +117,7 @@ class SignInStep(Step):
         if not self.is_mounted:
             return
         offers = ways.way_offers(self._provider_notes, self._known_provider, self._keyring_trouble)
-        self.way.show(
-            [
-                Option(
-                    offer.way, offer.title, (offer.against or offer.meaning,), "!" if offer.against else "", "warning"
-                )
-                for offer in offers
-            ]
-        )
+        self.way.show([Option(offer.way, offer.title, (offer.meaning,), offer.against, "warning") for offer in offers])
         way = self.way.value
         self.password.display = way in ways.TYPED
         self.command.display = way in ways.COMMANDS
