@@ -41,6 +41,7 @@ from termmail.ui.words import Clock, left_in_outbox
 
 if TYPE_CHECKING:
     from termmail.ui.screens.composer import ComposerScreen
+    from termmail.ui.screens.main import MainScreen
     from termmail.ui.writing import Beginning
 
 _THEME_SETTING = "ui.theme"
@@ -159,9 +160,7 @@ class TermmailApp(App[str], inherit_bindings=False):
 
     def accounts_written(self, config: Config, account: Account, secret: Secret | Tokens | None) -> None:
         """An account was written to the config file; `secret` is its password where one was typed."""
-        self.config = config
-        self.accounts = config.enabled_accounts
-        self.backend.origins.set_accounts(self.accounts)
+        self._take_config(config)
         if isinstance(secret, Secret) and account.credential.kind is CredentialKind.SESSION:
             self.backend.give_password(account.name, secret)
         elif secret is not None:
@@ -170,20 +169,28 @@ class TermmailApp(App[str], inherit_bindings=False):
 
     def config_changed(self, config: Config) -> None:
         """Accounts were changed in the config file, or taken out of it."""
-        self.config = config
-        self.accounts = config.enabled_accounts
-        self.backend.origins.set_accounts(self.accounts)
+        self._take_config(config)
         accounts = config.accounts
         self.backend.writer.wish(lambda intents: intents.register_accounts(accounts), for_engine=False)
 
+    def _take_config(self, config: Config) -> None:
+        self.config = config
+        self.accounts = config.enabled_accounts
+        self.backend.origins.set_accounts(self.accounts)
+        for main in self._main_screens():
+            main.show_colours()
+
     def use_keys(self, keys: Keys) -> None:
         """Take another set of keys from now on."""
+        self.keys = bindings(keys.preset, keys.bind)
+        for main in self._main_screens():
+            main.use_keys(self.keys)
+
+    def _main_screens(self) -> list[MainScreen]:
+        """The mail reader's screen, where it is open."""
         from termmail.ui.screens.main import MainScreen
 
-        self.keys = bindings(keys.preset, keys.bind)
-        for screen in self.screen_stack:
-            if isinstance(screen, MainScreen):
-                screen.use_keys(self.keys)
+        return [screen for screen in self.screen_stack if isinstance(screen, MainScreen)]
 
     def first_run_ended(self, accounts: Sequence[Account]) -> None:
         """The wizard with which the app began was left: to the mail, or out."""

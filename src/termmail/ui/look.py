@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from rich.style import Style
-from textual.color import Color
+from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 DARK = Theme(
@@ -102,6 +103,16 @@ class Look(NamedTuple):
     hit: Style
     hit_now: Style
     accounts: tuple[Style, ...]
+    colourless: bool = False
+
+
+def account_style(look: Look, place: int, colour: str) -> Style:
+    """The style of an account's mark: in the colour that was chosen for it, or in one by its place among the others."""
+    if colour and not look.colourless:
+        # One that was written by hand may be none that Textual knows.
+        with contextlib.suppress(ColorParseError):
+            return Style(color=Color.parse(colour).rich_color)
+    return look.accounts[place % len(look.accounts)]
 
 
 def look_of(theme: Theme, *, colours: bool = True) -> Look:
@@ -190,5 +201,5 @@ def _plain(name: str) -> Look:
         error=bold, good=text, key=bold, heading=dim, heading_active=bold + underlined, cursor=reverse,
         cursor_idle=underlined, marked=underlined, line=dim, bar=dim, quotes=(dim, dim, dim), signature=dim, link=underlined,
         strong=bold, emphasis=Style(italic=True), code=text, title=bold + underlined, deleted=Style(strike=True),
-        hit=underlined, hit_now=reverse, accounts=(bold,) * len(ACCOUNT_COLOURS),
+        hit=underlined, hit_now=reverse, accounts=(bold,) * len(ACCOUNT_COLOURS), colourless=True,
     )  # fmt: skip

@@ -159,6 +159,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self._changed_at_start = queries.changed_now()
         self.work_offline = queries.setting("work_offline") == "1"
         self.problems = queries.unseen_problem_count()
+        self.show_colours()
         self.panes.sizes = self._remembered(_LAYOUT_SETTING, PaneSizes, PaneSizes())
         self.folder_tree.collapsed = self._remembered(_COLLAPSED_SETTING, frozenset[str], frozenset())
         self._take_statuses(queries.accounts())
@@ -477,6 +478,10 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             self._commands[name]()
         except TermmailError as error:
             self.say(error.sentence, "error")
+
+    def show_colours(self) -> None:
+        """Mark the accounts in the colours that were chosen for them."""
+        self.folder_tree.set_colours({account.name: account.colour for account in self.mail_app.accounts})
 
     def use_keys(self, keys: Bindings) -> None:
         """Take another set of keys from now on."""

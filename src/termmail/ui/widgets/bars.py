@@ -108,8 +108,8 @@ class KeyHints(Drawn, can_focus=False):
             super().__init__()
             self.key = key
 
-    def __init__(self) -> None:
-        super().__init__(id="hints")
+    def __init__(self, id: str = "hints") -> None:
+        super().__init__(id=id)
         self._hints: tuple[tuple[str, str, str], ...] = ()
         self._prefix = ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from rich.style import Style
@@ -13,6 +13,7 @@ from textual.strip import Strip
 from termmail.model.mailbox import Mailbox, Role
 from termmail.model.status import AccountStatus, ConnectionState
 from termmail.ui.drawing import Pen
+from termmail.ui.look import account_style
 from termmail.ui.text import one_line
 from termmail.ui.widgets.pane import Pane, look_for
 from termmail.ui.words import folder_name
@@ -146,6 +147,7 @@ class FolderTree(Pane):
     def __init__(self) -> None:
         super().__init__(id="folders")
         self.accounts: tuple[AccountStatus, ...] = ()
+        self.colours: Mapping[str, str] = {}
         self.work_offline = False
         self.mailboxes: dict[int, Mailbox] = {}
         self.collapsed: frozenset[str] = frozenset()
@@ -159,6 +161,12 @@ class FolderTree(Pane):
         if (count, failed) != self._outbox:
             self._outbox = (count, failed)
             self.rebuild()
+
+    def set_colours(self, colours: Mapping[str, str]) -> None:
+        """The colours that were chosen for accounts, as Textual's names."""
+        if colours != self.colours:
+            self.colours = colours
+            self.touch()
 
     def set_accounts(self, accounts: Sequence[AccountStatus], *, work_offline: bool) -> None:
         before = [status.account for status in self.accounts]
@@ -299,7 +307,9 @@ class FolderTree(Pane):
         number = next((place for place, status in enumerate(self.accounts) if status.account == node.account), 0)
         status = self.accounts[number] if self.accounts else None
         pen.space()
-        pen.put("▸" if node.key in self.collapsed else "▪", look.accounts[number % len(look.accounts)])
+        pen.put(
+            "▸" if node.key in self.collapsed else "▪", account_style(look, number, self.colours.get(node.account, ""))
+        )
         pen.space()
         trouble = ""
         if status is not None and not self.work_offline:

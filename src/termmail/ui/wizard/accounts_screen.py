@@ -50,7 +50,7 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         self._title = PaneTitle("accounts")
         self.pane = ProblemsPane([], "There is no account.")
         self._words = Shown("words")
-        self._hints = KeyHints()
+        self._hints = KeyHints("accounts-hints")
 
     @property
     def mail_app(self) -> TermmailApp:
