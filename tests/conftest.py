@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from servers.courier import find_courier
 from servers.dovecot import PLAIN_CAPABILITY, Dovecot, find_dovecot, find_dovecot_pop3, find_dovecot_submission
@@ -63,6 +64,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Other work on the machine makes an example slow; what hangs ends by the timeout of its test.
+    settings.register_profile("termmail", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("termmail")
     # Whatever a test forgets to redirect must not touch a real home, keyring or terminal.
     for name in ("TERMMAIL_HOME", "TERMMAIL_CRASH_AT", "NO_COLOR"):
         os.environ.pop(name, None)
