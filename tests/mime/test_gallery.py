@@ -89,7 +89,7 @@ def test_a_table_without_room_is_a_list_of_fields() -> None:
 
 def test_a_flight_is_read_from_left_to_right() -> None:
     lines = text_of("airline")
-    place = lines.index("ZRH     GU 604         CPH")
+    place = lines.index("ZRH     GU 604  CPH")
     assert lines[place + 1].split() == ["Zürich", "Copenhagen"]
     assert lines[place + 2].split() == ["08:10", "10:00"]
     assert "Holm / Bob Mr    14B  none       –" in lines

@@ -33,6 +33,11 @@ class Links:
 
     def add(self, url: str) -> int:
         """The place of a URL in `urls`, or -1 where it is no link or may not become one."""
+        place = self._places.get(url)
+        if place is not None:
+            return place
+        if len(self.urls) >= MAX_LINKS:
+            return -1
         safe = safe_url(url)
         if safe is None:
             if is_refused(url):
@@ -40,8 +45,6 @@ class Links:
             return -1
         place = self._places.get(safe)
         if place is None:
-            if len(self.urls) >= MAX_LINKS:
-                return -1
             place = len(self.urls)
             self._places[safe] = place
             self.urls.append(safe)

@@ -33,12 +33,13 @@ def reflowed(lines: Iterable[LogicalLine], width: int) -> Iterator[LogicalLine]:
 
 
 def _is_text(line: LogicalLine) -> bool:
-    return (
-        bool(line.runs)
-        and not line.hard
-        and all(run.style in (quote_style(line.depth), Style.LINK) for run in line.runs)
-        and not _KEPT.match(_text(line))
-    )
+    if not line.runs or line.hard:
+        return False
+    style = quote_style(line.depth)
+    for run in line.runs:
+        if run.style is not style and run.style is not Style.LINK:
+            return False
+    return not _KEPT.match(line.runs[0].text if len(line.runs) == 1 else _text(line))
 
 
 def _text(line: LogicalLine) -> str:

@@ -38,6 +38,7 @@ Our correspondent was out at first light. <a href="https://gazette.example/212/s
 <p>The fog bell of Nordholm rings again. It is tuned to a <em>slightly</em> flat E, and the choir has asked whether that
 could be changed. <strong>It could not.</strong>
 <a href="https://gazette.example/212/bell?ref=mail&amp;r=lisa">The whole story</a></p>
+<p><img src="cid:skarvik@gazette.example" width="288" alt="Skarvik Light at dusk, seen by a reader"></p>
 <h2>High water this week</h2>
 <table border="1" cellpadding="6" cellspacing="0" style="border-collapse:collapse">
 <thead><tr><th>Day</th><th>Morning</th><th>Evening</th><th>Height</th></tr></thead>
@@ -191,6 +192,10 @@ def write_newsletters(pen: Pen) -> None:
             )
         )
         issue.add_alternative(_NEWSLETTER.format(rows=_tide_rows(when)), subtype="html", cte="quoted-printable")
+        *_, markup = issue.iter_parts()
+        markup.add_related(
+            lighthouse_png(), maintype="image", subtype="png", cid="<skarvik@gazette.example>", disposition="inline"
+        )
         pen.deliver(issue, mailbox, *flags, relay="out7.gazette.example")
 
     order = pen.write(
