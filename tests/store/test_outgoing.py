@@ -27,7 +27,7 @@ from termmail.model.outgoing import (
     Submission,
 )
 from termmail.store.correspondents import catch_up
-from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id
+from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id, read_draft
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outbox import Outbox
 from termmail.store.reindex import reindex
@@ -250,6 +250,35 @@ def test_what_the_server_has_is_not_taken_back(store: FilledStore) -> None:
         store.intents.undo()
 
 
+def test_what_may_have_been_sent_is_not_said_to_be_unsent(store: FilledStore) -> None:
+    """O2: also when it is taken out of the outbox."""
+    outbox = outbox_of(store)
+    for action in (store.intents.take_back, store.intents.cancel_sending):
+        item = send(store)
+        outbox.begin_attempt(item.id)
+        outbox.begin_data(item.id)
+        outbox.unknown(item.id, "The answer was lost.")
+        assert action(item.id).sentence.startswith("It may have been sent.")
+
+
+def test_what_some_have_is_taken_back_for_the_others(store: FilledStore) -> None:
+    """O4, O10: once its copy is on its way to Sent."""
+    item = send(store)
+    outbox = outbox_of(store)
+    outbox.begin_attempt(item.id)
+    outbox.begin_data(item.id)
+    outbox.submitted(item.id, Submission((BOB,), (Refusal(CAROL, 550, "no"),)), next_at=0)
+    with pytest.raises(IntentRefused, match="in a moment"):
+        store.intents.take_back(item.id)
+    outbox.file_copies("lisa", keep_copy=True)
+    result = store.intents.take_back(item.id)
+    assert result.sentence.startswith("Not sent to the others.")
+    draft = read_draft(store.home.drafts / result.draft_id)
+    assert CAROL in draft.to + draft.cc
+    assert BOB not in draft.to + draft.cc
+    assert len(store.ids("Sent")) == 1
+
+
 def test_what_was_taken_back_between_the_commands_is_not_sent(store: FilledStore) -> None:
     item = send(store)
     outbox = outbox_of(store)
@@ -327,17 +356,6 @@ def test_a_refused_recipient_is_told_and_the_rest_not_repeated(store: FilledStor
     outbox.file_copies("lisa", keep_copy=True)
     assert len(in_mailbox(store, "Sent")) == 1
     assert item_of(store, item.id).state is OutboxState.FILED
-
-
-def test_a_failed_item_is_edited_for_those_who_do_not_have_it(store: FilledStore) -> None:
-    item = send(store)
-    outbox = outbox_of(store)
-    outbox.begin_attempt(item.id)
-    outbox.begin_data(item.id)
-    outbox.submitted(item.id, Submission((BOB,), (Refusal(CAROL, 550, "no"),)), next_at=0)
-    draft = store.queries.draft(store.intents.take_back(item.id).draft_id)
-    assert BOB not in draft.to
-    assert CAROL in draft.to
 
 
 def test_a_temporary_refusal_waits(store: FilledStore) -> None:

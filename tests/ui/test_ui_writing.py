@@ -597,6 +597,32 @@ async def test_a_failure_stays_in_sight(store: FilledStore) -> None:
         assert "\x1b" not in ui.everything()
 
 
+async def test_what_may_have_been_sent_is_sent_again_on_a_second_key(store: FilledStore) -> None:
+    """O2: R asks first, and another key in between forgets it; then it goes out with the Message-ID that it had."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tHello")
+        await ui.press("escape", "y")
+        await writing.gone()
+        (item,) = store.queries.outbox()
+        store.intents.send_now(item.id)
+        outbox = Outbox(store.ingest.database)
+        outbox.begin_attempt(item.id)
+        outbox.begin_data(item.id)
+        outbox.unknown(item.id, "It may have been sent: the answer was lost.")
+        await ui.says("1 not sent")
+        await ui.press("g", "o")
+        await ui.shows("may have been sent")
+        await ui.press("R")
+        await ui.shows("R again sends it once more.")
+        await ui.press("j", "R")
+        await ui.settled()
+        assert store.queries.outbox()[0].state is OutboxState.UNKNOWN
+        await ui.press("R")
+        await ui.until(lambda: store.queries.outbox()[0].state is OutboxState.QUEUED)
+        assert store.queries.outbox()[0].message_id_header == item.message_id_header
+
+
 async def test_redirecting(store: FilledStore) -> None:
     """A message goes on unchanged, in the name of the identity that it came to (RFC 5322 §3.6.6), and z takes it back."""
     account = msgspec.structs.replace(

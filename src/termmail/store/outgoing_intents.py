@@ -190,20 +190,26 @@ class OutgoingIntents(DraftIntents):
 
     def cancel_sending(self, outbox_id: int) -> IntentResult:
         """Don't send an item; it goes to the account's Drafts. Raises as `take_back`."""
-        result = self.take_back(outbox_id)
+        with self._database.write() as connection:
+            item = self._note(connection, outbox_id).item
+            reopen = self._retract(connection, outbox_id)
+        result = reopen()
         if not result.draft_id:
             return result
         self.keep_draft(read_draft(self._home.drafts / result.draft_id))
-        return IntentResult("Not sent. The message is in Drafts.", undoable=False)
+        return IntentResult(f"{_was_sent(item)} The message is in Drafts.", undoable=False)
 
     def _retract(self, connection: sqlite3.Connection, outbox_id: int) -> Callable[[], IntentResult]:
         """Take an item's row away; returns what is to be done after the commit, which is done later where that fails."""
-        item = self._note(connection, outbox_id).item
+        note = self._note(connection, outbox_id)
+        item = note.item
         if item.state is OutboxState.SENDING:
             connection.execute("UPDATE outbox SET stop = 1 WHERE id = ?", (outbox_id,))
             return _refuse_for_now
         if item.state not in _RETRACTABLE:
             raise IntentRefused("That message was sent already.")
+        if note.copy == "due":
+            raise IntentRefused("It was sent to some just now, and its copy is not in Sent yet. Try again in a moment.")
         folder = self._home.outbox / item.folder
         if not item.editable:
             return self._to_drafts(connection, item, folder)
@@ -229,7 +235,7 @@ class OutgoingIntents(DraftIntents):
 
         def after() -> IntentResult:
             remove_folder(folder)
-            return IntentResult("Not sent. The message is in Drafts.", undoable=False)
+            return IntentResult(f"{_was_sent(item)} The message is in Drafts.", undoable=False)
 
         return after
 
@@ -243,7 +249,7 @@ class OutgoingIntents(DraftIntents):
         if has_it:
             draft = _without(draft, has_it)
         write_draft(goal, draft)
-        return IntentResult("Not sent: the message is open again.", undoable=False, draft_id=draft.id)
+        return IntentResult(f"{_was_sent(item)} The message is open again.", undoable=False, draft_id=draft.id)
 
     # shared
 
@@ -276,6 +282,15 @@ def _refuse_for_now() -> IntentResult:
     raise IntentRefused(
         "It is being sent right now. If the server does not have all of it yet it is stopped, and stays in the outbox."
     )
+
+
+def _was_sent(item: OutboxItem) -> str:
+    """What became of an item that is taken out of the outbox."""
+    if item.state is OutboxState.UNKNOWN:
+        return "It may have been sent."
+    if any(one.state is RecipientState.ACCEPTED for one in item.recipients):
+        return "Not sent to the others."
+    return "Not sent."
 
 
 def _without(draft: Draft, addresses: set[str]) -> Draft:
