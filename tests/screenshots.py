@@ -25,6 +25,7 @@ from termmail.store.intents import Intents
 from termmail.store.queries import Queries
 from termmail.ui.app import TermmailApp
 from termmail.ui.keymap import bindings
+from termmail.ui.wizard.screen import WizardScreen
 
 FOLDER = Path(__file__).resolve().parent.parent / "screenshots"
 _PATIENCE = 30.0
@@ -42,6 +43,9 @@ PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "outbox": ((110, 34), ("r", *"Mustard.", "escape", "y", "g", "o")),
 }
 """For each picture the size in columns and rows, and the keys that lead to it."""
+
+FIRST_RUN = ((96, 26), (*"lisa@posteo.de", "enter", *"Lisa Example", "enter"))
+"""The wizard, in a home without an account; the provider is one that is known without asking anybody."""
 
 
 def main() -> None:
@@ -70,6 +74,11 @@ def main() -> None:
                     app.close_backend()
         finally:
             engine.close()
+        empty = Home.under(Path(folder) / "empty")
+        prepare_home(empty)
+        app = TermmailApp(empty, (), demo=False)
+        asyncio.run(_take(app, "first-run", *FIRST_RUN))
+        app.close_backend()
 
 
 async def _take(app: TermmailApp, name: str, size: tuple[int, int], keys: tuple[str, ...]) -> None:
@@ -92,6 +101,9 @@ async def _take(app: TermmailApp, name: str, size: tuple[int, int], keys: tuple[
 
 async def _settle(pilot: Pilot[str]) -> None:
     for _ in range(8):
+        await pilot.pause(0.1)
+    screen = pilot.app.screen
+    while isinstance(screen, WizardScreen) and screen.is_looking:
         await pilot.pause(0.1)
 
 
