@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -52,6 +53,11 @@ class Terminal:
     def code(self) -> int:
         self.wait(lambda: self.code_file.exists() and self.code_file.read_text().strip())
         return int(self.code_file.read_text())
+
+    def processes(self) -> list[int]:
+        """The process ids of the command."""
+        shell = int(self._tmux("display-message", "-p", "#{pane_pid}"))
+        return [int(word) for word in Path(f"/proc/{shell}/task/{shell}/children").read_text().split()]
 
     def close(self) -> None:
         self._tmux("kill-server")
@@ -125,6 +131,34 @@ def test_without_an_account_the_wizard_opens(terminal: Callable[..., Terminal], 
     opened.keys("C-c")
     assert opened.code() == 0
     assert not (tmp_path / "home" / "config.toml").exists()
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGHUP", "SIGTERM"])
+def test_the_wizard_ended_from_outside_leaves_nothing(
+    terminal: Callable[..., Terminal], tmp_path: Path, end: str
+) -> None:
+    """kill -9, a terminal that is closed, a shutdown: no account, no password, nothing half-written; and it begins again."""
+    environment = {"TEST_KEYRING_FILE": str(tmp_path / "keyring.json"), "TERMMAIL_NAMESERVER": "127.0.0.1:1"}
+    opened = terminal("--home", str(tmp_path / "home"), **environment)
+    opened.wait(lambda: "Who are you?" in opened.screen())
+    opened.keys("lisa@posteo.de", "Enter")
+    opened.wait(lambda: "belongs to" in opened.screen())
+    opened.keys("Lisa", "Enter")
+    opened.wait(lambda: "How should mail come" in opened.screen())
+    opened.keys("Enter")
+    opened.wait(lambda: "How do you sign in?" in opened.screen())
+    opened.keys("secret")
+    (process,) = opened.processes()
+    os.kill(process, getattr(signal, end))
+    opened.code()
+    assert not (tmp_path / "home" / "config.toml").exists()
+    assert not (tmp_path / "keyring.json").exists()
+    (tmp_path / "again").mkdir()
+    again = Terminal(tmp_path / "again", sys.executable, "-m", "termmail", "--home", str(tmp_path / "home"))
+    try:
+        again.wait(lambda: "Who are you?" in again.screen())
+    finally:
+        again.close()
 
 
 @pytest.mark.parametrize("arguments", [(), ("demo",)])
