@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mime_safety import assert_safe
-from termmail.mime.parts import parse_message, part_bytes
+from termmail.mime.parts import looks_attached, parse_message, part_bytes
 from termmail.mime.render import render_message
 from termmail.mime.rtf import decompress_rtf, rtf_text
 from termmail.mime.text_blocks import MAX_BLOCKS, decode_uu, find_blocks
@@ -42,6 +42,12 @@ def test_a_uuencoded_file_is_an_attachment() -> None:
     assert "Bye" in text
     assert len(text) < 8
     assert [part.filename for part in rendered.attachments] == ["data.bin", "../b.txt"]
+
+
+def test_the_quick_look_sees_a_uuencoded_file() -> None:
+    """The mark in the list is there for one that lies in the text."""
+    assert looks_attached(b"Subject: x\n\nHello,\n\n" + uuencoded(CONTENT))
+    assert not looks_attached(b"Subject: x\n\nThey\nbegin 644 the work\nof this week\n")
 
 
 def test_a_uuencoded_file_without_an_end_takes_only_its_own_lines() -> None:

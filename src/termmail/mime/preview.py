@@ -9,11 +9,13 @@ from termmail.mime.headers import split_header
 from termmail.mime.safe_text import safe_text
 from termmail.mime.strip import strip_tags
 from termmail.mime.structure import decode_transfer
+from termmail.mime.text_blocks import find_blocks
 
 _TEXT_BYTES = 6 * 1024
 _FIRST_HTML_BYTES = 12 * 1024
 _HTML_BYTES = 96 * 1024
 _SCANNED_PARTS = 20
+_BLOCK_BYTES = 500
 _SCANNED_DISPOSITIONS = 100
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w.:+*-]+)", re.IGNORECASE)
@@ -52,6 +54,9 @@ def _one_line(text: str, limit: int) -> str:
 def looks_attached(raw: bytes) -> bool:
     """Whether the message seems to have an attachment, by a quick look for its marks rather than by parsing it. Never raises."""
     kind, _, header_end = _content_field(raw, 0, split_header(raw))
+    begin = raw.find(b"\nbegin ")
+    if begin >= 0 and any(block.encoding == "uuencode" for block in find_blocks(raw[begin + 1 : begin + _BLOCK_BYTES])):
+        return True
     if not kind.startswith(b"multipart/"):
         return kind.startswith(_ATTACHED_TYPES) or _disposed_as_attachment(raw, 0, header_end)
     return _disposed_as_attachment(raw, 0, len(raw)) or (
