@@ -343,6 +343,32 @@ def test_usual_names(authority: Authority, mail_server: Dovecot) -> None:
 
 
 @pytest.mark.dovecot
+def test_sure_server_that_does_not_answer(authority: Authority, mail_server: Dovecot) -> None:
+    """It stays before one that answers and that anybody could have named."""
+    body = autoconfig(f"imap imap.{DOMAIN} 993 SSL")
+    zone = "_imaps._tcp.example.test. 60 IN SRV 0 1 993 mail.example.test."
+    mail = {f"mail.{DOMAIN}:993": mail_server.tls_port}
+    with private_network(authority, https={AUTOCONFIG: (200, {}, body)}, zone=zone, mail=mail) as there:
+        found, _ = search(there.network)
+    assert [(guess.server.host, guess.sure, guess.answered) for guess in found.imap] == [
+        (f"imap.{DOMAIN}", True, False),
+        (f"mail.{DOMAIN}", False, True),
+    ]
+
+
+def test_nobody_speaks_of_sending(authority: Authority) -> None:
+    """Then, and for that alone, the usual names are tried."""
+    https: dict[str, Answer] = {AUTOCONFIG: (200, {}, autoconfig(f"imap imap.{DOMAIN} 993 SSL"))}
+    with SmtpSink() as sink, private_network(authority, https=https, mail={f"smtp.{DOMAIN}:587": sink.port}) as there:
+        found, reports = search(there.network)
+    assert [guess.source for guess in found.imap] == [Source.DOMAIN]
+    assert Source.PROBE in reports.last
+    # It answers without TLS alone, which is no answer.
+    assert found.smtp == ()
+    assert found.pop3 == ()
+
+
+@pytest.mark.dovecot
 @pytest.mark.dovecot_pop3
 def test_port_of_another_service(authority: Authority, mail_server: Dovecot) -> None:
     body = autoconfig(f"imap imap.{DOMAIN} 993 SSL", f"pop3 pop.{DOMAIN} 995 SSL")

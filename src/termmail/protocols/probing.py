@@ -80,7 +80,10 @@ class Probe:
                 speaks = _service_of(wire.read_line(), wire)
             if speaks != self._service:
                 return Look(speaks)
-            return Look(speaks, self._ask(wire))
+            look = Look(speaks, self._ask(wire))
+            # Who hangs up without a word is taken for a scanner by some servers.
+            wire.send(b"a3 LOGOUT\r\n" if self._service == "imap" else b"QUIT\r\n")
+            return look
         finally:
             wire.close()
 

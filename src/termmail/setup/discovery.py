@@ -107,10 +107,10 @@ class _Search:
         self._look_up(lookup_seconds)
         notes = next((found.notes for found in self._found_in_order() if found.notes is not None), None)
         guesses = {service: self._guesses(service) for service in _SERVICES}
-        probing = not any(guess.sure for service in ("imap", "pop3") for guess in guesses[service])
+        probing = _to_be_probed(guesses)
         if probing:
             self._say(Source.PROBE, SourceState.LOOKING, _LOOKING[Source.PROBE].format(domain=self._parts.domain))
-            guesses = {service: (*known, *self._usual(service, known)) for service, known in guesses.items()}
+            guesses |= {service: (*guesses[service], *self._usual(service, guesses[service])) for service in probing}
         tried = self._try(guesses)
         if probing:
             self._say_what_answered(tried)
@@ -196,6 +196,14 @@ class _Search:
             )
 
 
+def _to_be_probed(guesses: dict[str, tuple[ServerGuess, ...]]) -> tuple[str, ...]:
+    """The services whose usual names are tried: all where it is not sure where mail is received, else that for sending if nobody
+    said anything of it."""
+    if not any(guess.sure for service in ("imap", "pop3") for guess in guesses[service]):
+        return _SERVICES
+    return () if guesses["smtp"] else ("smtp",)
+
+
 def _with_trial(guess: ServerGuess, trial: Trial) -> ServerGuess:
     return msgspec.structs.replace(
         guess,
@@ -217,9 +225,10 @@ def _ordered(guesses: list[ServerGuess]) -> tuple[ServerGuess, ...]:
     return tuple(
         sorted(
             kept,
+            # What is sure stays before what only answers: others could keep the one from answering, and put the other there.
             key=lambda guess: (
-                not _is_there(guess),
                 not guess.sure,
+                not _is_there(guess),
                 guess.source is Source.PROBE,
                 guess.server.security is not Security.TLS,
             ),
