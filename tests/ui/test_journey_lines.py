@@ -67,6 +67,20 @@ def test_lost_time_and_clocks_that_disagree_are_marked() -> None:
     assert "SMTP, not encrypted" in text
 
 
+def test_a_step_of_which_only_its_length_is_known_is_shown() -> None:
+    bare = "Received: by imap.b.example; Tue, 3 Nov 2026 12:05:18 +0000"
+    for width in (50, 90):
+        assert "+ 5 min" in drawn(bare, TAKEN, DATE, width=width)
+
+
+def test_of_a_long_sender_the_end_of_the_domain_is_seen() -> None:
+    """D4."""
+    way = journey(DATE.encode() + b"\r\n\r\n")
+    writer = Address("Ann of the very long name that goes on", "ann@bank.example.of.somebody.quite.different.example")
+    shown = ShownJourney(way, writer, "imap.b.example", "IMAP", True)
+    assert any("quite.different.example" in line.text for line in journey_lines(shown, 50))
+
+
 def test_a_message_that_tells_no_way() -> None:
     text = drawn(DATE)
     assert "does not tell which way" in text

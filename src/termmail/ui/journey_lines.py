@@ -10,7 +10,7 @@ from termmail.mime.width import cell_width, cut_cells
 from termmail.model.body import Line, Span, Style
 from termmail.model.journey import Hop, Journey
 from termmail.model.message import Address
-from termmail.ui.text import clip, name_and_address, steady
+from termmail.ui.text import clip, clip_address, name_and_address, shown_address, steady
 from termmail.ui.words import span_of_time
 
 _TIMES = 14
@@ -90,6 +90,9 @@ class _Path:
         """Who wrote, and the server that the first one known took it from."""
         writer = self.shown.writer
         name = name_and_address(writer) if writer is not None else "somebody"
+        if writer is not None and cell_width(name) > self.room:
+            # Of the two the address is what counts, and of that the domain (D4).
+            name = clip_address(shown_address(writer.address), self.room) or name
         rail = _SOLID if self.way.hops and self.way.hops[0].sure and not self.first_sender() else _DOTTED
         yield from self.new_day(self.way.written_at, " ")
         yield self.row(self.time_of(self.way.written_at), _WRITER, name, Style.STRONG, Style.NOTE)
@@ -143,18 +146,16 @@ class _Path:
     def step_rows(
         self, words: str, lateness: Style, rail: str, rail_style: Style, bar: str, text: str, tone: Style
     ) -> Iterator[Line]:
-        if not self.times and words:
-            text = f"{words}  {text}"
-        for number, piece in enumerate(_pieces(text, self.room)):
-            spans = (
-                [Span(f"{words if number == 0 and self.times else '':>{self.times}}", lateness)] if self.times else []
-            )
+        lead = "" if self.times or not words else f"{words}  "
+        # A step of which only its length is known is a line too.
+        for number, piece in enumerate([*_pieces(lead + text, self.room)] or [""] * bool(words)):
+            first = number == 0
+            spans = [Span(f"{words if first and self.times else '':>{self.times}}", lateness)] if self.times else []
             spans.append(Span(f"  {rail}  ", rail_style))
-            if number == 0 and bar and piece.startswith(bar):
-                spans += [
-                    Span(bar, lateness if lateness is not Style.NOTE else Style.GOOD),
-                    Span(piece[len(bar) :], tone),
-                ]
+            marked = lead or bar
+            if first and marked and piece.startswith(marked):
+                shade = Style.GOOD if bar and lateness is Style.NOTE else lateness
+                spans += [Span(marked, shade), Span(piece[len(marked) :], tone)]
             else:
                 spans.append(Span(piece, tone))
             yield Line(tuple(span for span in spans if span.text))
