@@ -99,3 +99,23 @@ async def test_the_list_and_how_it_is_left(tmp_path: Path, width: int) -> None:
             assert "List " in heading
             assert "tides.lists.example" in heading
             assert "U unsubscribes by mail" in heading
+
+
+@pytest.mark.parametrize(
+    ("sender", "words"),
+    [
+        ("From: MAILER-DAEMON", "! The sender's address has no domain"),
+        ("From: Ann <@>", "! The sender's address has no domain"),
+        ("From: Ann <ann@a.example>, Eve <eve@e.example>", "! The message names several senders"),
+        ('From: "boss@bank.example" <eve@e.example>', "! Calls itself “boss@bank.example”, which is not its address"),
+        ("X-From: nobody", "! The message names no sender."),
+    ],
+)
+async def test_odd_senders_are_marked(tmp_path: Path, sender: str, words: str) -> None:
+    """D4, P13."""
+    with filled(tmp_path / "home", 1) as store:
+        add_message(store, 90, sender, "Subject: Odd")
+        async with opened(store) as driven:
+            heading = await _heading(driven)
+            assert words in heading
+            assert "✓" not in heading

@@ -99,6 +99,8 @@ def _senders(addresses: tuple[Address, ...], width: int) -> list[tuple[Piece, ..
             lines.append((label, (clip(name, room - len(mail) - 3), "bright"), (f" <{mail}>", "text")))
         else:
             lines.append((label, (clip_address(mail or "(no address)", room), "bright")))
+        if "@" not in address.address.strip("@"):
+            lines += _marked(TrustLevel.SUSPICIOUS, "The sender's address has no domain", width)
     if len(addresses) > 1:
         lines += _marked(TrustLevel.SUSPICIOUS, "The message names several senders", width)
     return lines
