@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from mime_safety import assert_safe
 from termmail.mime.parts import looks_attached, parse_message, part_bytes
 from termmail.mime.render import render_message
+from termmail.mime.replying import forward, original
 from termmail.mime.rtf import decompress_rtf, rtf_text
 from termmail.mime.text_blocks import MAX_BLOCKS, decode_uu, find_blocks
 from termmail.mime.tnef import read_tnef
+from termmail.model.account import Identity
 
 CONTENT = bytes(range(256)) * 2
 
@@ -148,6 +150,13 @@ def test_what_a_winmail_holds_is_listed_and_read() -> None:
     assert part_bytes(raw, "2") == WINMAIL
     rendered = render_message(raw, width=80)
     assert [line.text for line in rendered.lines if line.text] == ["Dear Lisa,", "café € soon"]
+
+
+def test_a_forward_takes_along_what_a_winmail_holds() -> None:
+    """Rather than the winmail.dat, which few can read."""
+    what = original(mail_with(WINMAIL))
+    _, paths = forward(what, draft_id="d", account="lisa", identities=[Identity("Lisa", "lisa@demo.example")])
+    assert paths == ("2~1",)
 
 
 def test_the_text_of_a_winmail_is_not_shown_twice() -> None:
