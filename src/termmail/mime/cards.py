@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from termmail.mime.layout import with_links
 from termmail.mime.links import Links
 from termmail.mime.logical import LogicalLine, Run
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.model.body import Style
+from termmail.model.message import Address
 
 LABEL_CELLS = 10
 
@@ -45,3 +46,14 @@ def person(name: str, address: str) -> str:
         # Without its @ the name becomes no link to an address that it is not.
         return f"{shown} (calls itself “{called.replace('@', ' at ')}”)"
     return f"{called} <{shown}>" if called and called != shown else shown or called
+
+
+def people(addresses: Sequence[Address]) -> str:
+    """Those whom a field names, at most twenty of them."""
+    shown = [
+        f"{safe_text(entry.name, one_line=True)} <{safe_address(entry.address)}>"
+        if entry.name
+        else safe_address(entry.address)
+        for entry in addresses[:20]
+    ]
+    return ", ".join(shown) + (" …" if len(addresses) > 20 else "")

@@ -7,9 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from termmail.mime.bounce_text import is_bounce, read_bounce
-from termmail.mime.calendar_card import calendar_lines
-from termmail.mime.calendar_events import MAX_INVITATION, read_calendar
+from termmail.mime.cards import people
 from termmail.mime.charsets import decode_text
 from termmail.mime.embedded import is_tnef, tnef_of
 from termmail.mime.folds import folds_of, mark_old
@@ -18,32 +16,22 @@ from termmail.mime.html_lines import html_lines
 from termmail.mime.layout import lay_out
 from termmail.mime.links import Links
 from termmail.mime.logical import Logical, LogicalLine, LogicalTable, Run
+from termmail.mime.message_cards import MessageCards
 from termmail.mime.parts import own_attachments, own_nodes, part_of
 from termmail.mime.picture_places import PicturePlaces, remote_url
 from termmail.mime.plain import plain_lines
 from termmail.mime.protection import protection
 from termmail.mime.reflow import reflowed
-from termmail.mime.report_card import complaint_lines, delivery_lines, display_lines, own_words_line
-from termmail.mime.reports import (
-    DELIVERY_TYPES,
-    DeliveryReport,
-    read_complaint,
-    read_delivery_report,
-    read_display_report,
-)
+from termmail.mime.report_card import own_words_line
 from termmail.mime.rtf import decompress_rtf, rtf_text
 from termmail.mime.safe_text import safe_address, safe_text
-from termmail.mime.strip import strip_tags
 from termmail.mime.structure import Node, Tree
-from termmail.mime.text_blocks import TextBlock, find_blocks
+from termmail.mime.text_blocks import find_blocks
+from termmail.mime.told_parts import block_words, told_parts
 from termmail.model.body import Part, Rendered, Style
-from termmail.model.message import Address
 
 MAX_TEXT = 2 * 1024 * 1024
 _MAX_INSIDE = 5
-_MAX_CALENDARS = 3
-_REPORT_BYTES = 256 * 1024
-_TOLD_BYTES = 64 * 1024
 _QUOTED_WITH_LAYOUT = 256 * 1024
 _QUOTED_TABLE = 70
 _QUOTED_RULE = "-" * 20
@@ -59,7 +47,6 @@ _READ_AS_TEXT = (
 )
 _MESSAGES = ("message/rfc822", "message/global")
 _HEADERS_ONLY = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
-_CALENDARS = ("text/calendar", "application/ics")
 _ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _SIGNED = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 
@@ -151,8 +138,8 @@ class _Renderer:
 
     def render(self, width: int) -> Rendered:
         root = self.tree.root
-        self.tell_what_is_elsewhere(root)
-        self.tell_protected_fields(root)
+        for sentence in told_parts(root):
+            self.note(sentence)
         return self.rendered(root, self.whole(root), width)
 
     def enclosed(self, node: Node, width: int) -> Rendered:
@@ -188,102 +175,21 @@ class _Renderer:
 
     def whole(self, root: Node) -> Iterator[Logical]:
         """The message with what it reports or invites to in front, as cards."""
-        calendars = list(self.calendars(root))
-        for lines in calendars:
-            yield from lines
-            yield LogicalLine()
-        reports = list(self.reports(root))
-        for lines in reports:
+        cards = MessageCards(root, self.links, with_events=not self.stripped)
+        self.on_cards |= cards.paths
+        for sentence in cards.notes:
+            self.note(sentence)
+        for lines in (*cards.events, *cards.reports):
             yield from lines
             yield LogicalLine()
         text = self.message(root, 0)
         first = next(text, None)
         if first is not None:
-            if reports:
+            if cards.reports:
                 yield own_words_line()
                 yield LogicalLine()
             yield first
             yield from text
-
-    def calendars(self, root: Node) -> Iterator[list[Logical]]:
-        """The cards of events; a mail often has the same one as a part and as an attachment."""
-        shown: set[tuple[str, ...]] = set()
-        texts: list[str] = []
-        left = MAX_INVITATION
-        for node in own_nodes(root):
-            if node.content_type not in _CALENDARS or len(shown) >= _MAX_CALENDARS:
-                continue
-            data = None
-            if not self.stripped and node.decoded_size() <= 4 * left:
-                text = decode_text(node.decoded(), node.charset or "utf-8")
-                if text in texts:
-                    self.on_cards.add(node.path)
-                    continue
-                texts.append(text)
-                data = read_calendar(text, node.parameters.get("method", ""), limit=left)
-                left -= len(text)
-            if data is None:
-                self.note("A calendar part of the message can't be read as one; it can be viewed as text and saved.")
-                continue
-            self.on_cards.add(node.path)
-            key = tuple(f"{event.uid} {event.sequence} {event.only}" for event in data.events)
-            if key not in shown:
-                shown.add(key)
-                yield list(calendar_lines(data, self.links))
-
-    def reports(self, root: Node) -> Iterator[list[Logical]]:
-        """The cards of reports on delivery, reading or complaints."""
-        found = False
-        for node in own_nodes(root):
-            kind = node.content_type
-            lines: list[Logical] = []
-            if kind in DELIVERY_TYPES:
-                delivery = read_delivery_report(node.decoded(limit=_REPORT_BYTES))
-                lines = list(delivery_lines(delivery))
-            elif kind == "message/disposition-notification":
-                lines = list(display_lines(read_display_report(node.decoded(limit=_REPORT_BYTES))))
-            elif kind == "message/feedback-report":
-                lines = list(complaint_lines(read_complaint(node.decoded(limit=_REPORT_BYTES))))
-            if lines:
-                found = True
-                self.on_cards.add(node.path)
-                yield lines
-        if not found and is_bounce(root.header()):
-            told = self.told_in_text(root)
-            if told is not None:
-                yield list(delivery_lines(told))
-
-    def told_in_text(self, root: Node) -> DeliveryReport | None:
-        """A failed delivery that is reported in words alone."""
-        node = next((one for one in own_nodes(root) if one.content_type.startswith("text/")), None)
-        if node is None:
-            return None
-        text = decode_text(node.decoded(limit=_TOLD_BYTES), node.charset)
-        return read_bounce(root.header(), strip_tags(text) if node.content_type == "text/html" else text)
-
-    def tell_what_is_elsewhere(self, root: Node) -> None:
-        for node in own_nodes(root):
-            if node.content_type == "message/partial":
-                self.note(_partial(node))
-            elif node.content_type == "message/external-body":
-                self.note(_external(node))
-
-    def tell_protected_fields(self, root: Node) -> None:
-        """Fields that were signed together with the text and differ from those shown: told as what they are, a claim (RFC 9788)."""
-        if root.content_type != "multipart/signed" or not root.children:
-            return
-        payload = root.children[0]
-        if not {"hp", "protected-headers"} & set(payload.parameters):
-            return
-        inner, outer = parse_envelope(payload.header()), parse_envelope(root.header())
-        for name, said, shown in (
-            ("subject", inner.subject, outer.subject),
-            ("writer", _addresses(inner.from_), _addresses(outer.from_)),
-        ):
-            if said.strip() and " ".join(said.split()) != " ".join(shown.split()):
-                self.note(
-                    f"The signed part names another {name}: “{safe_text(said, one_line=True)}”. The signature was not checked."
-                )
 
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
@@ -411,7 +317,7 @@ class _Renderer:
         position = 0
         for block in blocks:
             yield from self.plain(node, decode_text(data[position : block.start], node.charset).rstrip())
-            yield LogicalLine(runs=(Run(_block(block), Style.NOTE),))
+            yield LogicalLine(runs=(Run(block_words(block), Style.NOTE),))
             position = block.end
         yield from self.plain(node, decode_text(data[position:], node.charset).rstrip())
 
@@ -459,8 +365,8 @@ class _Renderer:
         """The most important fields of an enclosed message below what it is."""
         envelope = parse_envelope(header)
         fields = (
-            ("From", _addresses(envelope.from_)),
-            ("To", _addresses(envelope.to)),
+            ("From", people(envelope.from_)),
+            ("To", people(envelope.to)),
             ("Date", _local_time(envelope.sent_at)),
             ("Subject", safe_text(envelope.subject, one_line=True)),
         )
@@ -478,44 +384,6 @@ def _local_time(moment: int | None) -> str:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
     except (OverflowError, OSError, ValueError):
         return ""
-
-
-def _partial(node: Node) -> str:
-    """What a piece of a message says about itself (RFC 2046 §5.2.2)."""
-    number, total = node.parameters.get("number", ""), node.parameters.get("total", "")
-    which = f"part {number} of {total}" if total else f"part {number}" if number else "a part"
-    return (
-        f"This is {which} of a message that was sent in pieces; the others are mails of their own. They are not put together here."
-        " Each can be saved as it is."
-    )
-
-
-def _external(node: Node) -> str:
-    """Where the content of a part is said to lie (RFC 2046 §5.2.3, RFC 2017). Nothing ever goes there."""
-    values = node.parameters
-    where = [values.get(name, "").strip() for name in ("site", "server", "directory", "name", "url", "subject")]
-    words = ", ".join(safe_address(value) for value in where if value) or "a place that is not named"
-    way = safe_address(values.get("access-type", "").strip().lower())
-    return f"A part of this message lies elsewhere and was not fetched: {words}{f' (by {way})' if way else ''}."
-
-
-def _block(block: TextBlock) -> str:
-    """What stands in a text for a file that was written into it."""
-    name = safe_address(block.name) or "a file without a name"
-    if block.encoding == "yenc":
-        size = f", {block.size:,} bytes" if block.size else ""
-        return f"[{name}: a file in the text in yEnc encoding{size}; save the whole message to decode it]"
-    return f"[{name}: a file in the text, uuencoded; it is among the attachments]"
-
-
-def _addresses(addresses: tuple[Address, ...]) -> str:
-    shown = [
-        f"{safe_text(entry.name, one_line=True)} <{safe_address(entry.address)}>"
-        if entry.name
-        else safe_address(entry.address)
-        for entry in addresses[:20]
-    ]
-    return ", ".join(shown) + (" …" if len(addresses) > 20 else "")
 
 
 def safe_part(part: Part) -> Part:
