@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def test_from_sign_in_to_revocation_and_back(setting: Setting) -> None:
     assert "Signed in." in setting.sign_in()
     setting.ok("sync")
     assert "by token" in setting.ok("list")
-    assert "ok" in setting.ok("account", "test", "test")
+    assert "A token to sign in with is there." in setting.ok("account", "test", "test")
     setting.oauth.revoke_access_tokens()
     setting.ok("sync")
     setting.oauth.down = 503
@@ -201,3 +202,8 @@ def test_token_command(setting: Setting, tmp_path: Path) -> None:
     refused = setting("sync")
     assert refused.returncode == 77
     assert "Run the token command" in refused.stderr
+    checked = setting("account", "test", "test", "--json")
+    assert checked.returncode == 77
+    (failed,) = [check for check in json.loads(checked.stdout) if not check["ok"]]
+    assert failed["name"] == "sign-in"
+    assert failed["fix"].startswith("Run the token command")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator, Iterator, Set
 
 from termmail.accounts.credentials import advice_when_refused
 from termmail.model.account import Account, CredentialKind, Protocol, Server
-from termmail.model.errors import PasswordRefused, Retry, SignInRefused, TermmailError
+from termmail.model.errors import PasswordRefused, Retry, SignInRefused, TermmailError, TokenRefused
 from termmail.model.mailbox import Role
 from termmail.model.remote import MailboxListing, Quota
-from termmail.model.secret import Secret
+from termmail.model.secret import AccessToken, Secret
 from termmail.model.setup import Check, CheckPart, SignInWay
 from termmail.protocols import imap, pop3, smtp
 from termmail.setup.providers import provider_of_server
@@ -47,7 +47,8 @@ def check_account(account: Account, password: Callable[[], Secret], *, thorough:
     except TermmailError as error:
         yield _ACCOUNT.failed("password", error)
         return
-    yield _ACCOUNT.passed("password", "The password is there.")
+    what = "A token to sign in with" if isinstance(secret, AccessToken) else "The password"
+    yield _ACCOUNT.passed("password", f"{what} is there.")
     refused = yield from _receiving(account, secret, thorough)
     if account.smtp is not None and not refused:
         yield from _sending(account, account.smtp, secret, thorough)
@@ -200,7 +201,7 @@ def _fix_sender(account: Account, error: TermmailError) -> str:
 
 def fix_for_refusal(account: Account, server: Server, error: TermmailError) -> str:
     """What to do about a refused sign-in with this provider."""
-    if not isinstance(error, PasswordRefused):
+    if not isinstance(error, PasswordRefused | TokenRefused):
         # Port 25 is for servers among each other: nobody signs in there.
         no_way = server is account.smtp and isinstance(error, SignInRefused) and error.retry is Retry.NEVER
         return PORTS["smtp"] if no_way else ""
