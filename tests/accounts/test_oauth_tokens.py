@@ -232,6 +232,25 @@ def test_threads_share_one_refresh(server: OAuthServer) -> None:
     assert server.requests == ["refresh_token"]
 
 
+def test_a_slow_sign_in_server_holds_up_no_other_account(server: OAuthServer) -> None:
+    """S15: another account's token is there before the slow one's."""
+    slow = signed_in(server)
+    with OAuthServer() as other:
+        quick = msgspec.structs.replace(account_of(other), name="anna", user="anna")
+        access, refresh = other.sign_in()
+        credentials.store_sign_in(quick, Tokens(access=AccessToken(access), refresh=Secret(refresh), lifetime=3600))
+        tokens.forget(quick)
+        server.refreshing.clear()
+        waiting = threading.Thread(target=lambda: credentials.password(slow))
+        waiting.start()
+        while not server.requests:
+            waiting.join(0.01)
+        assert credentials.password(quick).reveal() == other.tokens[-1].access
+        assert waiting.is_alive()
+        server.refreshing.set()
+        waiting.join()
+
+
 def test_processes_never_use_a_refresh_token_twice(server: OAuthServer, tmp_path: Path) -> None:
     """An engine and commands side by side: with rotation a second use of one would end the sign-in."""
     account = signed_in(server)

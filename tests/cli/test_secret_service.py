@@ -14,7 +14,8 @@ from servers.dovecot import Dovecot
 from servers.oauth_server import OAuthServer
 from servers.secret_service import SecretService
 
-pytestmark = pytest.mark.secret_service
+# Each command is a process of its own, a dozen in a test.
+pytestmark = [pytest.mark.secret_service, pytest.mark.timeout(300)]
 
 
 class Command:

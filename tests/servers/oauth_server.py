@@ -128,7 +128,7 @@ class OAuthServer:
     `rotates` gives a new refresh token at each use, and one that is used twice ends the whole sign-in. `denies` says no to whoever
     signs in. `down` answers each request with that HTTP status. `issuer_sent` is what redirects say, empty for nothing. With
     `needs_secret` the client has to show CLIENT_SECRET. `requests` are the grants that were asked for, in order; `refresh_delay` is how
-    long each refresh takes.
+    long each refresh takes; while `refreshing` is cleared none ends.
     """
 
     def __init__(self, *, needs_secret: bool = False) -> None:
@@ -142,6 +142,8 @@ class OAuthServer:
         self.down = 0
         self.requests: list[str] = []
         self.refresh_delay = 0.0
+        self.refreshing = threading.Event()
+        self.refreshing.set()
         self.slow_downs = 0
         self.interval = 1
         self.device_seconds = 600
@@ -360,6 +362,7 @@ class OAuthServer:
             self.requests.append(grant)
             if grant == "refresh_token":
                 time.sleep(self.refresh_delay)
+                self.refreshing.wait(30)
             response: flask.Response = server.create_token_response()
             return response
 

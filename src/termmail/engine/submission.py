@@ -195,7 +195,9 @@ class SubmissionWorker:
     def _block(self, error: TermmailError) -> None:
         """Wait for the user."""
         self._blocked = error
-        self._ingest.add_problem(self.account.name, error.sentence, detail=error.detail)
+        if self._board.status.sentence != error.sentence:
+            # A sign-in that is no longer good stops receiving and sending alike, and is one problem.
+            self._ingest.add_problem(self.account.name, error.sentence, detail=error.detail)
         if isinstance(error, SignInRefused | CredentialUnavailable):
             self._said_before = self._board.status
             self._board.say(ConnectionState.SIGN_IN, error.sentence)

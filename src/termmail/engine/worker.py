@@ -261,5 +261,6 @@ class AccountWorker(abc.ABC):
 
     def _block(self, state: ConnectionState, error: TermmailError) -> None:
         self._blocked = True
-        self._ingest.add_problem(self.account.name, error.sentence, detail=error.detail)
+        if self.board.status.sentence != error.sentence:
+            self._ingest.add_problem(self.account.name, error.sentence, detail=error.detail)
         self.board.say(state, error.sentence)

@@ -54,7 +54,6 @@ class _Held(msgspec.Struct):
 _held: dict[str, _Held] = {}
 _refused: dict[str, tuple[Secret, str]] = {}
 _memory = threading.Lock()
-_refreshing = threading.Lock()
 
 
 def access_token(account: Account) -> AccessToken:
@@ -211,20 +210,19 @@ def _now() -> float:
 
 @contextlib.contextmanager
 def _lock(key: str) -> Iterator[None]:
-    """One user of a refresh token at a time, over all processes of this user's. Raises StorageFailed."""
+    """One user of a refresh token at a time, over all threads and processes of this user's. Raises StorageFailed."""
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"termmail-{os.getuid()}"
     path = folder / f"oauth-{hashlib.sha256(key.encode()).hexdigest()[:16]}.lock"
-    with _refreshing:
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            found = folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-                raise StorageFailed(f"{folder} is not a folder of yours, so no sign-in can be renewed. Remove it.")
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise StorageFailed(f"{path} could not be made: {error.strerror}.") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise StorageFailed(f"{folder} is not a folder of yours, so no sign-in can be renewed. Remove it.")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise StorageFailed(f"{path} could not be made: {error.strerror}.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
