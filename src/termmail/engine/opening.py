@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 
 from termmail.accounts.hardening import harden
 from termmail.engine.log import close_log, open_log
 from termmail.model.account import Account
 from termmail.model.crash import crash_point
+from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.protocols import imap, pop3, smtp
 from termmail.protocols.redact import Redactor
@@ -16,6 +18,8 @@ from termmail.store.ingest import Ingest
 from termmail.store.outbox import Outbox
 from termmail.store.reindex import rebuild_if_damaged
 from termmail.store.uploads import sweep_uploads
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -31,7 +35,7 @@ def opened_store(home: Home, redactor: Redactor, accounts: Sequence[Account] | N
         try:
             begin(ingest, accounts)
             yield ingest
-            ingest.end_session()
+            end(ingest)
         finally:
             ingest.close()
     finally:
@@ -55,3 +59,11 @@ def begin(ingest: Ingest, accounts: Sequence[Account] | None = None) -> None:
     outbox.sweep()
     if unclean:
         sweep_uploads(ingest.database)
+
+
+def end(ingest: Ingest) -> None:
+    """All is done. Where the disk is too full to say so, the next start looks at the database, as after a crash."""
+    try:
+        ingest.end_session()
+    except StorageFailed as error:
+        _log.warning("a clean end could not be noted: %s", error.sentence)

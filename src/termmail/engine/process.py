@@ -16,7 +16,7 @@ from termmail.engine.chores import Chores
 from termmail.engine.imap_worker import ImapWorker
 from termmail.engine.lock import EngineLock
 from termmail.engine.log import close_log, open_log
-from termmail.engine.opening import begin, hook_commands
+from termmail.engine.opening import begin, end, hook_commands
 from termmail.engine.pop3_worker import Pop3Worker
 from termmail.engine.socket import EngineSocket
 from termmail.engine.submission import SubmissionWorker
@@ -100,7 +100,7 @@ class Engine:
             self._chores = Chores(self._ingest.database)
             self._offline = self._ingest.work_offline()
             self._serve()
-            self._ingest.end_session()
+            end(self._ingest)
         finally:
             self._ingest.close()
         return self._exit_code
