@@ -133,6 +133,14 @@ def test_without_an_account_the_wizard_opens(terminal: Callable[..., Terminal], 
     assert not (tmp_path / "home" / "config.toml").exists()
 
 
+def test_keys_pressed_while_the_wizard_starts(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    """The terminal turns Enter into a line feed until it is told otherwise; each key has its effect all the same."""
+    opened = terminal("--home", str(tmp_path / "home"), TERMMAIL_NAMESERVER="127.0.0.1:1")
+    opened.keys("lisa@posteo.de", "Enter", "Lisa", "Enter")
+    opened.wait(lambda: "How should mail come" in opened.screen())
+    assert "New account  lisa@posteo.de" in opened.screen()
+
+
 @pytest.mark.parametrize("end", ["SIGKILL", "SIGHUP", "SIGTERM"])
 def test_the_wizard_ended_from_outside_leaves_nothing(
     terminal: Callable[..., Terminal], tmp_path: Path, end: str

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FUNCTION_KEYS = tuple(f"f{number}" for number in range(1, 13))
 ALWAYS = ("tab", "shift+tab", "escape", "ctrl+c", "ctrl+q", "ctrl+s", *FUNCTION_KEYS)
-IN_A_LINE = (*ALWAYS, "enter", "down", "up", "ctrl+y", "ctrl+r")
+IN_A_LINE = (*ALWAYS, "enter", "ctrl+j", "down", "up", "ctrl+y", "ctrl+r")
 
 
 class FormKeys(Keyed):
@@ -52,17 +52,22 @@ class FormKeys(Keyed):
         return True
 
     def key_pressed(self, event: events.Key) -> bool:
-        self.act(key_name(event))
+        self.act(_entered(key_name(event)))
         return True
 
     def _act_in_turn(self, key: str) -> None:
         screen: Screen[object] = self  # type: ignore[assignment]
         try:
-            self.act(key)
+            self.act(_entered(key))
         finally:
             held, self._held = self._held or [], None
         for event in held:
             hand_key(screen.app.screen, event)
+
+
+def _entered(key: str) -> str:
+    """Enter, too, where the terminal had not been told yet to leave it as it is: pressed while the program was starting."""
+    return "enter" if key == "ctrl+j" else key
 
 
 def _acting_in(focused: Widget | None) -> Collection[str] | None:
