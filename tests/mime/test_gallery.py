@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from gallery.mails import LETTERS, mails
 from mime_safety import assert_safe
 from termmail.mime.layout import lay_out
-from termmail.mime.logical import Cell, LogicalTable, Run
+from termmail.mime.logical import Cell, LogicalLine, LogicalTable, Run
+from termmail.mime.reflow import reflowed
 from termmail.mime.render import message_text, render_message
 from termmail.mime.width import cell_width
 from termmail.model.body import Rendered, Style
@@ -164,11 +165,11 @@ def test_a_long_quotation_within_the_text_keeps_its_end() -> None:
 
 
 def test_the_deeper_levels_of_a_quotation_are_folded_first() -> None:
-    deep = "".join(f"> > old {number}\n" for number in range(6))
+    deep = "".join(f"> > old {number}\n" for number in range(10))
     rendered = render_message(f"\n> so it is\n{deep}> is it\nYes.\n".encode(), width=60)
     (fold,) = rendered.folds
     assert [line.text for line in rendered.lines[fold.first : fold.first + fold.count]] == [
-        f"> > old {n}" for n in range(6)
+        f"> > old {n}" for n in range(10)
     ]
 
 
@@ -194,6 +195,26 @@ def test_paragraphs_wider_than_the_screen_are_put_together_again() -> None:
     assert "Cheers" in lines
     # Where there is room nothing is touched.
     assert "I like that. `--strict` stops at the first one, the default counts them, and" in text_of("list")
+
+
+def test_items_of_lists_are_put_together_too() -> None:
+    lines = text_of("plain_news", 60)
+    place = lines.index("* Fishermen asked for a lower note, and got it; the seals")
+    assert lines[place + 1] == "  seem to like it too."
+    assert lines[place + 2].startswith("* A recording:")
+    assert "  1. A lighthouse for sale, again" in lines
+
+
+@given(st.lists(st.text("ab -*1.>|_", max_size=90), max_size=8), st.integers(10, 90))
+def test_putting_paragraphs_together_loses_nothing(lines: list[str], width: int) -> None:
+    """P15: whatever the text, its characters come in the same order, and without need it stays as it is."""
+    logical = [LogicalLine(0, (Run(text),) if text else ()) for text in lines]
+    done = list(reflowed(logical, width))
+    before = ["".join(run.text for run in line.runs) for line in logical]
+    after = ["".join(run.text for run in line.runs) for line in done]
+    assert "".join(after).replace(" ", "") == "".join(before).replace(" ", "")
+    if all(len(text) <= width for text in before):
+        assert after == before
 
 
 def test_a_patch_that_is_reviewed_keeps_its_colours() -> None:

@@ -10,6 +10,7 @@ from termmail.model.body import Fold, Line, Style
 
 _LONG = 12
 _SHORT = 4
+_DEEP = 8
 _CONTEXT = 4
 _OLD_START = re.compile(
     r"\s*-{3,}\s*(?:Original Message|Ursprüngliche Nachricht|Message d'origine|Mensaje original|Messaggio originale|"
@@ -100,5 +101,5 @@ def _deeper(lines: Sequence[Line], first: int, end: int) -> Iterator[Fold]:
         began = place
         while place < end and lines[place].quote >= 2:
             place += 1
-        if place - began > _SHORT:
+        if place - began > _DEEP:
             yield Fold(began, place - began)

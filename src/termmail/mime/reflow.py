@@ -14,39 +14,51 @@ from termmail.model.body import Style
 
 _WIDEST_BROKEN = 84
 _NARROWEST_BROKEN = 50
-# Indented text, lists, rules, tables and headings keep their lines.
+# Indented text, rules, tables and headings keep their lines.
 _KEPT = re.compile(r"\s|[-*•+–#|=_]|\d{1,3}[.)]|.*(?:\S {3,}\S|\t| \|)")
+_ITEM = re.compile(r" {0,8}(?:[*•+–-]|\d{1,3}[.)]) {1,3}(?=\w)")
 
 
 def reflowed(lines: Iterable[LogicalLine], width: int) -> Iterator[LogicalLine]:
-    """The lines, and paragraphs of several lines as one where one of them is wider than `width` cells."""
+    """The lines, and paragraphs and items of lists that take several lines as one where one of those is wider than `width` cells."""
     held: list[LogicalLine] = []
+    indent = 0
     for line in lines:
-        if held and not (_is_text(line) and line.depth == held[0].depth):
-            yield from _joined(held, width)
-            held = []
-        if _is_text(line):
+        if held and line.depth == held[0].depth and _goes_on(line, indent):
             held.append(line)
+            continue
+        yield from _joined(held, width, indent)
+        held, indent = [], 0
+        if _is_text(line) and ((item := _ITEM.match(_text(line))) or not _KEPT.match(_text(line))):
+            held, indent = [line], item.end() if item is not None else 0
         else:
             yield line
-    yield from _joined(held, width)
+    yield from _joined(held, width, indent)
+
+
+def _goes_on(line: LogicalLine, indent: int) -> bool:
+    """Whether a line may belong to the paragraph above it, whose lines but the first are indented by so many cells."""
+    text = _text(line)
+    return (
+        _is_text(line)
+        and not text[:indent].strip(" ")
+        and text[indent : indent + 1] not in ("", " ")
+        and not (_KEPT.match(text[indent:]) or _ITEM.match(text))
+    )
 
 
 def _is_text(line: LogicalLine) -> bool:
     if not line.runs or line.hard:
         return False
-    style = quote_style(line.depth)
-    for run in line.runs:
-        if run.style is not style and run.style is not Style.LINK:
-            return False
-    return not _KEPT.match(line.runs[0].text if len(line.runs) == 1 else _text(line))
+    styles = (quote_style(line.depth), Style.LINK)
+    return all(run.style in styles for run in line.runs)
 
 
 def _text(line: LogicalLine) -> str:
-    return "".join(run.text for run in line.runs)
+    return line.runs[0].text if len(line.runs) == 1 else "".join(run.text for run in line.runs)
 
 
-def _joined(lines: list[LogicalLine], width: int) -> Iterator[LogicalLine]:
+def _joined(lines: list[LogicalLine], width: int, indent: int) -> Iterator[LogicalLine]:
     texts = [_text(line) for line in lines]
     widths = [cell_width(text) for text in texts]
     room = width - 2 * lines[0].depth if lines else width
@@ -56,8 +68,10 @@ def _joined(lines: list[LogicalLine], width: int) -> Iterator[LogicalLine]:
         return
     runs: list[Run] = []
     for place, line in enumerate(lines):
-        runs += line.runs
-        if place + 1 < len(lines) and widths[place] + 1 + cell_width(texts[place + 1].split(" ")[0]) > broken_at:
+        first, *others = line.runs
+        runs += [first._replace(text=first.text[indent:]) if runs else first, *others]
+        word = cell_width(texts[place + 1][indent:].split(" ")[0]) if place + 1 < len(lines) else 0
+        if word and widths[place] + 1 + word > broken_at:
             runs.append(Run(" ", quote_style(line.depth)))
             continue
         yield line._replace(runs=_merged(runs))
