@@ -366,3 +366,15 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
         [sys.executable, "-m", "termmail", "account", "list"], env=environment, capture_output=True, check=False
     )
     assert b"imap.example.org:993" in shown.stdout
+
+
+def test_change_to_oauth(cli: Cli) -> None:
+    """The next step is said; a provider that there is not is answered with those there are."""
+    cli.ok(*ADD, "--password-stdin", stdin=b"hunter2\n")
+    assert cli("account", "edit", "lisa", "--oauth", "gogle") == 64
+    assert "google, microsoft, yahoo" in cli.error
+    assert "account sign-in lisa" in cli.ok("account", "edit", "lisa", "--oauth", "google")
+    assert cli.json("account", "show", "lisa")["oauth"] == "google"
+    assert cli("account", "test", "lisa", "--password-stdin", stdin=b"x\n") == 64
+    assert cli("account", "sign-in", "lisa") == 78
+    assert "console.cloud.google.com" in cli.error

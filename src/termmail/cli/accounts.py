@@ -307,6 +307,8 @@ def edit(session: Session, /, account_name: str, email: str | None, enabled: boo
         say_json(account_shape(after))
     else:
         say(f"Changed {after.name}.")
+        if after.credential.kind is CredentialKind.OAUTH2 and after.credential != before.credential:
+            say(f"Now sign in: termmail account sign-in {after.name}")
 
 
 @account.command()
