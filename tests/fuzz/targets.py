@@ -211,7 +211,7 @@ def _fetched(cache: AttributeCache) -> Callable[[Response], object]:
 def _responses(data: bytes) -> list[Response]:
     server, client = socket.socketpair()
     found: list[Response] = []
-    with server:
+    with server, client:
         server.sendall(data[: 64 * 1024])
         server.shutdown(socket.SHUT_WR)
         wire = Wire(client, "fuzz", timeout=5, lifeline=Lifeline())
@@ -220,8 +220,6 @@ def _responses(data: bytes) -> list[Response]:
                 found.append(read_response(wire, keep=1 << 16, drop=1 << 20))
         except (ConnectionLost, ProtocolViolation, LiteralTooLarge):
             return found
-        finally:
-            wire.close()
 
 
 def _unstuffed(data: bytes, size: int) -> tuple[bytes, bool]:
