@@ -185,3 +185,29 @@ async def test_back_and_forth_keeps_what_was_typed(tmp_path: Path, dovecot_serve
         await ui.press("enter")
         assert ui.step == 3
         assert ui.field("password").value == "half a pass"
+
+
+async def test_changed_later_in_the_same_screens(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
+    """Nothing has to be typed again, the password neither; what is changed is tried before it is written."""
+    async with wizard(tmp_path) as ui:
+        await to_sign_in(ui, dovecot_server, dovecot_user)
+        await ui.write("password", dovecot_server.test_password)
+        await ui.press("enter")
+        await ui.tried()
+        await ui.choose("Read mail")
+        await ui.press("g", "c", "enter")
+        await ui.write("full_name", "Lisa Newname")
+        await ui.press("enter")
+        assert ui.step == 2
+        await ui.press("enter")
+        assert ui.step == 3
+        assert ui.field("password").value == ""
+        await ui.press("enter")
+        assert ui.step == 4, ui.everything()
+        assert ui.account().full_name == "Lisa Example"
+        await ui.tried()
+        assert "All is well." in ui.words
+        assert ui.account().full_name == "Lisa Newname"
+        assert credentials.password(ui.account()).reveal() == dovecot_server.test_password
+        await ui.choose("Done")
+        await ui.until(lambda: "example: written." in ui.words)

@@ -17,6 +17,7 @@ from servers.dovecot import Dovecot
 from servers.oauth_dovecot import TOKEN_MECHANISMS, token_passdb
 from servers.oauth_server import CLIENT_ID, SCOPE, OAuthServer
 from servers.ports import free_ports
+from servers.smtp_sink import SmtpSink
 from servers.tls import Authority
 from termmail.accounts import credentials
 from termmail.model.account import CredentialKind, Security
@@ -323,3 +324,30 @@ async def test_oauth(tmp_path: Path, authority: Authority, by: str, monkeypatch:
                 assert account.credential.provider is not None
                 assert account.credential.provider.client_id == CLIENT_ID
                 assert server.tokens[-1].access not in ui.home.config_file.read_text()
+
+
+async def test_sending_is_tried_too(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
+    """One that fails leads to the server for sending, not to the one that works; then both are well."""
+    (closed,) = free_ports(1)
+    with SmtpSink() as sink:
+        async with wizard(tmp_path) as ui:
+            await ui.person(f"{dovecot_user}@example.org")
+            await ui.write("smtp-host", "127.0.0.1")
+            await ui.write("smtp-port", str(closed))
+            ui.wizard.mail.servers["smtp"].security.choose(Security.NONE)
+            await ui.server(dovecot_server.host, dovecot_server.tls_port, dovecot_user, dovecot_server.tls.ca)
+            await ui.write("password", dovecot_server.test_password)
+            await ui.press("enter")
+            await failed(ui)
+            assert "accepted" in ui.words
+            await ui.choose("Change the server")
+            assert ui.focused() == "smtp-host"
+            await ui.write("smtp-port", str(sink.port))
+            await ui.press("enter")
+            assert ui.step == 3, ui.everything()
+            await ui.press("enter")
+            await ui.tried(_SLOW)
+            account = ui.account()
+            assert account.smtp is not None
+            assert account.smtp.port == sink.port
+            assert sink.taken == []
