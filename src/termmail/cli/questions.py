@@ -362,10 +362,11 @@ class Questions:
     def _after(self, failure: Check) -> None:
         """What to do about a check that failed: returns to try again, raises _Mend to ask something again."""
         is_password = failure.cause in (CheckCause.PASSWORD, CheckCause.NO_PASSWORD)
-        if failure.fix and not is_password:
-            say(failure.fix)
         certificate = failure.certificate
-        if certificate is not None and certificate.pinnable:
+        can_pin = certificate is not None and certificate.pinnable
+        if failure.fix and not is_password and not can_pin:
+            say(failure.fix)
+        if certificate is not None and can_pin:
             server = self._draft.smtp if failure.part is CheckPart.SENDING else self._draft.incoming
             say(
                 f"The certificate of {tidy(server.host)} is signed by itself, as on a server of one's own. Its SHA-256 fingerprint is:"

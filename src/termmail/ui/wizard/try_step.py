@@ -226,6 +226,9 @@ class TryStep(Step):
         if check.cause in (CheckCause.PASSWORD, CheckCause.NO_PASSWORD):
             discovery = self.wizard.discovery
             return sign_in_notes(discovery.provider if discovery is not None else None)
+        if check.certificate is not None and check.certificate.pinnable:
+            # What the fix says for the command line is offered below.
+            return ()
         return (one_line(check.fix),) if check.fix else ()
 
     def _title_words(self) -> str:
