@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.widgets import TextArea
 
@@ -54,6 +55,22 @@ async def test_disabled_and_enabled(tmp_path: Path, store: FilledStore) -> None:
         await ui.until(lambda: "lisa is in use again." in ui.words)
         await ui.until(lambda: len(store.queries.accounts()) == 2)
         assert ui.home.config_file.read_text().startswith(BY_HAND)
+    store.close()
+
+
+async def test_all_are_disabled(tmp_path: Path, store: FilledStore) -> None:
+    """Then the wizard opens, and the list of accounts from it; one that is enabled again is opened."""
+    for account in store.accounts:
+        config.edit_account(store.home, msgspec.structs.replace(account, enabled=False))
+    store.intents.register_accounts(())
+    async with wizard(tmp_path) as ui:
+        assert "Who are you?" in ui.words
+        await ui.press("f3")
+        assert "lisa · IMAP · disabled" in ui.words
+        await ui.press("d")
+        await ui.until(lambda: "lisa is in use again." in ui.words)
+        await ui.press("q")
+        await ui.until(lambda: isinstance(ui.app.screen, MainScreen))
     store.close()
 
 

@@ -170,8 +170,6 @@ class TermmailApp(App[str], inherit_bindings=False):
     def config_changed(self, config: Config) -> None:
         """Accounts were changed in the config file, or taken out of it."""
         self._take_config(config)
-        accounts = config.accounts
-        self.backend.writer.wish(lambda intents: intents.register_accounts(accounts), for_engine=False)
 
     def _take_config(self, config: Config) -> None:
         self.config = config

@@ -15,6 +15,7 @@ from termmail.accounts import config, saving
 from termmail.accounts.config import Config
 from termmail.model.account import Account, Protocol
 from termmail.model.errors import TermmailError
+from termmail.store.intents import Intents
 from termmail.ui.screens.ask import Ask
 from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.screens.problems import Entry, ProblemsPane
@@ -219,7 +220,19 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
             self._show()
             self.say(f"{words} {left}".strip(), "warning" if left else "good")
 
-        self._after[self.jobs.call(change)] = done
+        home = self.mail_app.backend.home
+
+        def write() -> tuple[Config, str]:
+            changed, left = change()
+            # By itself: where the wizard was opened first, the user interface's own writer has not begun yet.
+            intents = Intents(home)
+            try:
+                intents.register_accounts(changed.accounts)
+            finally:
+                intents.close()
+            return changed, left
+
+        self._after[self.jobs.call(write)] = done
 
     def on_jobs_told(self, event: Jobs.Told) -> None:
         event.stop()
