@@ -113,6 +113,7 @@ def _request(method: str, url: str, headers: dict[str, str], body: bytes, route:
 def _context(ca_file: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
     if ca_file:
         try:
             context.load_verify_locations(cafile=ca_file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 
 from termmail import __version__
@@ -19,7 +18,7 @@ from termmail.protocols.imap.link import Client, Link
 from termmail.protocols.imap.responses import Status, parse_status
 from termmail.protocols.imap.session import ImapSession
 from termmail.protocols.imap.unsolicited import capability_set
-from termmail.protocols.mechanism import BadChallenge, Mechanism
+from termmail.protocols.mechanism import Mechanism
 from termmail.protocols.redact import Redactor
 from termmail.protocols.token_mechanisms import check_token_allowed, no_token_mechanism, token_refused
 
@@ -149,24 +148,11 @@ def _authenticate(core: Core, mechanism: Mechanism) -> Status:
             core.stray(response)
             continue
         if not initial_sent and initial is not None:
-            answer, initial_sent = initial, True
+            answer, initial_sent = base64.b64encode(initial), True
         else:
-            answer = _answer(core, mechanism, response.line[2:])
-        core.wire.send(base64.b64encode(answer) + b"\r\n")
+            answer = sasl.response_to(response.line[2:], mechanism, core.wire, core.host)
+        core.wire.send(answer + b"\r\n")
     raise core.violation("never comes to an end with the sign-in")
-
-
-def _answer(core: Core, mechanism: Mechanism, challenge: bytes) -> bytes:
-    try:
-        return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
-    except (BadChallenge, binascii.Error) as error:
-        # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
-        core.wire.close()
-        raise SignInRefused(
-            f"{core.host} failed the sign-in with {mechanism.name}: it could not prove that it knows the password, or asked "
-            "for something odd. Check the server's name.",
-            detail=str(error),
-        ) from error
 
 
 def _login(core: Core, user: str, password: Secret) -> None:

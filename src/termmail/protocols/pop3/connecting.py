@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable
 
@@ -12,7 +11,7 @@ from termmail.model.errors import PasswordRefused, ServerRefused, SignInRefused
 from termmail.model.secret import AccessToken, Secret
 from termmail.protocols import sasl, tls
 from termmail.protocols.arguments import check_argument
-from termmail.protocols.mechanism import BadChallenge, Mechanism
+from termmail.protocols.mechanism import Mechanism
 from termmail.protocols.pop3.core import Core, Timeouts
 from termmail.protocols.pop3.hook import announce
 from termmail.protocols.pop3.link import Link
@@ -148,24 +147,11 @@ def _authenticate(core: Core, mechanism: Mechanism) -> Reply:
             raise core.violation("gave an answer to AUTH that can't be read")
         if initial is not None and turn == 0 and not (initial_sent and answer[2:].strip()):
             # An empty challenge after it comes from a server that takes no response in the command itself.
-            response, initial_sent = initial, True
+            response, initial_sent = base64.b64encode(initial), True
         else:
-            response = _respond(core, mechanism, answer[2:])
-        core.wire.send(base64.b64encode(response) + b"\r\n")
+            response = sasl.response_to(answer[2:], mechanism, core.wire, core.host)
+        core.wire.send(response + b"\r\n")
     raise core.violation("never comes to an end with the sign-in")
-
-
-def _respond(core: Core, mechanism: Mechanism, challenge: bytes) -> bytes:
-    try:
-        return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
-    except (BadChallenge, binascii.Error) as error:
-        # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
-        core.wire.close()
-        raise SignInRefused(
-            f"{core.host} failed the sign-in with {mechanism.name}: it could not prove that it knows the password, or asked "
-            "for something odd. Check the server's name.",
-            detail=str(error),
-        ) from error
 
 
 def _refused(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 
 from termmail.model.account import Security, Server
@@ -11,7 +10,7 @@ from termmail.model.errors import PasswordRefused, Retry, SignInRefused
 from termmail.model.secret import AccessToken, Secret
 from termmail.protocols import sasl, tls
 from termmail.protocols.arguments import check_argument
-from termmail.protocols.mechanism import BadChallenge, Mechanism
+from termmail.protocols.mechanism import Mechanism
 from termmail.protocols.redact import Redactor
 from termmail.protocols.smtp.core import Core, Timeouts
 from termmail.protocols.smtp.hook import announce
@@ -108,24 +107,11 @@ def _authenticate(core: Core, mechanism: Mechanism) -> Reply:
             return reply
         challenge = reply.lines[-1]
         if initial is not None and turn == 0 and not (initial_sent and challenge.strip()):
-            response, initial_sent = initial, True
+            response, initial_sent = base64.b64encode(initial), True
         else:
-            response = _respond(core, mechanism, challenge)
-        core.wire.send(base64.b64encode(response) + b"\r\n")
+            response = sasl.response_to(challenge, mechanism, core.wire, core.host)
+        core.wire.send(response + b"\r\n")
     raise core.violation("never comes to an end with the sign-in")
-
-
-def _respond(core: Core, mechanism: Mechanism, challenge: bytes) -> bytes:
-    try:
-        return mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
-    except (BadChallenge, binascii.Error) as error:
-        # The connection goes, rather than another mechanism being tried: who can't prove itself must not get the password.
-        core.wire.close()
-        raise SignInRefused(
-            f"{core.host} failed the sign-in with {mechanism.name}: it could not prove that it knows the password, or asked "
-            "for something odd. Check the server's name.",
-            detail=str(error),
-        ) from error
 
 
 def _refused(core: Core, user: str, reply: Reply, mechanism: Mechanism) -> SignInRefused:

@@ -173,7 +173,7 @@ class Handing:
         if raw is None:
             screen.say("The message is not here yet; open it to fetch it first.")
             return
-        self._run(command, raw)
+        run_with(self.screen, command, raw)
 
     def pipe_data(self, data: bytes, note: str) -> None:
         """Give bytes to a shell command that the user types, and show what it prints."""
@@ -182,26 +182,27 @@ class Handing:
         def typed(command: str | None) -> None:
             if command is not None and command.strip():
                 self._last_pipe = command
-                self._run(command, data)
+                run_with(self.screen, command, data)
 
         self.screen.app.push_screen(Prompt("Pipe to a command", value=self._last_pipe, note=note), typed)
 
-    def _run(self, command: str, data: bytes) -> None:
-        screen = self.screen
-        screen.say(f"Running {one_line(command)} …")
 
-        def run() -> None:
-            output = pipes.run(command, data, _PIPE_SECONDS)
-            screen.app.call_from_thread(shown, output)
+def run_with(screen: MainScreen, command: str, data: bytes) -> None:
+    """Give `data` to a shell command that the user typed, in a thread, and show what it prints."""
+    screen.say(f"Running {one_line(command)} …")
 
-        def shown(output: pipes.Output) -> None:
-            from termmail.ui.screens.reader import Reader
+    def run() -> None:
+        output = pipes.run(command, data, _PIPE_SECONDS)
+        screen.app.call_from_thread(shown, output)
 
-            screen.say(output.sentence, "error" if output.failed else "text")
-            if output.text.strip():
-                screen.app.push_screen(Reader(one_line(command), output.text))
+    def shown(output: pipes.Output) -> None:
+        from termmail.ui.screens.reader import Reader
 
-        threading.Thread(target=run, name="pipe", daemon=True).start()
+        screen.say(output.sentence, "error" if output.failed else "text")
+        if output.text.strip():
+            screen.app.push_screen(Reader(one_line(command), output.text))
+
+    threading.Thread(target=run, name="pipe", daemon=True).start()
 
 
 def plain_text(lines: Sequence[object]) -> str:

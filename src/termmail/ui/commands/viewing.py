@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from termmail.model.body import RenderFailed
 from termmail.model.message import MessageRow
 from termmail.model.origin import TrustLevel
-from termmail.ui import pipes
 from termmail.ui.bodies import Body
-from termmail.ui.commands.handing import plain_text
+from termmail.ui.commands.handing import plain_text, run_with
 from termmail.ui.desktop import hand_over
 from termmail.ui.pictures import DrawnPicture, LoadedPictures, PictureJob
 from termmail.ui.text import one_line, shown_address
@@ -22,7 +21,6 @@ from termmail.ui.writer import Written
 if TYPE_CHECKING:
     from termmail.ui.screens.main import MainScreen
 
-_PIPE_SECONDS = 60.0
 _PRINTERS = ("lp", "lpr")
 _ALWAYS = "ui.pictures."
 
@@ -293,20 +291,7 @@ class Viewing:
             return
         subject = one_line(pane.row.subject)
         data = f"{subject}\n\n{plain_text(pane.rendered.lines)}".encode()
-        screen.say(f"Running {one_line(command)} …")
-
-        def run() -> None:
-            output = pipes.run(command, data, _PIPE_SECONDS)
-            screen.app.call_from_thread(shown, output)
-
-        def shown(output: pipes.Output) -> None:
-            from termmail.ui.screens.reader import Reader
-
-            screen.say(output.sentence, "error" if output.failed else "text")
-            if output.text.strip():
-                screen.app.push_screen(Reader(one_line(command), output.text))
-
-        threading.Thread(target=run, name="pipe", daemon=True).start()
+        run_with(screen, command, data)
 
 
 def _address(row: MessageRow) -> str:
