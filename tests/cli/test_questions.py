@@ -23,8 +23,13 @@ _TESTS = Path(__file__).resolve().parent.parent
 @pytest.fixture
 def talk(tmp_path: Path) -> Iterator[Conversation]:
     """`termmail account add` with a keyring in a file, and without a network."""
+    with talk_with("FileKeyring", tmp_path) as conversation:
+        yield conversation
+
+
+def talk_with(keyring: str, tmp_path: Path) -> Conversation:
     environment = {
-        "PYTHON_KEYRING_BACKEND": "keyrings.FileKeyring",
+        "PYTHON_KEYRING_BACKEND": f"keyrings.{keyring}",
         "PYTHONPATH": str(_TESTS),
         "TEST_KEYRING_FILE": str(tmp_path / "keyring.json"),
         "TERMMAIL_NAMESERVER": "127.0.0.1:1",
@@ -32,8 +37,7 @@ def talk(tmp_path: Path) -> Iterator[Conversation]:
         "TERMMAIL_CONNECT_TO": "*:443=127.0.0.1:1 *:80=127.0.0.1:1",
     }
     command = [sys.executable, "-m", "termmail", "--home", str(tmp_path / "home"), "account", "add"]
-    with Conversation(command, environment, tmp_path) as conversation:
-        yield conversation
+    return Conversation(command, environment, tmp_path)
 
 
 def home(tmp_path: Path) -> Home:
@@ -92,6 +96,26 @@ def test_imap(tmp_path: Path, talk: Conversation, dovecot_server: Dovecot, dovec
     assert dovecot_server.test_password in json.loads((tmp_path / "keyring.json").read_text()).values()
     assert dovecot_server.test_password not in talk.text
     assert "wrong" not in talk.text
+
+
+def test_another_way_where_the_keyring_keeps_nothing(
+    tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str
+) -> None:
+    """C1: what is chosen instead is asked for and counts."""
+    with talk_with("LockedKeyring", tmp_path) as talk:
+        person(talk, f"{dovecot_user}@example.org")
+        servers(talk, dovecot_server, dovecot_user)
+        talk.hear("1. Password in the keyring. no keyring here.")
+        talk.ask("1 to 6 [3]", "1")
+        talk.ask("Password at 127.0.0.1", dovecot_server.test_password)
+        talk.hear("ok: sign-in.")
+        talk.hear("The system's keyring is locked.")
+        talk.hear("Choose how you sign in again.")
+        talk.ask("1 to 6 [1]", "3")
+        talk.ask("Password at 127.0.0.1", dovecot_server.test_password)
+        talk.hear("Added example.")
+        assert talk.code() == 0
+    assert account(tmp_path).credential.kind is CredentialKind.SESSION
 
 
 @pytest.mark.dovecot_pop3

@@ -120,8 +120,8 @@ class Questions:
                     mended = None
                     place = max(0, place - 1)
                 except _Mend as mend:
-                    mended = mend.question
-                    place = self._questions.index(mended)
+                    mended = mend.last
+                    place = self._questions.index(mend.first)
         except (click.Abort, KeyboardInterrupt, EOFError):
             say()
             note("Stopped." if self._written else "Stopped. Nothing was written.")
@@ -392,7 +392,7 @@ class Questions:
         question = choices[chosen][1]
         if question is not None:
             self._by_hand = question == self._ask_servers
-            raise _Mend(question)
+            raise _Mend(question, question)
 
     def _write(self) -> None:
         account = self._draft.account()
@@ -402,7 +402,7 @@ class Questions:
         except TermmailError as error:
             say(error.sentence)
             say("Choose how you sign in again.")
-            raise _Mend(self._ask_way) from error
+            raise _Mend(self._ask_way, self._ask_secret) from error
         self._written = True
         self._session.intents.register_accounts(changed.accounts)
         say()
@@ -413,11 +413,12 @@ class Questions:
 
 
 class _Mend(Exception):
-    """A question is to be asked again."""
+    """Questions are to be asked again: from `first` to `last`, which may be the same."""
 
-    def __init__(self, question: Callable[[], None]) -> None:
+    def __init__(self, first: Callable[[], None], last: Callable[[], None]) -> None:
         super().__init__()
-        self.question = question
+        self.first = first
+        self.last = last
 
 
 def _check_policy(text: str, words: tuple[str, ...]) -> Remark | None:
