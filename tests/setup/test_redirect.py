@@ -56,6 +56,16 @@ def test_visit_without_the_state_does_not_count(listener: RedirectListener, para
     assert listener.wait(5, threading.Event())["error"] == "access_denied"
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_visit_to_no_address_is_refused(listener: RedirectListener) -> None:
+    """Not with a traceback on the terminal, where somebody else's page can ask for it."""
+    port = urllib.parse.urlsplit(listener.redirect_uri).port
+    assert port is not None
+    with socket.create_connection(("127.0.0.1", port)) as visitor:
+        visitor.sendall(b"GET //[ HTTP/1.1\r\n\r\n")
+        assert visitor.recv(4096).startswith(b"HTTP/1.1 404 ")
+
+
 def test_connection_that_says_nothing_is_in_nobodys_way(listener: RedirectListener) -> None:
     port = urllib.parse.urlsplit(listener.redirect_uri).port
     assert port is not None

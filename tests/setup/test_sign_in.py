@@ -131,8 +131,9 @@ def test_address_pasted_from_another_computer(server: OAuthServer) -> None:
     """Over SSH the browser can't reach this computer: the address where it ends is pasted."""
     signing = BrowserSignIn(server.provider(), "lisa@example.org")
     end = server.redirect_of(signing.begin())
-    with pytest.raises(SignInRefused, match="not the address"):
-        signing.take_address("https://example.org/?code=1&state=2")
+    for other in ("https://example.org/?code=1&state=2", "http://[", f"{end}{'&a=b' * 30}"):
+        with pytest.raises(SignInRefused, match="not the address"):
+            signing.take_address(other)
     signing.take_address(f"  {end}\n")
     assert signing.wait().refresh is not None
 

@@ -92,12 +92,8 @@ class RedirectListener:
         if len(words) != 3 or words[0] != b"GET":
             _reply(visitor, "405 Method Not Allowed", "Not this way", "termmail waits for the end of a sign-in here.")
             return False
-        target = urllib.parse.urlsplit(words[1].decode("ascii", "replace"))
-        try:
-            parameters = dict(urllib.parse.parse_qsl(target.query, max_num_fields=20))
-        except ValueError:
-            parameters = {}
-        if target.path != "/" or parameters.get("state") != self._state or not ({"code", "error"} & parameters.keys()):
+        path, parameters = split_redirect(words[1].decode("ascii", "replace"))
+        if path != "/" or not ends_sign_in(parameters, self._state):
             _reply(visitor, "404 Not Found", "Nothing here", "termmail waits for the end of a sign-in here.")
             return False
         if "error" in parameters:
@@ -106,6 +102,20 @@ class RedirectListener:
             _reply(visitor, "200 OK", "Back to termmail", "You can close this page; termmail goes on.")
         self._found.put(parameters)
         return True
+
+
+def split_redirect(address: str) -> tuple[str, dict[str, str]]:
+    """The path and the parameters of an address at which a browser ended; empty where it is none."""
+    try:
+        target = urllib.parse.urlsplit(address)
+        return target.path, dict(urllib.parse.parse_qsl(target.query, max_num_fields=20))
+    except ValueError:
+        return "", {}
+
+
+def ends_sign_in(parameters: dict[str, str], state: str) -> bool:
+    """Whether they are those of the sign-in with this `state`."""
+    return parameters.get("state") == state and not parameters.keys().isdisjoint(("code", "error"))
 
 
 def _reply(visitor: socket.socket, status: str, title: str, text: str) -> None:

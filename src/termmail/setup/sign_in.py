@@ -6,7 +6,6 @@ import queue
 import secrets
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,7 +15,7 @@ from termmail.accounts.oauth.server import GrantRefused, client_refused
 from termmail.mime.safe_text import safe_text
 from termmail.model.errors import Cancelled, ConfigError, ConnectionLost, SignInRefused, TermmailError
 from termmail.model.oauth import DeviceCode, OAuthProvider, Tokens
-from termmail.setup.redirect import RedirectListener
+from termmail.setup.redirect import RedirectListener, ends_sign_in, split_redirect
 
 BROWSER_SECONDS = 600.0
 """How long a person may take in the browser."""
@@ -69,8 +68,8 @@ class BrowserSignIn:
 
     def take_address(self, pasted: str) -> None:
         """The address at which a browser elsewhere ended, in place of its visit. Raises SignInRefused where it is not that one."""
-        parameters = _parameters(urllib.parse.urlsplit(pasted.strip()).query)
-        if parameters.get("state") != self._state or not ({"code", "error"} & parameters.keys()):
+        _, parameters = split_redirect(pasted.strip())
+        if not ends_sign_in(parameters, self._state):
             raise SignInRefused(
                 "That is not the address at which this sign-in ends. Copy all of it: it begins with http:// and holds code= and state=."
             )
@@ -174,10 +173,6 @@ def _code(provider: OAuthProvider, parameters: dict[str, str]) -> str:
         error = safe_text(parameters["error"][:80], one_line=True)
         raise _refused(provider, GrantRefused(error, f"; server says: “{words}”" if words else ""))
     return parameters["code"]
-
-
-def _parameters(query: str) -> dict[str, str]:
-    return dict(urllib.parse.parse_qsl(query, max_num_fields=20))
 
 
 def _refused(provider: OAuthProvider, refused: GrantRefused) -> TermmailError:
