@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import subprocess
+import sys
 import threading
+import time
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -24,6 +29,33 @@ def test_large_provider() -> None:
     assert isinstance(report, SourceReport)
     assert isinstance(found, Discovery)
     assert found.imap[0].server == Server("imap.gmail.com", 993)
+
+
+def test_ends_with_whoever_asked() -> None:
+    """Killed, a front end can cancel nothing; a sign-in that nobody waits for any more does not stay behind."""
+    front_end = """
+from termmail.model.oauth import OAuthProvider
+from termmail.setup.child import SetupJob, SignInRequest
+url = "https://login.invalid/"
+provider = OAuthProvider(name="x", label="x", client_id="x", authorization_url=url, token_url=url)
+for news in SetupJob(SignInRequest(provider, "lisa@example.org")):
+    print(news.url, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", front_end], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        page = urllib.parse.urlsplit(process.stdout.readline().strip())
+        process.kill()
+    (redirect,) = urllib.parse.parse_qs(page.query)["redirect_uri"]
+    port = urllib.parse.urlsplit(redirect).port
+    assert port is not None
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            break
+        assert time.monotonic() < deadline, "the sign-in still waits"
+        time.sleep(0.1)
 
 
 def test_no_address() -> None:

@@ -1,7 +1,7 @@
 """Discovery, checks and sign-ins in a process of their own, so that no screen waits for the network or imports what speaks to it.
 
 The front end makes a `SetupJob` and iterates over its reports in a thread; `cancel` ends it from any thread at once. The child
-reads one request from its stdin and writes reports to its stdout, each a four byte length and MessagePack.
+reads one request from its stdin and writes reports to its stdout, each a four byte length and MessagePack; it ends with its stdin.
 """
 
 from __future__ import annotations
@@ -186,6 +186,7 @@ def main() -> None:
         elif isinstance(request, SignInRequest):
             _sign_in(request, out)
         else:
+            _end_with_front_end()
             for check in _checks(request):
                 _write(out, check)
     except TermmailError as error:
@@ -199,6 +200,7 @@ def _sign_in(request: SignInRequest, out: BinaryIO) -> None:
     from termmail.setup.sign_in import BrowserSignIn, DeviceSignIn
 
     if request.by_code:
+        _end_with_front_end()
         by_code = DeviceSignIn(request.provider, ca_file=request.ca_file, proxy=request.proxy)
         _write(out, by_code.begin())
         _write(out, by_code.wait())
@@ -206,15 +208,25 @@ def _sign_in(request: SignInRequest, out: BinaryIO) -> None:
     by_browser = BrowserSignIn(request.provider, request.address, ca_file=request.ca_file, proxy=request.proxy)
     _write(out, SignInPage(by_browser.begin()))
 
-    def take_pasted() -> None:
-        while (pasted := _read(sys.stdin.buffer, PastedAddress)) is not None:
-            try:
-                by_browser.take_address(pasted.url)
-            except TermmailError as error:
-                _write(out, AddressRefused(error.sentence))
+    def take(pasted: PastedAddress) -> None:
+        try:
+            by_browser.take_address(pasted.url)
+        except TermmailError as error:
+            _write(out, AddressRefused(error.sentence))
 
-    threading.Thread(target=take_pasted, daemon=True).start()
+    _end_with_front_end(take)
     _write(out, by_browser.wait())
+
+
+def _end_with_front_end(take: Callable[[PastedAddress], None] = lambda pasted: None) -> None:
+    """Hand on what the front end still sends, in a thread. Where it is gone nobody waits for the job any more, and it ends."""
+
+    def listen() -> None:
+        while (pasted := _read(sys.stdin.buffer, PastedAddress)) is not None:
+            take(pasted)
+        os._exit(1)
+
+    threading.Thread(target=listen, name="front end", daemon=True).start()
 
 
 def _checks(request: CheckRequest) -> Iterator[Check]:
