@@ -34,7 +34,7 @@ def own_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     keyring.set_keyring(FileKeyring())
     yield
     keyring.set_keyring(before)
-    session_secrets.forget_remembered(LISA.name)
+    session_secrets._secrets.clear()
 
 
 def by_command(command: str) -> Account:
@@ -139,7 +139,7 @@ def test_session_password_is_in_memory_only() -> None:
     asked = msgspec.structs.replace(LISA, credential=Credential(CredentialKind.SESSION))
     with pytest.raises(CredentialUnavailable, match="asked for each time"):
         credentials.password(asked)
-    session_secrets.remember("lisa", HUNTER)
+    credentials.remember(asked, HUNTER)
     assert credentials.password(asked) == HUNTER
     assert credentials.known_secrets() == [HUNTER]
     credentials.forget(asked)
@@ -149,7 +149,7 @@ def test_session_password_is_in_memory_only() -> None:
 
 def test_environment_of_a_command_has_no_password() -> None:
     """C2: what is remembered is not handed on to children."""
-    session_secrets.remember("other", HUNTER)
+    credentials.remember(msgspec.structs.replace(LISA, user="other"), HUNTER)
     seen = credentials.password(by_command("env | grep -c hunter2; true")).reveal()
     assert seen == "0"
 

@@ -40,7 +40,7 @@ def own_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     keyring.set_keyring(before)
     tokens._held.clear()
     tokens._refused.clear()
-    session_secrets.forget_remembered("lisa")
+    session_secrets._secrets.clear()
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_rotated_token_that_the_keyring_does_not_take_is_used_from_memory(server
     credentials.discard(account, first)
     assert credentials.password(account) != first
     keyring.set_keyring(real)
-    assert session_secrets.remembered("lisa") is not None
+    assert session_secrets.remembered(tokens.keyring_name(account)) is not None
 
 
 def test_revoked_sign_in_asks_for_another_and_asks_the_server_once(server: OAuthServer) -> None:
@@ -217,6 +217,27 @@ def test_sign_in_in_memory_only(server: OAuthServer) -> None:
         token = credentials.password(account)
         credentials.discard(account, token)
     assert server.requests == ["refresh_token"] * 2
+
+
+def test_what_is_in_memory_goes_to_no_other_server(server: OAuthServer) -> None:
+    """C5: an account that now signs in in another way, or elsewhere, is asked anew: a refresh token is no password, nor the reverse."""
+    account = account_of(server)
+    access, refresh = server.sign_in()
+    credentials.remember_sign_in(
+        account, Tokens(access=AccessToken(access), refresh=Secret(refresh), lifetime=server.lifetime)
+    )
+    asked = msgspec.structs.replace(account, credential=Credential(CredentialKind.SESSION))
+    with pytest.raises(CredentialUnavailable, match="asked for each time"):
+        credentials.password(asked)
+    credentials.forget_in_memory(account)
+    credentials.remember(asked, Secret("hunter2"))
+    with pytest.raises(CredentialUnavailable, match="Nobody has signed in"):
+        credentials.password(account)
+    assert server.requests == []
+    moved = msgspec.structs.replace(asked, incoming=Server("imap.example.net", 993))
+    with pytest.raises(CredentialUnavailable, match="asked for each time"):
+        credentials.password(moved)
+    assert credentials.password(asked).reveal() == "hunter2"
 
 
 def test_threads_share_one_refresh(server: OAuthServer) -> None:

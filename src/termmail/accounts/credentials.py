@@ -8,9 +8,8 @@ import os
 import signal
 import subprocess
 
-from termmail.accounts import keyring_entries
+from termmail.accounts import keyring_entries, session_secrets
 from termmail.accounts.oauth import tokens
-from termmail.accounts.session_secrets import all_remembered, forget_remembered, remembered
 from termmail.mime.safe_text import safe_text
 from termmail.model.account import Account, CredentialKind
 from termmail.model.errors import CredentialUnavailable
@@ -24,7 +23,7 @@ COMMAND_SECONDS = 60.0
 def password(account: Account) -> Secret:
     """What to sign in with, an AccessToken where the account uses OAuth 2. May take seconds.
 
-    A password given to `session_secrets.remember` in this process comes first, whatever the account says. Raises
+    A password given to `remember` in this process comes first, whatever the account says. Raises
     CredentialUnavailable with what to do; for OAuth 2 also SignInRefused where the person has to sign in again, ConnectionLost,
     ConfigError, InsecureConnection, StorageFailed.
     """
@@ -33,7 +32,7 @@ def password(account: Account) -> Secret:
         return tokens.access_token(account)
     if kind is CredentialKind.TOKEN_COMMAND:
         return AccessToken(_from_command(account, "token"))
-    typed = remembered(account.name)
+    typed = session_secrets.remembered(keyring_name(account))
     if typed is not None:
         return typed
     match kind:
@@ -56,7 +55,12 @@ def discard(account: Account, refused: Secret) -> None:
 
 def known_secrets() -> list[Secret]:
     """All that this process was told or has been given, for whoever cleans a log line (C4)."""
-    return all_remembered() + tokens.known_secrets()
+    return session_secrets.all_remembered() + tokens.known_secrets()
+
+
+def remember(account: Account, secret: Secret) -> None:
+    """Keep a password, or a refresh token, in this process's memory alone, for what the account signs in to now."""
+    session_secrets.remember(keyring_name(account), secret)
 
 
 def store_password(account: Account, secret: Secret) -> None:
@@ -109,7 +113,7 @@ def forget(account: Account) -> None:
 
 def forget_in_memory(account: Account) -> None:
     """What this process was told or given is asked for anew."""
-    forget_remembered(account.name)
+    session_secrets.forget_remembered(keyring_name(account))
     tokens.forget(account)
 
 

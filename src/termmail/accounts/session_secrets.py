@@ -1,4 +1,7 @@
-"""Passwords that this process alone knows, for as long as it runs."""
+"""Passwords that this process alone knows, for as long as it runs, by what they sign in to (`credentials.keyring_name`).
+
+Not by the name of an account, which may be changed to sign in elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,22 @@ _secrets: dict[str, Secret] = {}
 _lock = threading.Lock()
 
 
-def remember(account_name: str, secret: Secret) -> None:
-    """Keep an account's password, or its refresh token, in memory until the process ends or `forget_remembered` is called."""
+def remember(keyring_name: str, secret: Secret) -> None:
+    """Keep a password, or a refresh token, in memory until the process ends or `forget_remembered` is called."""
     with _lock:
-        _secrets[account_name] = secret
+        _secrets[keyring_name] = secret
 
 
-def remembered(account_name: str) -> Secret | None:
-    """What `remember` was given for an account."""
+def remembered(keyring_name: str) -> Secret | None:
+    """What `remember` was given under a name."""
     with _lock:
-        return _secrets.get(account_name)
+        return _secrets.get(keyring_name)
 
 
-def forget_remembered(account_name: str) -> None:
+def forget_remembered(keyring_name: str) -> None:
     """Forget it, if it is there."""
     with _lock:
-        _secrets.pop(account_name, None)
+        _secrets.pop(keyring_name, None)
 
 
 def all_remembered() -> list[Secret]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import click
 
+from termmail.accounts import credentials
 from termmail.accounts.hardening import harden
-from termmail.accounts.session_secrets import remember
 from termmail.cli.session import Session
 from termmail.model.account import Account, CredentialKind
 from termmail.model.secret import Secret
@@ -41,7 +41,7 @@ def ask_password(account: Account, *, from_stdin: bool) -> None:
     if from_stdin and account.credential.kind in (CredentialKind.OAUTH2, CredentialKind.TOKEN_COMMAND):
         raise click.UsageError(f"{account.name} signs in by OAuth 2, so there is no password for standard input.")
     if from_stdin or (account.credential.kind is CredentialKind.SESSION and sys.stdin.isatty()):
-        remember(account.name, read_password(f"Password of {account.user} at {account.incoming.host}"))
+        credentials.remember(account, read_password(f"Password of {account.user} at {account.incoming.host}"))
 
 
 def give_passwords(session: Session, accounts: Sequence[Account], *, from_pipe: bool) -> None:
@@ -58,6 +58,6 @@ def give_passwords(session: Session, accounts: Sequence[Account], *, from_pipe: 
         if running and not from_pipe and status is not None and status.state is ConnectionState.ONLINE:
             continue
         secret = read_password(f"Password of {account.user} at {account.incoming.host}")
-        remember(account.name, secret)
+        credentials.remember(account, secret)
         if running:
             send_password(session.home, account.name, secret)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from termmail.accounts import config, credentials
 from termmail.accounts.hardening import harden
-from termmail.accounts.session_secrets import remember
 from termmail.engine.chores import Chores
 from termmail.engine.imap_worker import ImapWorker
 from termmail.engine.lock import EngineLock
@@ -286,8 +285,19 @@ class Engine:
 
     def _take_password(self, account: str, secret: Secret) -> None:
         self._redactor.add(secret)
-        remember(account, secret)
+        configured = self._configured(account)
+        if configured is not None:
+            credentials.remember(configured, secret)
         self._try_again(account)
+
+    def _configured(self, name: str) -> Account | None:
+        """The account as the config file has it now, which its worker may not know yet."""
+        try:
+            return config.load(self._home).account(name)
+        except (ConfigError, StorageFailed):
+            # That the file is broken is told where it is looked at.
+            worker = self._workers.get(name)
+            return None if worker is None else worker.account
 
     def _signed_in(self, account: str) -> None:
         worker = self._workers.get(account)

@@ -93,7 +93,7 @@ def remember_sign_in(account: Account, signed_in: Tokens) -> Secret:
     key = keyring_name(account)
     refresh = _lasting(account, signed_in)
     with _lock(key):
-        remember(account.name, refresh)
+        remember(key, refresh)
         _hold(key, signed_in, refresh, _now())
     return refresh
 
@@ -127,7 +127,7 @@ def _refresh(account: Account, key: str) -> AccessToken:
         raise ConfigError(
             f'The account "{account.name}" names no OAuth 2 provider. Write for example oauth = "google".'
         )
-    in_memory = remembered(account.name)
+    in_memory = remembered(key)
     refresh = in_memory or keyring_entries.read_entry(key, TOKEN_ALTERNATIVES)
     if refresh is None:
         raise CredentialUnavailable(f'Nobody has signed in to "{account.name}" yet. {sign_in_again(account)}')
@@ -162,7 +162,7 @@ def _keep_rotated(account: Account, key: str, refresh: Secret, *, in_keyring: bo
         except CredentialUnavailable as error:
             # The old one is used up, so this process goes on with what it has; the next one may have to ask for a sign-in.
             _log.warning("the new sign-in of %s stays in memory only: %s", account.name, error.sentence)
-    remember(account.name, refresh)
+    remember(key, refresh)
 
 
 def _no_longer(account: Account, provider: OAuthProvider, refused: GrantRefused) -> TermmailError:
