@@ -143,6 +143,7 @@ def test_a_right_host(typed: str) -> None:
         ("x", "imap", Security.TLS, "1 to 65535", "993"),
         ("0", "smtp", Security.TLS, "1 to 65535", "465"),
         ("65536", "smtp", Security.STARTTLS, "1 to 65535", "587"),
+        ("9" * 5000, "imap", Security.TLS, "1 to 65535", "993"),
         ("９９３", "imap", Security.TLS, "1 to 65535", "993"),
         ("995", "imap", Security.TLS, "POP3's with TLS", "993"),
         ("993", "pop3", Security.TLS, "IMAP's with TLS", "995"),
@@ -191,6 +192,7 @@ def test_the_other_fields() -> None:
     assert weight(field_checks.check_user("")) is wrong
     assert weight(field_checks.check_user("lisa example")) is Weight.DOUBT
     assert weight(field_checks.check_days("0")) is weight(field_checks.check_days("thirty")) is wrong
+    assert weight(field_checks.check_days("9" * 5000)) is wrong
     assert field_checks.check_days("30") is None
     assert weight(field_checks.check_full_name("")) is Weight.NOTE
     assert weight(field_checks.check_full_name("lisa@example.org")) is Weight.DOUBT

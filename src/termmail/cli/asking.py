@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from termmail.cli.output import say
-from termmail.setup.field_checks import Remark, Weight, tidy
+from termmail.setup.field_checks import Remark, Weight, is_number, tidy
 
 BACK = "back"
 """What is typed to be asked the question before again."""
@@ -52,8 +52,7 @@ def choose(prompt: str, options: Sequence[str], default: int) -> int:
         say(f"{number}. {words}")
 
     def check(text: str) -> Remark | None:
-        typed = tidy(text)
-        if typed.isascii() and typed.isdecimal() and 1 <= int(typed) <= len(options):
+        if is_number(text, len(options)):
             return None
         return Remark(Weight.WRONG, f"Type a number from 1 to {len(options)}.", str(default + 1))
 

@@ -16,6 +16,7 @@ from termmail.model.account import Security, Server
 from termmail.model.hosts import is_loopback
 from termmail.model.setup import ProviderNotes, SignInWay
 from termmail.setup.address import AddressParts, to_ascii
+from termmail.setup.field_checks import is_number
 
 _MAX_SERVERS = 20
 _SECURITY = {"ssl": Security.TLS, "starttls": Security.STARTTLS, "plain": Security.NONE}
@@ -85,7 +86,7 @@ def _server(element: Any, address: AddressParts) -> ConfiguredServer | None:
     security = _SECURITY.get((element.findtext("socketType") or "").strip().lower())
     if service not in ("imap", "pop3", "smtp") or not host or security is None:
         return None
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if not is_number(port, 65535):
         return None
     if security is Security.NONE and not is_loopback(host):
         # Nobody is asked to send a password in the clear (T1).

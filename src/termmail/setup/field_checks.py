@@ -244,7 +244,7 @@ def check_port(text: str, service: Service, security: Security) -> Remark | None
     """The port of a service. One that is usual for another service, or for another kind of security, is a doubt."""
     typed = tidy(text)
     usual = default_port(service, security)
-    if not typed.isascii() or not typed.isdecimal() or not 1 <= int(typed) <= 65535:
+    if not is_number(typed, 65535):
         return _wrong("A port is a number from 1 to 65535.", str(usual))
     port = int(typed)
     fitting = {default_port(service, kind) for kind in Security}
@@ -321,10 +321,16 @@ def check_proxy(text: str) -> Remark | None:
 
 def check_days(text: str) -> Remark | None:
     """For how many days."""
-    typed = tidy(text)
-    if not typed.isascii() or not typed.isdecimal() or not 1 <= int(typed) <= 36500:
+    if not is_number(text, 36500):
         return _wrong("Type a number of days from 1 to 36500.", "30")
     return None
+
+
+def is_number(text: str, most: int) -> bool:
+    """Whether it is a number from 1 to so many."""
+    typed = tidy(text)
+    # Of thousands of digits Python makes no number but an error.
+    return re.fullmatch(r"[0-9]{1,9}", typed) is not None and 1 <= int(typed) <= most
 
 
 def service_of(protocol: Protocol) -> Service:
