@@ -36,7 +36,7 @@ from termmail.model.setup import Check, CheckCause, CheckPart, CheckState
 from termmail.setup import reach, there_and_back
 from termmail.setup.check import check_account, fix_for_refusal
 from termmail.setup.doctor import examine_account
-from termmail.setup.network import Network
+from termmail.setup.network import Endpoint, Network
 
 ADDRESS = f"lisa@{DOMAIN}"
 NOWHERE = Network(database_url="")
@@ -414,6 +414,21 @@ def test_settings_that_are_published(authority: Authority, dovecot_server: Dovec
         assert found.state is state
         assert words in found.sentence
         assert all(check.ok for check in checks)
+
+
+def test_published_settings_without_a_network(authority: Authority) -> None:
+    """That nobody could be asked is not that nobody publishes any."""
+    (silent, closed) = free_ports(2)
+    network = Network(
+        nameservers=(Endpoint("127.0.0.1", silent),),
+        database_url="",
+        connect_to={"*:443": Endpoint("127.0.0.1", closed), "*:80": Endpoint("127.0.0.1", closed)},
+    )
+    account = account_at(Server("127.0.0.1", closed))
+    checks = list(examine_account(account, lambda: Secret("secret"), network=network))
+    found = next(check for check in checks if check.name == "discovery" and check.state is not CheckState.RUNNING)
+    assert found.state is CheckState.SKIPPED
+    assert "No name server answered for" in found.sentence
 
 
 # There and back

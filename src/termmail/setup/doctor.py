@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from termmail.model.account import Account, Protocol
 from termmail.model.errors import TermmailError
 from termmail.model.secret import Secret
-from termmail.model.setup import Check, CheckPart, Discovery
+from termmail.model.setup import Check, CheckPart, Discovery, Source, SourceReport, SourceState
 from termmail.setup.check import check_account
 from termmail.setup.discovery import discover
 from termmail.setup.network import Network
@@ -46,11 +46,19 @@ def examine_account(
 
 def _compare(account: Account, network: Network) -> Check:
     """The account's servers beside those that are found for its address."""
+    reports: dict[Source, SourceReport] = {}
+
+    def note(report: SourceReport) -> None:
+        reports[report.source] = report
+
     try:
-        found = discover(account.email, lambda report: None, network=network)
+        found = discover(account.email, note, network=network)
     except TermmailError as error:
         return _STEPS.failed(_NAME, error)
     if not found.found_any:
+        failure = next((report for report in reports.values() if report.state is SourceState.FAILED), None)
+        if failure is not None:
+            return _STEPS.skipped(_NAME, f"Which servers this address has was not found out. {failure.sentence}")
         return _STEPS.skipped(_NAME, "Nobody publishes which servers this address has.")
     wanted = found.imap if account.protocol is Protocol.IMAP else found.pop3
     differing = []
