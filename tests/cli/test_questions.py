@@ -68,7 +68,7 @@ def servers(talk: Conversation, dovecot: Dovecot, user: str, *, pop3: bool = Fal
     talk.ask("POP3 server:" if pop3 else "IMAP server:", dovecot.host)
     talk.ask("Encryption: tls, starttls or none [tls]")
     talk.ask("Port", str(dovecot.pop3_tls_port if pop3 else dovecot.tls_port))
-    talk.ask("Server for sending", "none")
+    talk.ask("Server for sending", "None")
     talk.ask("User name to sign in with:", user)
     talk.ask("Proxy (none for none):")
     talk.ask("File with an authority of your own", str(dovecot.tls.ca))

@@ -157,9 +157,10 @@ class Questions:
             say("Looking for the servers …")
         lookup.wait()
         self._told = lookup
-        for report in lookup.reports.values():
-            if report.state is not SourceState.NOTHING:
-                say(report.sentence)
+        told = (report.sentence for report in lookup.reports.values() if report.state is not SourceState.NOTHING)
+        # DNS is asked in two ways, and may be silent in both.
+        for sentence in dict.fromkeys(told):
+            say(sentence)
         if lookup.error is not None:
             say(lookup.error.sentence)
         if lookup.discovery is not None:
@@ -235,16 +236,16 @@ class Questions:
         user = tidy(self._draft.user) or self._draft.email
         self._change(user=ask("User name to sign in with:", field_checks.check_user, user))
         proxy = ask("Proxy (none for none):", _or_none(field_checks.check_proxy), self._draft.proxy or "none")
-        self._change(proxy="" if proxy == "none" else proxy)
+        self._change(proxy="" if _is_none(proxy) else proxy)
         prompt = "File with an authority of your own (none for none):"
         ca_file = ask(prompt, _or_none(field_checks.check_file), self._draft.ca_file or "none")
-        self._change(ca_file="" if ca_file == "none" else ca_file)
+        self._change(ca_file="" if _is_none(ca_file) else ca_file)
         self._by_hand = False
 
     def _ask_server(self, service: str, prompt: str, before: ServerDraft, *, optional: bool) -> ServerDraft:
         check = _or_none(field_checks.check_host) if optional else field_checks.check_host
         host = ask(prompt, check, before.host or ("none" if optional else ""))
-        if host == "none":
+        if _is_none(host):
             return ServerDraft()
         kinds = (Security.TLS, Security.STARTTLS, Security.NONE)
 
@@ -429,7 +430,11 @@ def _check_policy(text: str, words: tuple[str, ...]) -> Remark | None:
 
 
 def _or_none(check: Callable[[str], Remark | None]) -> Callable[[str], Remark | None]:
-    return lambda text: None if tidy(text) == "none" else check(text)
+    return lambda text: None if _is_none(text) else check(text)
+
+
+def _is_none(text: str) -> bool:
+    return tidy(text).casefold() == "none"
 
 
 def _keyring_trouble(account: Account) -> str:
