@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,14 @@ from termmail.accounts.config import Config, Ui
 from termmail.cli import app as cli_app
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.message import BodyState
+from termmail.model.origin import Origin
 from termmail.model.remote import FaultKind, FetchFault, RemoteFlags
 from termmail.model.status import AccountStatus, ConnectionState, Request, RequestState
 from termmail.store.intents import Intents
 from termmail.ui.app import TermmailApp
 from termmail.ui.keymap import Where
-from ui.support import MIDDLE, NARROW, Driven, filled, opened
+from termmail.ui.origins import Origins
+from ui.support import MIDDLE, NARROW, PATIENCE, Driven, filled, opened
 
 PLAIN = b"""\
 From: Sender 3 <sender3@demo.example>
@@ -197,6 +200,31 @@ async def test_a_text_that_could_not_be_fetched(store: FilledStore) -> None:
         await ui.press("enter")
         await ui.until(lambda: asked(2))
         assert "Fetching the text of this message" in ui.message
+
+
+async def test_a_text_that_arrives_while_it_is_found_missing(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown: the answer that it is not here does not stand for the question that was asked when it was."""
+    looking, arrived = threading.Event(), threading.Event()
+    second = store.ids()[1]
+    real = Origins.of
+
+    def of(origins: Origins, placement_id: int) -> Origin | None:
+        if placement_id == second:
+            looking.set()
+            arrived.wait(PATIENCE)
+        return real(origins, placement_id)
+
+    monkeypatch.setattr(Origins, "of", of)
+    async with opened(store) as ui:
+        await text_shown(ui, "Fetching the text of this message")
+        await ui.press("j")
+        await ui.until(looking.is_set)
+        store.add_body(second, PLAIN)
+        await ui.settled()
+        arrived.set()
+        await text_shown(ui, "Good morning")
 
 
 async def test_a_very_large_message_is_fetched_on_request(store: FilledStore) -> None:

@@ -138,7 +138,8 @@ class Bodies:
                     self._ready[job] = body
                     while len(self._ready) > _KEPT:
                         self._ready.popitem(last=False)
-                if self._wanted == job:
+                # That it was not here answers no question that was asked meanwhile: it may just have come.
+                if self._wanted == job and (body.rendered is not None or body.sentence):
                     self._wanted = None
                     wanted = True
             if wanted and not self._stopping:
