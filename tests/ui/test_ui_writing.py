@@ -23,7 +23,7 @@ from termmail.model.operation import Upload
 from termmail.model.outgoing import Draft, DraftAttachment, OutboxItem, OutboxState
 from termmail.model.status import RequestState
 from termmail.store.correspondents import catch_up
-from termmail.store.drafts import DraftFolder
+from termmail.store.drafts import DraftFolder, DraftTaken
 from termmail.store.outbox import Outbox
 from termmail.ui import editor
 from termmail.ui.app import TermmailApp
@@ -263,6 +263,38 @@ async def test_autosave_and_recovery(store: FilledStore) -> None:
         await writing.write("bob@demo.example\t\t\tLunch\tI was typing th")
         folder = writing.screen.folder.folder
         await ui.until(lambda: b"typing th" in (folder / "draft.json").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("keys", "sent", "kept"), [(("y", "y", "escape"), 1, 0), (("y", "d"), 1, 0), (("q", "s"), 0, 1), (("d", "d"), 0, 0)]
+)
+async def test_a_draft_goes_one_way(store: FilledStore, keys: tuple[str, ...], sent: int, kept: int) -> None:
+    """O9: keys behind the one that ends the composer, however fast they come, are for the list below it."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@demo.example\t\t\tLunch\tHello")
+        await ui.press("escape")
+        for key in keys:
+            ui.send(key)
+        await writing.gone()
+        assert len(store.queries.outbox()) == sent
+        assert len(drafts_waiting(store)) == kept
+        assert ui.app.composers == []
+
+
+async def test_a_draft_that_could_not_be_sent_stays_open(store: FilledStore) -> None:
+    """O9: no other process takes it for one that was left behind, and keys typed ahead are not typed into it."""
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.write("bob@@demo\t\t\tLunch\tHello")
+        await ui.press("escape")
+        ui.send("y")
+        ui.send("j")
+        await ui.until(lambda: writing.focus == "to")
+        await ui.settled()
+        assert writing.screen.head.fields["to"].value == "bob@@demo"
+        with pytest.raises(DraftTaken):
+            DraftFolder.open(store.home, writing.screen.folder.folder.name)
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+q"])

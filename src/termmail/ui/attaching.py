@@ -101,6 +101,7 @@ class Attaching:
         if self._copying is None:
             return False
         self._copying.stop()
+        self._then = None
         return True
 
     def _copy(self, paths: tuple[Path, ...]) -> None:

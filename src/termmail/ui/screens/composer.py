@@ -35,6 +35,7 @@ from termmail.ui.widgets.pane import PaneTitle
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
+    from termmail.store.intents import Intents
     from termmail.ui.app import TermmailApp
 
 AUTOSAVE_SECONDS = 2.0
@@ -298,30 +299,16 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         self.attaching.when_copied(lambda: self._send(time.time() + self.mail_app.compose_settings.undo_seconds))
 
     def _send(self, at: float) -> None:
+        if self._leaving:
+            return
         draft = self.draft
         thoughts = before_sending(draft, known=self._people.addresses, replies_to=self._replies_to)
         if thoughts and self._warned != thoughts:
             self._warned = thoughts
             self.say(f"{' '.join(thoughts)} y sends it all the same.", "warning")
             return
-        self._leaving = True
-        folder = self.folder
         self.say("Handing over …")
-
-        def done(written: Written) -> None:
-            if written.error is not None:
-                self._leaving = False
-                self.say(written.error.sentence, "error")
-                self._to_the_mistake(written.error)
-                return
-            self._ended(Composed(cast(IntentResult, written.result), at))
-
-        self._writer.wish(lambda intents: intents.send(draft, at=at), done)
-        self._release_after(folder.release)
-
-    def _release_after(self, release: Callable[[], None]) -> None:
-        # In the writer's queue behind what was wished; where that failed the draft stays open here.
-        self._wish(lambda: release() if self._leaving else None)
+        self._end_by(lambda intents: intents.send(draft, at=at), at)
 
     def _to_the_mistake(self, error: TermmailError) -> None:
         if not isinstance(error, Unsendable):
@@ -361,6 +348,8 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         self.attaching.when_copied(self._save_to_drafts)
 
     def _save_to_drafts(self) -> None:
+        if self._leaving:
+            return
         draft = self.draft
 
         def done(written: Written) -> None:
@@ -387,23 +376,35 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         self.attaching.stop()
         self._end(lambda intents, draft: intents.discard_draft(draft))
 
-    def _end(self, wish: Callable[..., IntentResult]) -> None:
-        draft, folder = self.draft, self.folder
+    def _end(self, wish: Callable[[Intents, Draft], IntentResult]) -> None:
+        if not self._leaving:
+            draft = self.draft
+            self._end_by(lambda intents: wish(intents, draft))
+
+    def _end_by(self, wish: Callable[[Intents], IntentResult], at: float = 0.0) -> None:
+        """Have the draft go its way, and close. What is typed meanwhile is for the screen below."""
+        folder = self.folder
         self._leaving = True
+        self._held = []
+
+        def go(intents: Intents) -> IntentResult:
+            result = wish(intents)
+            # Where that failed the draft stays open here.
+            folder.release()
+            return result
 
         def done(written: Written) -> None:
+            held, self._held = self._held or [], None
             if written.error is not None:
                 self._leaving = False
                 self.say(written.error.sentence, "error")
+                self._to_the_mistake(written.error)
                 return
-            self._ended(Composed(cast(IntentResult, written.result)))
+            self.mail_app.composers.remove(self)
+            self.dismiss(Composed(cast(IntentResult, written.result), at))
+            self._hand(held)
 
-        self._writer.wish(lambda intents: wish(intents, draft), done)
-        self._release_after(folder.release)
-
-    def _ended(self, composed: Composed) -> None:
-        self.mail_app.composers.remove(self)
-        self.dismiss(composed)
+        self._writer.wish(go, done)
 
     # around the text
 
