@@ -43,7 +43,7 @@ def add_account(home: Home, account: Account, secret: Secret | Tokens | None) ->
     except TermmailError:
         if keeps:
             with contextlib.suppress(TermmailError):
-                credentials.forget(account)
+                _forget(account, config.load(home))
         raise
 
 
