@@ -124,7 +124,8 @@ def known_provider(config: Config, notes: ProviderNotes | None, before: Account 
     if before is not None and before.credential.provider is not None:
         return config.provider(before.credential.provider.name)
     if notes is not None and notes.oauth_provider:
-        return config.provider(notes.oauth_provider)
+        by_issuer = (provider for provider in config.providers if provider.issuer == notes.oauth_provider)
+        return config.provider(notes.oauth_provider) or next(by_issuer, None)
     own = [provider for provider in config.providers if not provider.client_page]
     return own[0] if len(own) == 1 and notes is None else None
 
@@ -133,8 +134,10 @@ def own_provider(issuer: str, scopes: str = "") -> OAuthProvider:
     """A sign-in server of one's own, by its address (RFC 8414, OpenID Connect Discovery). `scopes` are words that it wants to be asked
     for, or empty for the usual ones."""
     url = tidy(issuer).rstrip("/")
-    host = urllib.parse.urlsplit(url).hostname or url
-    return OAuthProvider(name=re.sub(r"[^\w.-]", "-", host), label=host, issuer=url, scopes=tuple(scopes.split()))
+    parts = urllib.parse.urlsplit(url)
+    # One host may have several, as Keycloak does for each realm.
+    name = re.sub(r"[^\w.-]+", "-", f"{parts.netloc.lower()}{parts.path}").strip("-.")[:64]
+    return OAuthProvider(name=name, label=parts.hostname or url, issuer=url, scopes=tuple(scopes.split()))
 
 
 def check_issuer(text: str) -> Remark | None:
