@@ -118,6 +118,36 @@ def test_another_way_where_the_keyring_keeps_nothing(
     assert account(tmp_path).credential.kind is CredentialKind.SESSION
 
 
+def test_another_address_has_another_sign_in_server(talk: Conversation) -> None:
+    """What was said of the first address's is not taken for the second."""
+    person(talk, "lisa@example.org")
+    talk.ask("1 or 2 [1]")
+    talk.ask("How much is kept on this computer")
+    talk.ask("IMAP server:", "127.0.0.1")
+    for question in ("Encryption", "Port", "Server for sending", "User name", "Proxy", "authority of your own"):
+        talk.ask(question)
+    talk.ask("What the account is called here:")
+    talk.ask("1 to 6 [1]", "4")
+    talk.ask("Address of the sign-in server:", "http://127.0.0.1:1")
+    talk.ask("Scopes to ask for")
+    talk.ask("Client id:", "termmail")
+    talk.ask("Client secret")
+    talk.hear("127.0.0.1 can't be reached")
+    talk.ask("1 to 6 [4]", "back")
+    talk.ask("What the account is called here:", "back")
+    talk.ask("Change any of that?", "back")
+    talk.ask("How much is kept on this computer", "back")
+    talk.ask("1 or 2 [1]", "back")
+    talk.ask("Your name, as others see it:", "back")
+    person(talk, "lisa@gmail.com")
+    talk.ask("1 or 2 [1]")
+    talk.ask("How much is kept on this computer")
+    talk.ask("Change any of that?")
+    talk.ask("What the account is called here:")
+    talk.ask("1 to 5 [1]", "4")
+    talk.hear("Google knows programs by an id.")
+
+
 @pytest.mark.dovecot_pop3
 def test_pop3_by_a_command(tmp_path: Path, talk: Conversation) -> None:
     with Dovecot(tmp_path / "dovecot", pop3=True) as dovecot:

@@ -140,6 +140,7 @@ class Questions:
         address = ask("Your e-mail address:", field_checks.check_address, self._draft.email)
         if address != self._draft.email:
             self._change(email=address, name="")
+            self._way = self._provider = None
         if self._lookup is None or self._lookup.address != address or self._lookup.error is not None:
             if self._lookup is not None:
                 self._lookup.stop()
@@ -311,7 +312,9 @@ class Questions:
         notes = self._discovery.provider if self._discovery is not None else None
         known = self._provider or ways.known_provider(self._config, notes, None)
         if known is None:
-            issuer = ask("Address of the sign-in server:", ways.check_issuer)
+            issuer = ask(
+                "Address of the sign-in server:", ways.check_issuer, notes.oauth_provider if notes is not None else ""
+            )
             scopes = ask("Scopes to ask for (Enter alone for the usual ones):", lambda text: None, optional=True)
             known = ways.own_provider(issuer, scopes)
         for sentence in ways.client_notes(known):
