@@ -7,6 +7,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -32,6 +33,9 @@ class _Site:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
+                if self.path.startswith("/slow"):
+                    site.trickle(self.wfile, b"HTTP/1.0 200 OK\r\n\r\n" if self.path == "/slow-body" else b"")
+                    return
                 data = {"/huge.png": PICTURE + bytes(pictures.MAX_BYTES), "/page.png": b"<html>no</html>"}.get(
                     self.path, PICTURE
                 )
@@ -45,12 +49,21 @@ class _Site:
             def log_message(self, *words: object) -> None:
                 pass
 
+        self._stopping = threading.Event()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
+    def trickle(self, file: BinaryIO, start: bytes) -> None:
+        """A byte now and then, for as long as somebody reads."""
+        with contextlib.suppress(OSError):
+            file.write(start)
+            while not self._stopping.wait(0.05):
+                file.write(b"x")
+
     def stop(self) -> None:
+        self._stopping.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -72,7 +85,7 @@ def loopback(host: str, port: int) -> str:
 
 def test_a_picture_is_fetched_and_nothing_said_about_who_asks(site: _Site, tmp_path: Path) -> None:
     """T18: no cookie, no referrer, no language, no program; the file is private."""
-    url = f"http://img.example:{site.port}/a.png?x=1"
+    url = f"HTTP://img.example:{site.port}/a.png?x=1"
     found = fetch_pictures([url, url], tmp_path, guard=loopback)
     assert found[url].read_bytes() == PICTURE
     assert found[url].stat().st_mode & 0o777 == 0o600
@@ -95,6 +108,23 @@ def test_what_is_missing_no_picture_or_too_large_is_left_out(site: _Site, tmp_pa
     )
     assert list(found) == [f"{base}/b.png"]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("path", ["slow-header", "slow-body"])
+def test_a_server_that_goes_on_for_ever_holds_up_nobody(path: str, site: _Site, tmp_path: Path) -> None:
+    """P5: each byte comes in time, the answer never ends; the other pictures are there, and nothing keeps the program from ending."""
+    base = f"http://img.example:{site.port}"
+    found: list[str] = []
+    fetching = threading.Thread(
+        target=lambda: found.extend(
+            fetch_pictures([f"{base}/{path}", f"{base}/a.png"], tmp_path, seconds=1.0, guard=loopback)
+        ),
+        daemon=True,
+    )
+    fetching.start()
+    fetching.join(20)
+    assert found == [f"{base}/a.png"]
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("picture"))
 
 
 def test_redirects_are_followed_three_times_without_cookies_and_never_elsewhere(site: _Site, tmp_path: Path) -> None:

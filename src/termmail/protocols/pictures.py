@@ -7,9 +7,10 @@ import ipaddress
 import os
 import socket
 import ssl
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -26,7 +27,6 @@ MAX_REDIRECTS = 3
 SECONDS = 15.0
 """For all of them."""
 _AT_ONCE = 4
-_PIECE = 64 * 1024
 # As little as a server needs, the same for everybody: no cookie, no referrer, no language, no name of this program.
 _HEADERS = {"User-Agent": "Mozilla/5.0", "Accept": "image/*", "Accept-Encoding": "identity"}
 
@@ -58,29 +58,44 @@ def fetch_pictures(
     seconds: float = SECONDS,
     guard: Guard = public_address,
 ) -> dict[str, Path]:
-    """Those of the pictures at `urls` that could be had, as new files (0600) in `folder`. Blocks for about `seconds` at most.
+    """Those of the pictures at `urls` that could be had, as new files (0600) in `folder`. Blocks for `seconds` at most.
 
     Only http and https, at most `MAX_PICTURES` of `MAX_BYTES`; what is no PNG, GIF, JPEG, WebP or BMP is dropped. `guard` says what may
     be connected to, at each redirect again; a proxy that the user has set looks names up itself. Raises what making a TLS context does.
     """
     deadline = time.monotonic() + seconds
     context = client_context(ca_file)
-    wanted = [url for url in dict.fromkeys(urls) if safe_url(url) == url and url.startswith(("http:", "https:"))]
+    wanted = [url for url in dict.fromkeys(urls) if safe_url(url) == url and url.lower().startswith(("http:", "https:"))]
+    waiting = deque(wanted[:MAX_PICTURES])
+    found: dict[str, Path] = {}
 
-    def fetch(url: str) -> tuple[str, Path] | None:
-        try:
-            data = _fetch(url, context, proxy, deadline, guard)
-        except (_NotFetched, httpx.HTTPError, httpx.InvalidURL, TermmailError, ValueError, OSError):
-            # A picture that is missing is shown as missing, and the others are fetched.
-            return None
-        path = folder / hashlib.sha256(url.encode()).hexdigest()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        return url, path
+    def fetch() -> None:
+        while time.monotonic() < deadline:
+            try:
+                url = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                found[url] = _write(folder, url, _fetch(url, context, proxy, deadline, guard))
+            except (_NotFetched, httpx.HTTPError, httpx.InvalidURL, TermmailError, ValueError, OSError):
+                # A picture that is missing is shown as missing, and the others are fetched.
+                continue
 
-    with ThreadPoolExecutor(_AT_ONCE, "pictures") as pool:
-        return dict(filter(None, pool.map(fetch, wanted[:MAX_PICTURES])))
+    # A server that sends a byte now and then holds up its thread for ever, but neither who waits here nor the end of the program.
+    threads = [threading.Thread(target=fetch, name="picture", daemon=True) for _ in range(min(_AT_ONCE, len(waiting)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return {url: found[url] for url in wanted if url in found}
+
+
+def _write(folder: Path, url: str, data: bytes) -> Path:
+    path = folder / hashlib.sha256(url.encode()).hexdigest()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    return path
 
 
 def _fetch(url: str, context: ssl.SSLContext, proxy: str, deadline: float, guard: Guard) -> bytes:
@@ -126,7 +141,7 @@ def _request(client: httpx.Client, url: httpx.URL, proxy: str, guard: Guard) -> 
 
 def _pieces(answer: httpx.Response, deadline: float) -> Iterator[bytes]:
     size = 0
-    for piece in answer.iter_raw(_PIECE):
+    for piece in answer.iter_raw():
         size += len(piece)
         if size > MAX_BYTES or time.monotonic() > deadline:
             raise _NotFetched
