@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from filled_store import FilledStore
 from gallery.mails import mails, png
 from termmail.model.errors import ConnectionLost
 from termmail.ui.pictures import drawing_of
-from ui.support import Driven, filled, opened
+from ui.support import NARROW, Driven, filled, opened
 
 MAILS = mails()
 
@@ -38,6 +40,17 @@ class _Fetch:
         file = folder / "logo"
         file.write_bytes(png(220, 60, lambda x, y: (200, 30, 30)))
         return {urls[0]: file}
+
+
+def xdg_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stands for the desktop's opener; the file into which it writes what it was given."""
+    given = folder / "opened"
+    program = folder / "bin" / "xdg-open"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {given}.part && mv {given}.part {given}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return given
 
 
 async def read(ui: Driven, words: str) -> None:
@@ -112,19 +125,83 @@ async def test_always_for_a_sender_is_remembered_and_taken_back(store: FilledSto
     assert last.asked == []
 
 
-async def test_a_mail_that_something_speaks_against_loads_nothing_by_itself(store: FilledStore) -> None:
-    """T18, D4: whoever writes a known sender's name does not get what was decided for that sender."""
-    store.add_body(store.ids()[0], MAILS["newsletter"].replace(b"From: The", b"From: a@b.example, The"))
+async def test_a_mail_that_something_speaks_against_loads_nothing_by_itself(
+    store: FilledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T18, D5: whoever writes a known sender's address does not get what was decided for that sender, in the browser neither."""
+    opened_file = xdg_open(tmp_path, monkeypatch)
+    forged = b"Authentication-Results: mx.demo.example; dmarc=fail header.from=demo.example\r\n" + MAILS["newsletter"]
+    store.accounts = (msgspec.structs.replace(store.accounts[0], authserv_id="mx.demo.example"),)
+    store.add_body(store.ids()[0], forged)
     fetch = _Fetch()
-    store.intents.set_setting("ui.pictures.sender3@demo.example", "1")
+    sender = "sender3@demo.example"
+    store.intents.set_setting(f"ui.pictures.{sender}", "1")
     async with opened(store) as ui:
         ui.app.fetch_pictures = fetch
-        await ui.press("j", "k")
         await read(ui, "Nobody wants the lighthouse")
+        assert "Probably not from demo.example" in ui.message
+        await ui.press("B")
+        await ui.until(opened_file.exists)
+        page = Path(opened_file.read_text()).read_text()
+        assert "lighthouse" in page
+        assert "leeward.example/logo.png" not in page
+        await ui.run("Always load this sender")
+        await ui.says(f"Pictures of {sender} are no longer loaded")
+        await ui.run("Always load this sender")
+        await ui.says(f"Pictures of {sender} are loaded from now on")
         await ui.settled()
-        origin = ui.main.message_pane.origin
-        assert origin is not None
-        assert (fetch.asked == []) is (origin.trust.level.value == "suspicious")
+    assert fetch.asked == []
+
+
+async def test_what_loads_is_the_message_under_the_cursor(store: FilledStore) -> None:
+    """T18: not the one that the hidden pane showed last."""
+    store.add_body(store.ids()[0], MAILS["newsletter"])
+    store.add_body(store.ids()[1], b"Subject: x\r\n\r\nnothing more\r\n")
+    fetch = _Fetch()
+    async with opened(store, NARROW) as ui:
+        ui.app.fetch_pictures = fetch
+        await ui.press("j")
+        await read(ui, "nothing more")
+        await ui.press("q", "k")
+        await read(ui, "Nobody wants the lighthouse")
+        await ui.press("q", "j", "i")
+        await ui.says("This is the text of the message")
+        assert "nothing more" in ui.message
+        await ui.press("q", "k")
+        await read(ui, "Nobody wants the lighthouse")
+        await ui.press("q", "j")
+        await ui.run("Always load this sender")
+        await ui.says("Pictures of sender2@demo.example are loaded from now on")
+    assert fetch.asked == []
+
+
+async def test_loading_again_keeps_what_was_loaded(store: FilledStore) -> None:
+    store.add_body(store.ids()[0], MAILS["newsletter"])
+    fetch = _Fetch()
+    async with opened(store) as ui:
+        ui.app.fetch_pictures = fetch
+        await read(ui, "Nobody wants the lighthouse")
+        await ui.press("i")
+        await ui.says("1 of 4 pictures were loaded.")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        await ui.press("i")
+        await ui.says("1 of 3 pictures were loaded.")
+        assert list(next(iter(ui.main.backend.pictures.loaded.values()))) == [urls[0] for urls in fetch.asked]
+
+
+async def test_a_picture_that_is_there_twice_is_drawn_twice(store: FilledStore) -> None:
+    twice = b'<p><img alt=one src="cid:a" width=300></p><p>between</p><p><img alt=two src="cid:a" width=300></p>'
+    store.add_body(
+        store.ids()[0],
+        b"Subject: x\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+        + twice
+        + b"\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <a>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(png(300, 100, lambda x, y: (200, 30, 30)))
+        + b"--b--\r\n",
+    )
+    async with opened(store) as ui:
+        await read(ui, "between")
+        await ui.until(lambda: ui.message.count("▀" * 33) == 12)
 
 
 @pytest.mark.parametrize("fetch", [None, _Fetch(fails=True)])
@@ -143,12 +220,7 @@ async def test_the_html_is_opened_in_the_browser_from_a_private_file(
     store: FilledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A3, T18: cleaned, nobody else may read it, and it is gone afterwards."""
-    opened_file = tmp_path / "opened"
-    program = tmp_path / "bin" / "xdg-open"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened_file}.part && mv {opened_file}.part {opened_file}\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    opened_file = xdg_open(tmp_path, monkeypatch)
     store.add_body(store.ids()[0], MAILS["phishing"])
     async with opened(store) as ui:
         await read(ui, "Dear costumer")

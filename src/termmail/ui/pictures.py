@@ -120,10 +120,10 @@ class Pictures:
                 self._thread.start()
         return None
 
-    def forget(self) -> None:
-        """Another message is shown: what was not begun is not needed any more."""
+    def forget_others(self, placement_id: int) -> None:
+        """This message is shown: what was not begun of others is not needed any more."""
         with self._wake:
-            self._wanted.clear()
+            self._wanted = deque(job for job in self._wanted if job.placement_id == placement_id)
 
     def load(self, message_id: int, urls: Sequence[str], fetch: Fetch) -> None:
         """Load pictures from elsewhere, in a thread; they are told when they are there."""
@@ -139,7 +139,7 @@ class Pictures:
                     LoadedPictures(message_id, 0, len(urls), f"Pictures can't be kept on this disk: {error.strerror}.")
                 )
                 return
-            self.loaded[message_id] = dict(found)
+            self.loaded[message_id] = {**self.loaded.get(message_id, {}), **found}
             self._tell(LoadedPictures(message_id, len(found), len(urls)))
 
         threading.Thread(target=run, name="loading pictures", daemon=True).start()

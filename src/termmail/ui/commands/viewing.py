@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from termmail.model.body import RenderFailed
+from termmail.model.body import Picture, RenderFailed
 from termmail.model.message import MessageRow
-from termmail.model.origin import TrustLevel
+from termmail.model.origin import Origin, TrustLevel
 from termmail.ui.bodies import Body
 from termmail.ui.commands.handing import plain_text, run_with
 from termmail.ui.desktop import hand_over
@@ -33,7 +33,6 @@ class Viewing:
         self._last_words = ""
         self._last_command = ""
         self._loading: set[int] = set()
-        self._drawing: dict[PictureJob, int] = {}
 
     def commands(self) -> dict[str, Callable[[], None]]:
         return {
@@ -119,12 +118,11 @@ class Viewing:
 
     def shown(self, row: MessageRow, body: Body) -> None:
         """A text is shown: load what it names elsewhere where that was decided for its sender, unless something speaks against it."""
-        self.screen.backend.pictures.forget()
+        self.screen.backend.pictures.forget_others(row.id)
         rendered = body.rendered
         if rendered is None or not rendered.remote or body.job.loaded or row.message_id in self._loading:
             return
-        trusted = body.origin is None or body.origin.trust.level is not TrustLevel.SUSPICIOUS
-        if trusted and self._can_load() and self._always(row):
+        if _is_trusted(body.origin) and self._can_load() and self._always(row):
             self._load(row, rendered.remote)
 
     def picture_seen(self, place: int) -> None:
@@ -132,27 +130,32 @@ class Viewing:
         row, rendered = self.screen.message_pane.row, self.screen.message_pane.rendered
         if row is None or rendered is None or place >= len(rendered.pictures):
             return
-        picture = rendered.pictures[place]
-        pictures = self.screen.backend.pictures
-        file = pictures.loaded.get(row.message_id, {}).get(picture.url)
-        job = PictureJob(row.id, picture.part_path, str(file or ""), picture.columns, picture.rows)
-        self._drawing[job] = place
-        if (cells := pictures.want(job)) is not None:
+        job = self._picture_job(row, rendered.pictures[place])
+        if (cells := self.screen.backend.pictures.want(job)) is not None:
             self.picture_drawn(DrawnPicture(job, cells))
 
+    def _picture_job(self, row: MessageRow, picture: Picture) -> PictureJob:
+        file = self.screen.backend.pictures.loaded.get(row.message_id, {}).get(picture.url)
+        return PictureJob(row.id, picture.part_path, str(file or ""), picture.columns, picture.rows)
+
     def picture_drawn(self, drawn: DrawnPicture) -> None:
-        """A picture is drawn, maybe of a message that is no longer shown."""
-        place = self._drawing.pop(drawn.job, None)
-        row = self.screen.message_pane.row
-        if place is not None and row is not None and row.id == drawn.job.placement_id and drawn.cells is not None:
-            self.screen.message_pane.show_picture(place, drawn.cells)
+        """A picture is drawn, which the text may have in several places, or which may be of a message that is no longer shown."""
+        pane = self.screen.message_pane
+        row, rendered = pane.row, pane.rendered
+        if row is None or rendered is None or drawn.cells is None or row.id != drawn.job.placement_id:
+            return
+        for place, picture in enumerate(rendered.pictures):
+            if self._picture_job(row, picture) == drawn.job:
+                pane.show_picture(place, drawn.cells)
 
     def load_pictures(self) -> None:
         """Load what this message names elsewhere, this once."""
+        if not self._has_text():
+            return
         screen = self.screen
         row, rendered = screen.message_pane.row, screen.message_pane.rendered
-        if not self._has_text() or row is None or rendered is None:
-            return
+        assert row is not None
+        assert rendered is not None
         if rendered.remote:
             self._load(row, rendered.remote)
         elif screen.reading.mode == "text" and rendered.source == "text":
@@ -163,7 +166,8 @@ class Viewing:
     def always_load_pictures(self) -> None:
         """Load pictures of this sender from now on, or no longer."""
         screen = self.screen
-        row = screen.message_pane.row
+        placement_id = screen.model.cursor_id
+        row = screen.model.row_of(placement_id) if placement_id is not None else None
         address = _address(row) if row is not None else ""
         if row is None or not address:
             screen.say("There is no message here whose sender could be known again.")
@@ -178,9 +182,10 @@ class Viewing:
                 screen.say(
                     f"Pictures of {shown_address(address)} are loaded from now on, unless something speaks against a mail."
                 )
-                rendered = screen.message_pane.rendered
-                if rendered is not None and rendered.remote and screen.message_pane.row is not None:
-                    self._load(row, rendered.remote)
+                pane = screen.message_pane
+                if pane.row is not None and _address(pane.row) == address and pane.rendered is not None:
+                    if pane.rendered.remote and _is_trusted(pane.origin):
+                        self._load(pane.row, pane.rendered.remote)
             else:
                 screen.say(f"Pictures of {shown_address(address)} are no longer loaded by themselves.")
 
@@ -222,12 +227,15 @@ class Viewing:
 
     def browser(self) -> None:
         """Open the HTML in the browser: cleaned, in a private file, with pictures from elsewhere only where they were loaded here."""
+        if not self._has_text():
+            return
         screen = self.screen
         row = screen.message_pane.row
-        if not self._has_text() or row is None:
-            return
+        assert row is not None
         message = screen.queries.body_path(row.id)
-        with_remote = bool(screen.backend.pictures.loaded.get(row.message_id)) or self._always(row)
+        with_remote = bool(screen.backend.pictures.loaded.get(row.message_id)) or (
+            _is_trusted(screen.message_pane.origin) and self._always(row)
+        )
         if message is None:
             screen.say("The message is not here yet; open it to fetch it first.")
             return
@@ -292,6 +300,11 @@ class Viewing:
         subject = one_line(pane.row.subject)
         data = f"{subject}\n\n{plain_text(pane.rendered.lines)}".encode()
         run_with(screen, command, data)
+
+
+def _is_trusted(origin: Origin | None) -> bool:
+    """Whether nothing speaks against a mail that is known."""
+    return origin is not None and origin.trust.level is not TrustLevel.SUSPICIOUS
 
 
 def _address(row: MessageRow) -> str:
