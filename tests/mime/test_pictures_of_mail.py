@@ -134,6 +134,19 @@ def test_the_page_for_the_browser_neither_acts_nor_loads() -> None:
     assert not re.search(r"\son\w+=|<script|<iframe|<svg|<form\s|http-equiv=\"refresh", text)
 
 
+@pytest.mark.parametrize(
+    "value", ["uexpression(rl(x)", "ur\\l(x)", "u<rl(x)", "uurl()rl(x)", "@im@import;port 'x'"]
+)
+def test_what_is_taken_out_of_a_style_leaves_no_other_that_loads(value: str) -> None:
+    """T18, D8."""
+    page = browser_page(
+        b"Content-Type: text/html\r\n\r\n<html><head><style>p { background: %b }</style></head>" % value.encode()
+        + b'<body><p style="background: %b">x</p></body></html>' % value.encode()
+    )
+    assert page is not None
+    assert not re.search(rb"url\(|//|@import", page.partition(b"<title>")[2])
+
+
 def test_pictures_from_elsewhere_are_in_the_page_only_where_they_may_be_loaded() -> None:
     """T18."""
     raw = MAILS["newsletter"]

@@ -75,7 +75,8 @@ def browser_page(raw: bytes, *, with_remote: bool = False) -> bytes | None:
 
 def _harmless(styles: str) -> str:
     """Style sheets that load nothing and can't end their element."""
-    return _LOADING.sub("", styles).replace("<", "")
+    # A blank for each, so that what stood on both sides does not become another such word.
+    return _LOADING.sub(" ", styles.replace("<", " "))
 
 
 class _Pictures:
