@@ -134,9 +134,7 @@ def test_the_page_for_the_browser_neither_acts_nor_loads() -> None:
     assert not re.search(r"\son\w+=|<script|<iframe|<svg|<form\s|http-equiv=\"refresh", text)
 
 
-@pytest.mark.parametrize(
-    "value", ["uexpression(rl(x)", "ur\\l(x)", "u<rl(x)", "uurl()rl(x)", "@im@import;port 'x'"]
-)
+@pytest.mark.parametrize("value", ["uexpression(rl(x)", "ur\\l(x)", "u<rl(x)", "uurl()rl(x)", "@im@import;port 'x'"])
 def test_what_is_taken_out_of_a_style_leaves_no_other_that_loads(value: str) -> None:
     """T18, D8."""
     page = browser_page(

@@ -6,8 +6,8 @@ import contextlib
 import http.server
 import threading
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -55,7 +55,7 @@ class _Site:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
-    def trickle(self, file: BinaryIO, start: bytes) -> None:
+    def trickle(self, file: BufferedIOBase, start: bytes) -> None:
         """A byte now and then, for as long as somebody reads."""
         with contextlib.suppress(OSError):
             file.write(start)

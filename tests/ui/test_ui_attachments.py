@@ -120,6 +120,19 @@ async def test_mail_in_mail_with_its_attachments(store: FilledStore) -> None:
         await ui.shows("a b")
 
 
+async def test_an_answer_leaves_the_lists(store: FilledStore) -> None:
+    """r, also deep inside: the composer stands on the messages."""
+    async with opened(store, MIDDLE) as ui:
+        await listed(ui)
+        await ui.press("j", "enter")
+        await ui.shows("Attached: deep.csv 3 B")
+        await ui.press("v")
+        await ui.until(lambda: isinstance(ui.app.screen, AttachmentsScreen))
+        await ui.press("r")
+        await ui.until(lambda: isinstance(ui.app.screen, ComposerScreen))
+        assert ui.app.screen_stack[-2] is ui.main
+
+
 async def test_the_message_that_came_back_is_one_key_away(store: FilledStore) -> None:
     """O on a bounce."""
     async with opened(store, WIDE) as ui:
@@ -157,6 +170,18 @@ async def test_one_is_saved(store: FilledStore, tmp_path: Path) -> None:
         await ui.type("/none/at/all")
         await ui.press("enter")
         await ui.shows("There is no folder")
+
+
+@pytest.mark.parametrize("place", ["~nobody-here", "~nobody-here/x.csv", "/" + "x" * 300])
+async def test_a_place_that_can_not_be_is_said(store: FilledStore, place: str) -> None:
+    """A user that is not there, and a name that no file system takes."""
+    async with opened(store, MIDDLE) as ui:
+        await ui.press("S")
+        await ui.shows("Save 3 attachments in")
+        await ui.press(*["backspace"] * 20)
+        await ui.type(place)
+        await ui.press("enter")
+        await ui.says("There is no folder")
 
 
 async def test_all_are_saved(store: FilledStore, tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def fetch_pictures(
     """
     deadline = time.monotonic() + seconds
     context = client_context(ca_file)
-    wanted = [url for url in dict.fromkeys(urls) if safe_url(url) == url and url.lower().startswith(("http:", "https:"))]
+    wanted = [
+        url for url in dict.fromkeys(urls) if safe_url(url) == url and url.lower().startswith(("http:", "https:"))
+    ]
     waiting = deque(wanted[:MAX_PICTURES])
     found: dict[str, Path] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,8 +78,9 @@ class Attachments:
         """The message that came back with a bounce, or the first one that is enclosed."""
 
         def chosen(row: MessageRow, parts: Sequence[Part]) -> None:
-            rendered = self.screen.message_pane.rendered
-            wanted = rendered.enclosed if rendered is not None and self.screen.reading.pane_row is row else ""
+            pane = self.screen.message_pane
+            is_shown = pane.row is not None and pane.row.id == row.id
+            wanted = pane.rendered.enclosed if is_shown and pane.rendered is not None else ""
             part = next((one for one in parts if one.part_path == wanted), None) or next(
                 (
                     one
@@ -140,7 +142,8 @@ class Attachments:
             case "pipe":
                 self._pipe(row, part)
             case "reply":
-                self.screen.app.pop_screen()
+                while self.screen.app.screen is not self.screen:
+                    self.screen.app.pop_screen()
                 self.screen.composing.reply(ReplyKind.SENDER, with_attachments=True)
 
     def _view(self, row: MessageRow, parts: Sequence[Part], part: Part) -> None:
@@ -191,13 +194,14 @@ class Attachments:
         self.screen.app.push_screen(Prompt(f"Save {what} in", value=self._folder or _downloads(), note=note), answered)
 
     def _save(self, row: MessageRow, chosen: list[tuple[Part, str]], typed: str) -> None:
-        folder = Path(typed).expanduser().absolute()
-        if len(chosen) == 1 and not folder.is_dir() and folder.parent.is_dir() and not typed.endswith("/"):
+        # That of Path raises where there is no such user.
+        folder = Path(os.path.expanduser(typed)).absolute()  # noqa: PTH111
+        if len(chosen) == 1 and not _is_folder(folder) and _is_folder(folder.parent) and not typed.endswith("/"):
             chosen = [(chosen[0][0], save_name(folder.name))]
             folder = folder.parent
         else:
             self._folder = typed
-        if not folder.is_dir():
+        if not _is_folder(folder):
             self._say(f"There is no folder {folder}. Make it first, or name another one.", "error")
             return
 
@@ -312,8 +316,13 @@ def _name(part: Part, parts: Sequence[Part]) -> str:
     return save_name(part.filename, part.content_type, list(parts).index(part) + 1)
 
 
+def _is_folder(path: Path) -> bool:
+    """Also False where that can't be told: a name that is too long, or a folder that may not be looked into."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def _downloads() -> str:
-    return "~/Downloads" if Path("~/Downloads").expanduser().is_dir() else "~"
+    return "~/Downloads" if _is_folder(Path.home() / "Downloads") else "~"
 
 
 def _short(path: Path) -> str:

@@ -183,9 +183,10 @@ class Viewing:
                     f"Pictures of {shown_address(address)} are loaded from now on, unless something speaks against a mail."
                 )
                 pane = screen.message_pane
-                if pane.row is not None and _address(pane.row) == address and pane.rendered is not None:
-                    if pane.rendered.remote and _is_trusted(pane.origin):
-                        self._load(pane.row, pane.rendered.remote)
+                if pane.row is None or pane.rendered is None or _address(pane.row) != address:
+                    return
+                if pane.rendered.remote and _is_trusted(pane.origin):
+                    self._load(pane.row, pane.rendered.remote)
             else:
                 screen.say(f"Pictures of {shown_address(address)} are no longer loaded by themselves.")
 
