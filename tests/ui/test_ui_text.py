@@ -9,7 +9,11 @@ import pytest
 
 from filled_store import FilledStore
 from gallery.mails import mails
+from termmail.mime.render import render_message
+from termmail.ui.bodies import source_lines
+from termmail.ui.commands.handing import plain_text
 from termmail.ui.keymap import Where
+from termmail.ui.widgets.message_text import MessageText
 from ui.support import Driven, filled, opened
 
 MAILS = mails()
@@ -91,6 +95,32 @@ async def test_a_hit_may_go_on_in_the_next_line(store: FilledStore) -> None:
         await ui.type(f"{last} {first}")
         await ui.press("enter")
         assert [piece[0] for piece in lines.hits[0].pieces] == [place, place + 1]
+
+
+URL = "https://www.example.org/" + "a-long-way/" * 12
+LONG = (
+    ("Это очень длинное предложение о маяке. " * 4).strip(),
+    "> " + ("He wrote far more than fits into one line. " * 4).strip(),
+    "* " + ("One thing of a list and nothing else. " * 4).strip(),
+    URL,
+    "灯台" * 60,
+)
+
+
+def test_copied_text_is_as_it_was_written() -> None:
+    """Where a line was wrapped there is a blank only if there was one, and no mark of the quotation."""
+    raw = ("Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + "\r\n".join(LONG)).encode()
+    for width in (40, 60, 92):
+        assert plain_text(render_message(raw, width=width).lines).splitlines() == list(LONG)
+    assert plain_text(list(source_lines(raw, 50))).splitlines() == raw.decode().splitlines()
+    blanks = "a" + 200 * " " + "b"
+    assert "".join(line.text for line in source_lines(blanks.encode(), 50)) == blanks
+
+
+@pytest.mark.parametrize("words", ["о маяке. Это очень длинное предложение о маяке. Это", URL, "灯台" * 60])
+def test_words_are_found_across_the_end_of_a_line(words: str) -> None:
+    raw = ("Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + "\r\n".join(LONG)).encode()
+    assert MessageText(render_message(raw, width=44)).find(words)
 
 
 async def test_what_is_not_in_the_message_is_said(store: FilledStore) -> None:

@@ -90,16 +90,18 @@ def _wrapped(logical: LogicalLine, width: int) -> Iterator[Line]:
         return
     pieces, indent = _pieces(logical.runs, text, room, hard=logical.hard, hanging=logical.hanging)
     later_prefix = [*prefix, Run(" " * indent)] if indent else prefix
-    previous = next(pieces)
+    previous, _ = next(pieces)
     lead = prefix
-    for piece in pieces:
-        yield _line([*lead, *previous], quote, wrapped=True)
+    for piece, cut in pieces:
+        yield _line([*lead, *previous], quote, wrapped=True, cut=cut)
         previous, lead = piece, later_prefix
     yield _line([*lead, *previous], quote)
 
 
-def _pieces(runs: Runs, text: str, width: int, *, hard: bool, hanging: int = -1) -> tuple[Iterator[list[Run]], int]:
-    """The runs of a line, whose text is `text`, cut to `width`, and by how much all but the first piece are to be indented."""
+def _pieces(
+    runs: Runs, text: str, width: int, *, hard: bool, hanging: int = -1
+) -> tuple[Iterator[tuple[list[Run], bool]], int]:
+    """The pieces of a line, whose text is `text`, as `_sliced`, and by how much all but the first one are to be indented."""
     lead = None if hard else _HANGING.match(text)
     indent = hanging if hanging >= 0 else lead.end() if lead is not None else 0
     indent = indent if indent <= width // 3 else 0
@@ -118,7 +120,9 @@ def _wrap_cell(runs: Runs, width: int) -> list[Runs]:
     if cell_width(text) <= width:
         return [runs]
     pieces, indent = _pieces(runs, text, width, hard=False)
-    return [(Run(" " * indent), *piece) if indent and number else tuple(piece) for number, piece in enumerate(pieces)]
+    return [
+        (Run(" " * indent), *piece) if indent and number else tuple(piece) for number, (piece, _) in enumerate(pieces)
+    ]
 
 
 def _picture(picture: LogicalPicture, width: int) -> Iterator[Line]:
@@ -141,7 +145,15 @@ def picture_cells(width: int, height: int, room: int) -> tuple[int, int]:
     return columns, rows
 
 
-def _line(runs: Iterable[Run], quote: int, *, wrapped: bool = False, picture: int = -1, picture_row: int = 0) -> Line:
+def _line(
+    runs: Iterable[Run],
+    quote: int,
+    *,
+    wrapped: bool = False,
+    cut: bool = False,
+    picture: int = -1,
+    picture_row: int = 0,
+) -> Line:
     spans: list[Span] = []
     held = ""
     style, link = Style.PLAIN, -1
@@ -154,7 +166,7 @@ def _line(runs: Iterable[Run], quote: int, *, wrapped: bool = False, picture: in
         held, style, link = run
     if held:
         spans.append(Span(safe_text(held), style, link))
-    return Line(tuple(spans), wrapped, quote, picture, picture_row)
+    return Line(tuple(spans), wrapped, quote, picture, picture_row, cut)
 
 
 def _ascii_places(text: str, width: int, indent: int, *, hard: bool) -> Iterator[tuple[int, int]]:
@@ -213,9 +225,9 @@ def _places(text: str, width: int, indent: int, *, hard: bool) -> Iterator[tuple
         yield position, len(text) if used <= room else max(position + 1, len(text.rstrip(" ")))
 
 
-def _sliced(runs: Runs, places: Iterable[tuple[int, int]]) -> Iterator[list[Run]]:
-    """The runs between each two places of their joined text."""
-    index = run_start = 0
+def _sliced(runs: Runs, places: Iterable[tuple[int, int]]) -> Iterator[tuple[list[Run], bool]]:
+    """The runs between each two places of their joined text, and whether they begin right where the ones before ended."""
+    index = run_start = before = 0
     for start, end in places:
         piece: list[Run] = []
         while index < len(runs) and run_start < end:
@@ -228,4 +240,5 @@ def _sliced(runs: Runs, places: Iterable[tuple[int, int]]) -> Iterator[list[Run]
                 break
             run_start = run_end
             index += 1
-        yield piece
+        yield piece, start == before
+        before = end

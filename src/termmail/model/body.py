@@ -81,7 +81,8 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of the message pane, no wider than was asked for. `wrapped` says that it goes on in the next one.
+    """One line of the message pane, no wider than was asked for. `wrapped` says that it goes on in the next one, and `cut` that it does
+    so without a blank between the two.
 
     `quote` is how deep it is quoted. Where `picture` is not -1 the line is row `picture_row` of that place in
     Rendered.pictures, and its text stands for the picture where none is drawn.
@@ -92,6 +93,7 @@ class Line(msgspec.Struct, frozen=True):
     quote: int = 0
     picture: int = -1
     picture_row: int = 0
+    cut: bool = False
 
     @property
     def text(self) -> str:

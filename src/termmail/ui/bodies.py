@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["text", "html", "source", "headers", "journey"]
 
-_RENDERING = 4
+_RENDERING = 5
 """Part of the cache's key: renderings of another kind are not found."""
 _KEPT = 24
 _LARGEST_KEPT = 256 * 1024
@@ -210,9 +210,12 @@ def source_lines(raw: bytes, width: int) -> Iterator[Line]:
         style = Style.NOTE if position < body else Style.PLAIN
         position += len(piece) + 1
         while True:
-            part = text[: cut_cells(text, width)]
-            text = text[len(part) :]
-            yield Line((Span(part, style),) if part else (), wrapped=bool(text))
+            end = cut_cells(text, width)
+            # No line begins with a blank that is not an indentation, so that what goes on can be told from what is set in.
+            if text[end : end + 1] == " " and (last := len(text[:end].rstrip(" ")) - 1) > 0:
+                end = last
+            part, text = text[:end], text[end:]
+            yield Line((Span(part, style),) if part else (), wrapped=bool(text), cut=True)
             count += 1
             if not text:
                 break
@@ -238,6 +241,10 @@ def header_lines(raw: bytes, width: int) -> Iterator[Line]:
             if cut < len(text):
                 space = text.rfind(" ", cut // 2, cut)
                 cut = space + 1 if space > 0 else cut
-            yield Line((Span(head, Style.STRONG if first else Style.PLAIN), Span(text[:cut])), wrapped=cut < len(text))
+            yield Line(
+                (Span(head, Style.STRONG if first else Style.PLAIN), Span(text[:cut])),
+                wrapped=cut < len(text),
+                cut=True,
+            )
             text = text[cut:]
             first = False

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from termmail.mime.links import host_of
 from termmail.mime.mailto import parse_mailto
+from termmail.model.body import Line
 from termmail.model.errors import TermmailError
 from termmail.model.message import BodyState
 from termmail.ui import pipes
 from termmail.ui.desktop import hand_over
 from termmail.ui.text import name_and_address, one_line, shown_address
+from termmail.ui.widgets.message_text import lead_of
 
 if TYPE_CHECKING:
     from termmail.ui.screens.main import MainScreen
@@ -205,14 +207,14 @@ def run_with(screen: MainScreen, command: str, data: bytes) -> None:
     threading.Thread(target=run, name="pipe", daemon=True).start()
 
 
-def plain_text(lines: Sequence[object]) -> str:
+def plain_text(lines: Sequence[Line]) -> str:
     """The text of laid out lines, those that were wrapped joined again."""
-    from termmail.model.body import Line
-
     pieces: list[str] = []
+    goes_on = False
     for line in lines:
-        assert isinstance(line, Line)
-        pieces.append(line.text.rstrip() + (" " if line.wrapped else "\n"))
+        text = line.text[lead_of(line) if goes_on else 0 :]
+        goes_on = line.wrapped
+        pieces.append(text if goes_on and line.cut else text.rstrip() + (" " if goes_on else "\n"))
     return "".join(pieces)
 
 

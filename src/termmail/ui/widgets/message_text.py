@@ -215,10 +215,8 @@ def _folded(lines: Sequence[Line], first: int, end: int) -> tuple[str, list[tupl
         text = lines[line].text
         start = 0
         if line > first:
-            quoting = _QUOTING.match(text)
-            start = quoting.end() if quoting is not None and lines[line].quote else 0
-            start += len(text) - start - len(text[start:].lstrip(" "))
-            if folded and folded[-1] != " " and text[start : start + 1].isascii():
+            start = lead_of(lines[line])
+            if folded and folded[-1] != " " and not lines[line - 1].cut:
                 folded.append(" ")
                 places.append((line, start))
         for position in range(start, len(text)):
@@ -231,6 +229,14 @@ def _folded(lines: Sequence[Line], first: int, end: int) -> tuple[str, list[tupl
                 folded.append(each)
                 places.append((line, position))
     return "".join(folded), places
+
+
+def lead_of(line: Line) -> int:
+    """How many characters of a line that another one goes on in are marks of quotation and indentation."""
+    text = line.text
+    quoting = _QUOTING.match(text)
+    start = quoting.end() if quoting is not None and line.quote else 0
+    return len(text) - len(text[start:].lstrip(" "))
 
 
 def _as_pieces(places: list[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
