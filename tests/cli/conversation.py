@@ -57,11 +57,11 @@ class Conversation:
         self._heard = found.end()
         return said
 
-    def answer(self, text: str = "") -> None:
-        """Type a line."""
-        os.write(self._master, text.encode() + b"\n")
+    def answer(self, text: str | bytes = "") -> None:
+        """Type a line, in UTF-8 where it is not given as bytes."""
+        os.write(self._master, (text.encode() if isinstance(text, str) else text) + b"\n")
 
-    def ask(self, words: str, answer: str = "") -> str:
+    def ask(self, words: str, answer: str | bytes = "") -> str:
         """Wait for a question and answer it; what was said before it."""
         said = self.hear(words)
         # The prompt is written and then read from: without this the echo could come before it.

@@ -186,6 +186,17 @@ def test_back(talk: Conversation) -> None:
     talk.hear("1 or 2 [1]")
 
 
+def test_terminal_of_another_encoding(talk: Conversation) -> None:
+    """Letters in Latin-1 are no text: a sentence says so, and the question is there again."""
+    talk.ask("Your e-mail address:", b"l\xfcsa@example.org")
+    talk.hear("in another encoding than UTF-8")
+    talk.ask("Your e-mail address:", "lisa@example.org")
+    talk.ask("Your name, as others see it:", b"L\xfcsa")
+    talk.hear("in another encoding than UTF-8")
+    talk.ask("Your name, as others see it:", "Lüsa")
+    talk.hear("1 or 2")
+
+
 def test_wrong_answers(talk: Conversation) -> None:
     """Each is answered with a sentence, and with what was meant as the answer to take."""
     talk.ask("Your e-mail address:", "lisa")

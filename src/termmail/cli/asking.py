@@ -28,7 +28,12 @@ def ask(
     """An answer that `check` has nothing against. Raises GoBack."""
     insisted = ""
     while True:
-        answer = _read(prompt, default, secret=secret)
+        try:
+            answer = _read(prompt, default, secret=secret)
+            answer.encode()
+        except UnicodeError:
+            say("This terminal sends letters such as ä in another encoding than UTF-8. Type it without them.")
+            continue
         if answer.strip().casefold() == BACK:
             raise GoBack
         if optional and not tidy(answer):
