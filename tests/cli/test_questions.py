@@ -12,7 +12,11 @@ import pytest
 
 from cli.conversation import Conversation
 from cli_runner import Cli
+from protocols.test_pinning import fingerprint
 from servers.dovecot import Dovecot
+from servers.scripted import Conversation as Scripted
+from servers.scripted import ScriptedServer
+from servers.tls import Authority, Certificate, make_authority
 from termmail.accounts import config
 from termmail.model.account import Account, CredentialKind, KeepKind, Protocol
 from termmail.model.home import Home
@@ -146,6 +150,47 @@ def test_another_address_has_another_sign_in_server(talk: Conversation) -> None:
     talk.ask("What the account is called here:")
     talk.ask("1 to 5 [1]", "4")
     talk.hear("Google knows programs by an id.")
+
+
+def test_two_servers_of_one_host_each_with_a_certificate_of_its_own(
+    tmp_path: Path, talk: Conversation, authority: Authority
+) -> None:
+    """T2: as with Dovecot and Postfix on one computer; either is compared and pinned for its server alone."""
+    another = make_authority(tmp_path / "another").self_signed
+
+    def keep_quiet(sending: Scripted) -> None:
+        sending.wait_closed()
+
+    with (
+        Dovecot(tmp_path / "dovecot", authority=authority, certificate=authority.self_signed) as dovecot,
+        ScriptedServer(keep_quiet, certificate=another, implicit_tls=True) as sending,
+    ):
+        person(talk, "test-1@example.org")
+        talk.ask("1 or 2 [1]")
+        talk.ask("How much is kept on this computer")
+        talk.ask("IMAP server:", dovecot.host)
+        talk.ask("Encryption: tls, starttls or none [tls]")
+        talk.ask("Port", str(dovecot.tls_port))
+        talk.ask("Server for sending", sending.host)
+        talk.ask("Encryption: tls, starttls or none [tls]")
+        talk.ask("Port", str(sending.port))
+        talk.ask("User name to sign in with:", "test-1")
+        talk.ask("Proxy (none for none):")
+        talk.ask("File with an authority of your own")
+        talk.ask("What the account is called here: [example]")
+        talk.ask("1 to 6 [1]")
+        talk.ask("Password at 127.0.0.1", dovecot.test_password)
+        talk.hear(shown(authority.self_signed))
+        talk.ask("Is it the same, and to be trusted?", "yes")
+        talk.hear("ok: sign-in.")
+        talk.hear(shown(another))
+        talk.hear("Is it the same, and to be trusted?")
+
+
+def shown(certificate: Certificate) -> str:
+    """The fingerprint as people compare it."""
+    sha256 = fingerprint(certificate).upper()
+    return ":".join(sha256[start : start + 2] for start in range(0, len(sha256), 2))
 
 
 @pytest.mark.dovecot_pop3

@@ -371,7 +371,12 @@ class Questions:
         if failure.fix and not is_password and not can_pin:
             say(failure.fix)
         if certificate is not None and can_pin:
-            server = self._draft.smtp if failure.part is CheckPart.SENDING else self._draft.incoming
+            incoming = self._draft.incoming
+            server = self._draft.smtp if failure.part is CheckPart.SENDING else incoming
+            if (tidy(server.host), certificate.sha256) == (tidy(incoming.host), incoming.pin_sha256):
+                # It was compared a moment ago.
+                self._draft = with_pin(self._draft, failure.part, certificate.sha256)
+                return
             say(
                 f"The certificate of {tidy(server.host)} is signed by itself, as on a server of one's own. Its SHA-256 fingerprint is:"
             )
@@ -379,7 +384,7 @@ class Questions:
             if agree(
                 "Compare it with what the server's owner tells you. Is it the same, and to be trusted?", default=False
             ):
-                self._draft = with_pin(self._draft, server.host, certificate.sha256)
+                self._draft = with_pin(self._draft, failure.part, certificate.sha256)
                 return
         choices: list[tuple[str, Callable[[], None] | None]] = [("Try again.", None)]
         mend: tuple[str, Callable[[], None] | None] = (

@@ -18,7 +18,7 @@ from termmail.model.account import (
     Security,
     Server,
 )
-from termmail.model.setup import Discovery, ServerGuess
+from termmail.model.setup import CheckPart, Discovery, ServerGuess
 from termmail.setup.field_checks import free_name, tidy
 
 SERVICES = ("imap", "pop3", "smtp")
@@ -137,14 +137,14 @@ def with_discovery(draft: AccountDraft, discovery: Discovery) -> AccountDraft:
     return found
 
 
-def with_pin(draft: AccountDraft, host: str, sha256: str) -> AccountDraft:
-    """The draft with a self-signed certificate that a person accepted for a host."""
-    changes = {
-        service: msgspec.structs.replace(server, pin_sha256=sha256)
-        for service in SERVICES
-        if tidy((server := getattr(draft, service)).host).casefold() == tidy(host).casefold()
-    }
-    return msgspec.structs.replace(draft, **changes)
+def with_pin(draft: AccountDraft, part: CheckPart, sha256: str) -> AccountDraft:
+    """The draft with a self-signed certificate that a person accepted for the server of one part.
+
+    Others on the same host may have certificates of their own, as Dovecot and Postfix do.
+    """
+    service = "smtp" if part is CheckPart.SENDING else draft.protocol.value
+    server: ServerDraft = getattr(draft, service)
+    return msgspec.structs.replace(draft, **{service: msgspec.structs.replace(server, pin_sha256=sha256)})
 
 
 def _guessed_user(draft: AccountDraft) -> str:

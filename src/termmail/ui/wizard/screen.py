@@ -395,7 +395,7 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
 
         def ended(pinned: bool | None) -> None:
             if pinned:
-                self.draft = with_pin(self.draft, server.host, certificate.sha256)
+                self.draft = with_pin(self.draft, check.part, certificate.sha256)
                 self.trial.try_again()
 
         self.app.push_screen(CertificateScreen(server.host, certificate), ended)
