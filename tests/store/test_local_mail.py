@@ -219,6 +219,23 @@ def test_files_of_one_name_in_two_folders(bob: MaildropHome) -> None:
     assert bob.ids() == bob.ids("Archive") == []
 
 
+def test_a_move_beside_a_file_of_the_same_name(bob: MaildropHome) -> None:
+    """L9: neither takes the other's place, and one that goes leaves the other."""
+    (bob.folder / "INBOX" / "cur" / "7.one.host:2,S").write_bytes(mail(7))
+    (bob.folder / ".Archive" / "cur" / "7.one.host:2,S").write_bytes(mail(8))
+    bob.local.run()
+    (kept,) = bob.ids("Archive")
+    (moved,) = bob.ids()
+    bob.intents.archive([moved])
+    bob.local.run()
+    assert len(bob.files(".Archive")) == 2
+    assert (bob.queries.raw(kept), bob.queries.raw(moved)) == (mail(8), mail(7))
+    bob.intents.expunge([moved])
+    bob.local.run()
+    assert bob.ids("Archive") == [kept]
+    assert bob.queries.raw(kept) == mail(8)
+
+
 def test_a_maildir_that_is_not_there_deletes_nothing(bob: MaildropHome) -> None:
     """L9: a disk that is not mounted, while it runs and at its start."""
     bob.arrive(("a", mail(1)))
@@ -324,6 +341,43 @@ def test_a_deleted_folder_empties_into_trash(bob: MaildropHome) -> None:
     assert not (bob.folder / ".Old").exists()
     assert len(bob.files(".Trash")) == 1
     assert len(bob.ids("Trash")) == 1
+
+
+def test_a_deleted_trash_stays_deleted(bob: MaildropHome) -> None:
+    """What was in it neither comes back from the disk nor down from the server, and the next deleted folder finds another Trash."""
+    bob.intents.create_mailbox("bob", "Old")
+    bob.local.run()
+    bob.arrive(*((str(number), mail(number)) for number in range(25)))
+    bob.intents.delete(bob.ids())
+    bob.arrive(("kept", mail(99)), listed={"kept", *map(str, range(25))})
+    bob.intents.move(bob.ids(), bob.mailbox_id("Old"))
+    bob.local.run()
+    bob.intents.delete_mailbox(bob.mailbox_id("Trash"))
+    bob.local.run()
+    bob.intents.delete_mailbox(bob.mailbox_id("Old"))
+    bob.local.run(thorough=True)
+    rows = bob.queries.rows(bob.ids("Trash"))
+    assert [row.subject for row in rows if row is not None] == ["Number 99"]
+    known = bob.local.maildrop.known_uidls()
+    assert {known[str(number)].whereabouts for number in range(25)} == {Whereabouts.DELETED}
+
+
+def test_a_group_that_can_not_be_kept_leaves_nothing_behind(bob: MaildropHome) -> None:
+    """X5: what the disk refused takes no room until the next start."""
+    shutil.move(bob.folder / "INBOX" / "cur", bob.folder / "INBOX" / "away")
+    with pytest.raises(StorageFailed):
+        bob.arrive(("a", mail(1)), ("b", mail(2)))
+    assert list((bob.folder / "INBOX" / "tmp").iterdir()) == []
+    shutil.move(bob.folder / "INBOX" / "away", bob.folder / "INBOX" / "cur")
+    assert bob.arrive(("a", mail(1)), ("b", mail(2))).new == 2
+
+
+def test_looking_up_what_was_downloaded_writes_nothing(bob: MaildropHome) -> None:
+    """S13: no front end is woken by a look at a maildrop with nothing new."""
+    bob.arrive(("a", mail(1)))
+    before = bob.queries.data_version()
+    assert set(bob.local.maildrop.known_uidls()) == {"a"}
+    assert bob.queries.data_version() == before
 
 
 def test_folders_of_other_programs(bob: MaildropHome) -> None:

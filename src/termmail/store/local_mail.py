@@ -13,7 +13,7 @@ from termmail.model.mailbox import Role
 from termmail.store import local_keywords
 from termmail.store.codec import column_text, keyword_set
 from termmail.store.database import Database, now_changed, storage_errors
-from termmail.store.downloads import Download, is_ours
+from termmail.store.downloads import Download, is_ours, unique_name
 from termmail.store.durable import sync_files, sync_folder
 from termmail.store.effective import account_folder, recompute
 from termmail.store.local_names import DELIMITER, INBOX, directory_name
@@ -161,8 +161,10 @@ class LocalMail:
         with self._database.write(durable=False) as connection:
             return take_uid(connection, mailbox_id)
 
-    def empty_into_trash(self, mailbox_id: int) -> None:
-        """Before a mailbox is deleted: what lies in it is the only copy, and goes to Trash (L9)."""
+    def empty_into_trash(self, mailbox_id: int) -> list[int]:
+        """Before a mailbox is deleted: what lies in it is the only copy, and goes to Trash (L9). Returns what stays, since it is the
+        Trash: placements that go with it."""
+        self.prepare()
         more = True
         while more:
             with self._database.write(durable=False) as connection:
@@ -172,7 +174,7 @@ class LocalMail:
                     (mailbox_id,),
                 ).fetchone()
                 if row is None:
-                    return
+                    break
                 ids = [
                     one[0]
                     for one in connection.execute(
@@ -187,6 +189,8 @@ class LocalMail:
                 recompute(connection, ids)
                 more = len(ids) == REMOVED_AT_ONCE
             time.sleep(LET_OTHERS_WRITE if more else 0)
+        left = self._database.all("SELECT id FROM placement WHERE base_mailbox_id = ?", (mailbox_id,))
+        return [placement_id for (placement_id,) in left]
 
     # files
 
@@ -203,12 +207,22 @@ class LocalMail:
             (self._account, limit),
         )
         settled: list[tuple[object, ...]] = []
+        stems: dict[str, set[str]] = {}
         with storage_errors("rename a mail file"):
             for placement_id, flags, base, old_directory, old_name, base_mailbox_id, directory in rows:
-                name = old_name.partition(":2,")[0] + renamed_suffix(old_name, base)
+                stem = old_name.partition(":2,")[0]
+                name = stem + renamed_suffix(old_name, base)
                 goal = self.folder / (directory or old_directory) / "cur" / name
                 path = find(self.folder / old_directory, old_name)
                 if path is not None and path.name == old_name:
+                    if directory is not None and directory != old_directory:
+                        if directory not in stems:
+                            stems[directory] = _stems(goal.parent)
+                        if stem in stems[directory]:
+                            # As `cp -r` makes them; renamed to it, this one would take that one's place.
+                            name = unique_name() + "".join(stem.partition(",")[1:]) + renamed_suffix(old_name, base)
+                            goal = goal.with_name(name)
+                        stems[directory].add(name.partition(":2,")[0])
                     if path != goal:
                         rename(path, goal)
                     settled.append((base_mailbox_id, name, flags, placement_id, old_name))
@@ -326,6 +340,11 @@ class LocalMail:
         )
         with storage_errors("write the keywords file"):
             local_keywords.write(self.folder, {row[0].partition(":2,")[0]: keyword_set(row[1]) for row in rows})
+
+
+def _stems(folder: Path) -> set[str]:
+    """The parts before the info suffix of the names in a folder."""
+    return {path.name.partition(":2,")[0] for path in folder.iterdir()}
 
 
 def _free_directory(connection: sqlite3.Connection, owner_id: int, name: str) -> str:

@@ -229,16 +229,17 @@ class MailboxIngest:
                     write_identity(folder, identity)
 
     def remove_mailbox(self, mailbox_id: int, *operation_ids: int) -> None:
-        """A mailbox is gone from the server: its messages go, in short transactions, then its row; many bodies are kept for 30 days.
+        """A mailbox is gone from the server: its messages go, in short transactions, then its row. What was to come into it stays
+        where it is.
 
-        The operations named are done with its row. What was to come into it stays where it is.
+        The operations named, by which the user wished it so, are done with its row; without any, many bodies are kept for 30 days.
         """
         row = self._database.one(
             "SELECT a.name, b.directory, (SELECT count(*) FROM placement WHERE base_mailbox_id = b.id) FROM mailbox b"
             " JOIN account a ON a.id = b.account_id WHERE b.id = ?",
             (mailbox_id,),
         )
-        keep_until = int(time.time()) + KEEP_SECONDS if row is not None and row[2] > _BULK else 0
+        keep_until = int(time.time()) + KEEP_SECONDS if not operation_ids and row is not None and row[2] > _BULK else 0
         more = True
         while more:
             with self._database.write(durable=False) as connection:

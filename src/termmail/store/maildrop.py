@@ -68,14 +68,16 @@ class Maildrop:
         return known
 
     def _import_ledger(self) -> None:
+        if self._database.one(
+            "SELECT 1 FROM uidl u JOIN account a ON a.id = u.account_id WHERE a.name = ? LIMIT 1", (self._account,)
+        ):
+            return
         with storage_errors("read the list of downloaded mail"):
             entries = ledger.read(self._folder)
         if not entries:
             return
         with self._database.write() as connection:
             owner_id = account_id(connection, self._account)
-            if connection.execute("SELECT 1 FROM uidl WHERE account_id = ? LIMIT 1", (owner_id,)).fetchone():
-                return
             # The latest first: an earlier one with the same bytes may be the UIDL that it had before.
             for entry in reversed(entries.values()):
                 sha256 = bytes.fromhex(entry.sha256)
@@ -111,30 +113,25 @@ class Maildrop:
         longer, is that one, and no second copy is made. Raises StorageFailed; then no row was written.
         """
         new, taken_over, repeated = self._sort(arrivals, listed)
-        current = self._folder / INBOX / "cur"
         now = int(time.time())
-        names: list[str] = []
-        with storage_errors("write a message to disk"):
-            if new:
-                sync_files([arrival.path for arrival in new])
-            for arrival in new:
-                name = f"{unique_name()},S={arrival.file_size}:2,"
-                rename(arrival.path, current / name)
-                names.append(name)
-            if new:
-                sync_folder(current)
-            ledger.append(
-                self._folder,
-                [
-                    LedgerEntry(arrival.uidl, arrival.sha256.hex(), arrival.listed_size, now, deleted)
-                    for arrival, deleted in [
-                        *((one, False) for one in new),
-                        *((one, claim.deleted) for one, claim in taken_over),
-                    ]
-                ],
-            )
-            for arrival in (*(one for one, _ in taken_over), *repeated):
-                arrival.path.unlink(missing_ok=True)
+        try:
+            with storage_errors("write a message to disk"):
+                names = self._place(new)
+                ledger.append(
+                    self._folder,
+                    [
+                        LedgerEntry(arrival.uidl, arrival.sha256.hex(), arrival.listed_size, now, deleted)
+                        for arrival, deleted in [
+                            *((one, False) for one in new),
+                            *((one, claim.deleted) for one, claim in taken_over),
+                        ]
+                    ],
+                )
+        finally:
+            # What is kept has another name by now; what could not be kept is on the server.
+            with storage_errors("remove a download"):
+                for arrival in arrivals:
+                    arrival.path.unlink(missing_ok=True)
         with self._database.write() as connection:
             owner_id = account_id(connection, self._account)
             self._insert(connection, owner_id, list(zip(new, names, strict=True)), now)
@@ -147,6 +144,19 @@ class Maildrop:
                     (arrival.listed_size, owner_id, arrival.uidl),
                 )
         return KeptArrivals(len(new), len(taken_over) + len(repeated))
+
+    def _place(self, new: Sequence[Arrival]) -> list[str]:
+        """The files of new arrivals, durably in the inbox; returns their names. Raises OSError."""
+        if not new:
+            return []
+        current = self._folder / INBOX / "cur"
+        sync_files([arrival.path for arrival in new])
+        names: list[str] = []
+        for arrival in new:
+            names.append(f"{unique_name()},S={arrival.file_size}:2,")
+            rename(arrival.path, current / names[-1])
+        sync_folder(current)
+        return names
 
     def _sort(
         self, arrivals: Sequence[Arrival], listed: Set[str]

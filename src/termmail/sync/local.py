@@ -111,9 +111,10 @@ class LocalSync:
                 journal.finish_renamed(operation, new_name.encode("utf-8", "replace"))
                 self.mail.follow_names()
             case DeleteMailbox(mailbox_id=mailbox_id):
-                self.mail.empty_into_trash(mailbox_id)
+                left = self.mail.empty_into_trash(mailbox_id)
                 while self.mail.follow_files():
                     self._check_stop()
+                self.maildrop.note_deleted(left)
                 journal.finish_deleted(operation)
             case Subscribe():
                 journal.finish_subscribed(operation)
