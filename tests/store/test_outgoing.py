@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from filled_store import FilledStore
+from termmail.engine import opening
 from termmail.mime.headers import parse_envelope
 from termmail.model.errors import StorageFailed, Unsendable
 from termmail.model.flags import Flag
@@ -26,6 +28,7 @@ from termmail.model.outgoing import (
     Refusal,
     Submission,
 )
+from termmail.store import undo
 from termmail.store.correspondents import catch_up
 from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id, read_draft
 from termmail.store.mailbox_intents import IntentRefused
@@ -186,6 +189,24 @@ def test_a_discarded_draft_comes_back(store: FilledStore) -> None:
     undone = store.intents.undo()
     assert undone.draft_id == folder.draft.id
     assert store.ids("Drafts") == [older]
+    assert store.queries.draft(folder.draft.id) == folder.draft
+
+
+def test_a_draft_that_can_not_be_discarded_stays_where_it_is(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X5, O9."""
+    folder = write(store)
+
+    def refuse(*arguments: object) -> int:
+        raise StorageFailed("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(undo, "record", refuse)
+        with pytest.raises(StorageFailed):
+            store.intents.discard_draft(folder.draft)
+    folder.release()
+    assert abandoned(store.home) == [folder.draft.id]
     assert store.queries.draft(folder.draft.id) == folder.draft
 
 
@@ -458,6 +479,24 @@ def test_a_folder_without_a_row_goes_back_to_the_drafts(store: FilledStore) -> N
     (sentence,) = store.intents.recover_drafts()
     assert "Boats" in sentence
     assert not stray.exists()
+
+
+def test_what_was_sent_is_no_draft_after_a_crash(store: FilledStore) -> None:
+    """O2: an item filed just before a crash, which was written more than a week before, leaves no folder to be taken for a draft."""
+    item = send(store)
+    outbox = outbox_of(store)
+    assert outbox.begin_data(item.id)
+    folder = store.home.outbox / item.folder
+    aside = folder.with_name("aside")
+    shutil.copytree(folder, aside)
+    outbox.submitted(item.id, Submission((BOB, CAROL), ()), next_at=0.0)
+    outbox.file_copies("lisa", keep_copy=True)
+    assert item_of(store, item.id).state is OutboxState.FILED
+    aside.rename(folder)
+    with store.ingest.database.write() as connection:
+        connection.execute("UPDATE outbox SET created_at = created_at - 30 * 86400")
+    opening.begin(store.ingest)
+    assert not folder.exists()
 
 
 def test_correspondents_are_those_of_the_messages(store: FilledStore) -> None:

@@ -50,13 +50,14 @@ def hook_commands() -> None:
 def begin(ingest: Ingest, accounts: Sequence[Account] | None = None) -> None:
     """What a dead engine left behind is seen to. Before anything is sent: what it was just sending is not sent again (O2)."""
     outbox = Outbox(ingest.database)
+    # Before rows of what was filed long ago go: a folder without a row is taken for a draft.
+    outbox.sweep()
     outbox.recover()
     unclean = ingest.begin_session()
     if accounts is not None:
         ingest.register_accounts(tuple(accounts))
     ingest.reset_running()
     ingest.sweep_leftovers(unclean=unclean)
-    outbox.sweep()
     if unclean:
         sweep_uploads(ingest.database)
 

@@ -85,17 +85,25 @@ class DraftIntents(MailboxIntents):
         return placement_id
 
     def discard_draft(self, draft: Draft) -> IntentResult:
-        """Throw a draft away, and the one in Drafts that it continues. Can be undone for 30 days."""
+        """Throw a draft away, and the one in Drafts that it continues. Can be undone for 30 days.
+
+        Raises StorageFailed; the folder is then where it was.
+        """
         folder = self._home.drafts / draft.id
         write_draft(folder, draft)
         private_folder(self._home.drafts / DISCARDED)
-        self._move_folder(folder, self._home.drafts / DISCARDED / draft.id)
+        goal = self._home.drafts / DISCARDED / draft.id
+        self._move_folder(folder, goal)
         sentence = "Discarded the draft."
-        with self._database.write() as connection:
-            inverses: list[undo.Inverse] = [undo.UndoDiscard(draft.id)]
-            if draft.replaces is not None:
-                inverses += self._trash(connection, draft.replaces)
-            undo.record(connection, None, sentence, inverses)
+        try:
+            with self._database.write() as connection:
+                inverses: list[undo.Inverse] = [undo.UndoDiscard(draft.id)]
+                if draft.replaces is not None:
+                    inverses += self._trash(connection, draft.replaces)
+                undo.record(connection, None, sentence, inverses)
+        except BaseException:
+            self._move_folder(goal, folder)
+            raise
         return IntentResult(sentence)
 
     def _undiscard(self, draft_id: str) -> IntentResult:
