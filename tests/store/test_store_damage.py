@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from filled_store import FilledStore
 from termmail.model.errors import StorageFailed, StoreTooNew
 from termmail.model.home import Home
+from termmail.model.outgoing import OutgoingMessage
 from termmail.store.database import Database
+from termmail.store.intents import Intents
 from termmail.store.queries import Queries
 from termmail.store.reindex import rebuild_if_damaged, reindex
 
@@ -83,6 +87,55 @@ def test_rebuild_that_fails_leaves_the_old_one(tmp_path: Path, damage: Callable[
     (folder / "cur").unlink()
     (folder / "elsewhere").rename(folder / "cur")
     assert reindex(home, force=True).messages == 1
+
+
+def test_a_database_that_was_deleted_is_rebuilt(tmp_path: Path) -> None:
+    """L5, L9: mail that waits to be sent, and was not written here, is nowhere but in the outbox."""
+    path = unclean(tmp_path)
+    home = Home.under(tmp_path / "home")
+    intents = Intents(home)
+    message = OutgoingMessage(
+        sender="lisa@demo.example",
+        recipients=("bob@else.example",),
+        subject="Waits",
+        message_id_header="waits@demo.example",
+        size=len(RAW),
+        eight_bit=False,
+        utf8=False,
+    )
+
+    def fill(file: BinaryIO) -> OutgoingMessage:
+        file.write(RAW)
+        return message
+
+    intents.submit_message("lisa", fill, at=0.0)
+    intents.close()
+    for file in path.parent.glob("termmail.db*"):
+        file.unlink()
+    assert "rebuilt" in rebuild_if_damaged(home)
+    queries = Queries(home)
+    assert [item.subject for item in queries.outbox()] == ["Waits"]
+    queries.close()
+    assert rebuild_if_damaged(home) == ""
+
+
+def test_a_new_home_is_not_rebuilt(tmp_path: Path) -> None:
+    home = Home.under(tmp_path / "home")
+    assert rebuild_if_damaged(home) == ""
+    assert not home.database.exists()
+
+
+def test_what_a_power_cut_emptied_is_fetched_again(tmp_path: Path) -> None:
+    """A file of the mirror is not fsynced: one without a byte is no message."""
+    path = unclean(tmp_path)
+    home = Home.under(tmp_path / "home")
+    (body,) = [file for file in home.mail.rglob("cur/*") if file.is_file()]
+    os.truncate(body, 0)
+    overwrite_the_middle(path)
+    assert "rebuilt" in rebuild_if_damaged(home)
+    queries = Queries(home)
+    assert queries.newest_rows("lisa", None, 10) == []
+    queries.close()
 
 
 def test_what_is_whole_stays(tmp_path: Path) -> None:

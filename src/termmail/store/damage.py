@@ -9,9 +9,13 @@ from termmail.model.home import Home
 
 
 def is_damaged(home: Home) -> bool:
-    """Where the last engine did not end by itself, have sqlite look at the file (L5)."""
+    """Whether the database is to be rebuilt (L5): it is not there and mail is, or, where the last engine did not end by itself, sqlite
+    finds something wrong with the file."""
     if not home.database.exists():
-        return False
+        return any(
+            any(folder.glob(what))
+            for folder, what in ((home.mail, "*/*/.termmail"), (home.uploads, "*.json"), (home.outbox, "*/item.json"))
+        )
     try:
         with contextlib.closing(sqlite3.connect(home.database, timeout=5)) as connection:
             if connection.execute("SELECT 1 FROM setting WHERE key = 'engine_running'").fetchone() is None:

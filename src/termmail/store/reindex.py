@@ -56,8 +56,7 @@ def reindex(home: Home, *, force: bool = False) -> ReindexReport:
 
 
 def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
-    """At a start: where the last engine did not end by itself, have sqlite look whether the file is whole, and if not, set it aside and
-    rebuild it (L5). Returns a sentence for the user, which is among the problems too; empty where all is well.
+    """At a start: a database that `is_damaged` is set aside, if it is there at all, and rebuilt (L5). Returns a sentence for the user, which is among the problems too; empty where all is well.
 
     `locked` says that the caller holds the engine's lock; otherwise nothing is done while an engine runs. Raises as `reindex` does.
     """
@@ -71,9 +70,9 @@ def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
                 report = _rebuild_all(home)
         except EngineRuns:
             return ""
+    what = "was missing" if report.set_aside is None else f"was damaged, and is now {report.set_aside}"
     sentence = (
-        f"The mail database was damaged. It was rebuilt from the mail folders with {report.messages:,} messages; the damaged one is"
-        f" {report.set_aside}. Changes that had not reached a server are lost, and the rest is fetched again."
+        f"The mail database {what}. It was rebuilt from the mail folders with {report.messages:,} messages. Changes that had not reached a server are lost, and the rest is fetched again."
     )
     database = Database(home)
     try:
@@ -232,7 +231,8 @@ def _rebuild(database: Database, account: str, folder: Path, identity: MailboxId
         with database.write(durable=False) as connection:
             for name, raw in read:
                 uid = name_uid(name)
-                if uid is not None:
+                # One that a power cut emptied is fetched again.
+                if uid is not None and raw:
                     count += _add(connection, owner_id, mailbox_id, name, uid, raw)
     return count
 
