@@ -295,6 +295,22 @@ def test_it_follows_the_config_file(tmp_path: Path, dovecot_server: Dovecot, dov
         until(lambda: not queries.accounts(), "the account is hidden")
 
 
+def test_an_account_is_asked_for_as_soon_as_it_is_added(
+    tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str
+) -> None:
+    """Before the engine has looked at the config file again."""
+    home = make_home(tmp_path / "home")
+    with running_engine(home), reading(home) as queries:
+        until(lambda: wake_engine(home), "the engine runs")
+        intents = Intents(home)
+        for number in range(3):
+            account = make_account(dovecot_server.port, dovecot_user, name=f"test{number}")
+            config.add_account(home, account)
+            (request_id,) = intents.request_sync(account.name)
+            assert until_answered(queries, request_id).state is RequestState.DONE
+        intents.close()
+
+
 def test_two_front_ends_share_one_engine(tmp_path: Path) -> None:
     """A second one uses the engine that runs, and starts one when that ends."""
     home = make_home(tmp_path / "home")

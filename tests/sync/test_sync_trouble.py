@@ -19,6 +19,8 @@ from sync.support import EXTENSIONS, Client, flags, message, messages
 from termmail.model.account import OfflineKind, OfflinePolicy
 from termmail.model.errors import Cancelled, ConnectionLost, TermmailError
 from termmail.model.message import BodyState
+from termmail.model.status import Request, RequestKind, RequestState
+from termmail.sync.imap import ImapSync, Urgent
 
 ON_DEMAND = OfflinePolicy(OfflineKind.ON_DEMAND)
 
@@ -149,6 +151,30 @@ def test_half_of_a_mailbox_vanishes(client: Client, dovecot_server: Dovecot) -> 
     assert client.contents() == dovecot_server.state(user)
     assert any("30 of 40 messages in INBOX vanished" in sentence for sentence in client.sentences())
     assert len(list(client.home.mail.rglob("cur/*"))) == 40
+
+
+def test_who_asks_for_a_body_on_its_way_is_answered_when_it_is_here(client: Client, dovecot_server: Dovecot) -> None:
+    """By the pass that fetches it, not by the next one."""
+    dovecot_server.make(client.account.user, "INBOX", [message("large", size=3_000_000)])
+    client.sync(bodies=False)
+    waiting = [Request(1, RequestKind.BODY, "test", None, client.row("large").id, RequestState.RUNNING, "")]
+    answers: list[tuple[int, str]] = []
+
+    def take() -> list[Request]:
+        if not any(done for name, done, _ in client.activities if name == "Fetching a large message"):
+            return []
+        taken = waiting.copy()
+        waiting.clear()
+        return taken
+
+    urgent = Urgent(take, lambda request, sentence: answers.append((request.id, sentence)), lambda: False)
+    with client.session() as session:
+        sync = ImapSync(
+            session, client.ingest, client.journal, client.account, client.show_progress, lambda: False, urgent
+        )
+        assert sync.bodies()
+    assert waiting == []
+    assert answers == [(1, "")]
 
 
 def test_a_large_body_comes_in_chunks(client: Client, dovecot_server: Dovecot) -> None:

@@ -153,14 +153,6 @@ class ImapWorker(AccountWorker):
         watched = self._idle is not None and self._idle.watches
         return self._pace.poll if watched else self._pace.poll_without_idle
 
-    def _take_bodies(self) -> list[Request]:
-        with self._lock:
-            taken = [request for request in self._requests if request.kind is RequestKind.BODY]
-            for request in taken:
-                self._requests.remove(request)
-        self._taken += taken
-        return taken
-
     def _serve_bodies(self, sync: ImapSync, requests: list[Request]) -> None:
         for request in requests:
             if request.kind is RequestKind.BODY and request.placement_id is not None:

@@ -55,12 +55,10 @@ class Pop3Worker(AccountWorker):
             self._folders_due = time.monotonic() + self._pace.folders
         else:
             self._local.settle()
+        for request in self._take_bodies():
+            self._answer(request, _NOT_HERE)
         if not self._rests():
-            requests = self._take_requests()
-            for request in requests:
-                if request.kind is RequestKind.BODY:
-                    self._answer(request, _NOT_HERE)
-            syncs = [request for request in requests if request.kind is RequestKind.SYNC]
+            syncs = [request for request in self._take_requests() if request.kind is RequestKind.SYNC]
             if syncs or time.monotonic() >= self._pass_due:
                 self._pass()
                 for request in syncs:

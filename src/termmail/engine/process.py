@@ -26,7 +26,6 @@ from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.model.status import Request, RequestKind, RequestState
 from termmail.protocols.redact import Redactor
-from termmail.store.database import storage_errors
 from termmail.store.ingest import Ingest
 from termmail.store.journal import Journal
 from termmail.store.reindex import rebuild_if_damaged
@@ -176,11 +175,9 @@ class Engine:
     # what front ends wrote
 
     def _look_at_store(self) -> None:
-        with storage_errors("read the mail database"):
-            version = self._ingest.database.data_version()
+        version = self._ingest.database.data_version()
         if version == self._data_version:
             return
-        self._data_version = version
         offline = self._ingest.work_offline()
         if offline != self._offline:
             for worker in self._workers.values():
@@ -197,8 +194,13 @@ class Engine:
                 worker.edits_wait()
         for submission in self._submissions.values():
             submission.look()
+        # Not before all is done: what a full disk kept from it comes round once more.
+        self._data_version = version
 
     def _hand_over(self, request: Request) -> None:
+        if request.account not in self._workers:
+            # It may just have been added.
+            self._look_at_config()
         worker = self._workers.get(request.account)
         if worker is None:
             sentence = f"There is no account named {request.account}. `termmail account list` shows those there are."

@@ -70,20 +70,19 @@ class StatusBoard:
         with self._lock:
             if muted == self._muted:
                 return
-            self._muted = muted
             if muted:
-                self._status = AccountStatus(
-                    self._status.account, ConnectionState.OFFLINE, synced_at=self._status.synced_at
+                self._put(
+                    AccountStatus(self._status.account, ConnectionState.OFFLINE, synced_at=self._status.synced_at)
                 )
-                self._put()
+            self._muted = muted
 
     def _write(self, status: AccountStatus) -> None:
-        if self._muted or status == self._status:
-            return
-        self._status = status
-        self._put()
+        if not self._muted and status != self._status:
+            self._put(status)
 
-    def _put(self) -> None:
-        self._ingest.set_status(self._status)
+    def _put(self, status: AccountStatus) -> None:
+        self._ingest.set_status(status)
+        # Only now: what the disk refused is written the next time.
+        self._status = status
         if self._listen is not None:
             self._listen(self._status)

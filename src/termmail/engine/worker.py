@@ -192,6 +192,15 @@ class AccountWorker(abc.ABC):
         self._taken += taken
         return taken
 
+    def _take_bodies(self) -> list[Request]:
+        """Of the requests those for bodies, which somebody waits for."""
+        with self._lock:
+            taken = [request for request in self._requests if request.kind is RequestKind.BODY]
+            for request in taken:
+                self._requests.remove(request)
+        self._taken += taken
+        return taken
+
     def _answer(self, request: Request, sentence: str) -> None:
         state = RequestState.FAILED if sentence else RequestState.DONE
         self._ingest.finish_request(request.id, state, sentence)

@@ -110,12 +110,15 @@ class ImapSync:
         `enough` is asked between two commands; False where it said so before all was here.
         """
         complete = self._bodies.run(mailbox_id, enough)
+        self._serve_postponed()
         self._work.ingest.follow_rows(self._work.check_stop)
         return complete
 
     def fetch_body(self, placement_id: int) -> str:
         """Fetch one body now, whatever the policy; returns a sentence where it can't be had, else nothing."""
-        return self._bodies.fetch_one(placement_id)
+        sentence = self._bodies.fetch_one(placement_id)
+        self._serve_postponed()
+        return sentence
 
     def _list(self) -> dict[bytes, MailboxStatus | None]:
         """LIST and what it said of each mailbox; one that names nothing at all is not believed (S6)."""
@@ -186,6 +189,11 @@ class ImapSync:
             self._serve(self._urgent)
         finally:
             self._between = False
+
+    def _serve_postponed(self) -> None:
+        """Answer who asked for a body while it was on its way."""
+        if self._postponed:
+            self._come_between()
 
     def _serve(self, urgent: Urgent) -> None:
         requests = [*self._postponed, *urgent.bodies()]

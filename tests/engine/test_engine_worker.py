@@ -1,0 +1,92 @@
+"""Parts of the engine in this process, with faults that no server or disk can be made to show in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.support import until, until_answered
+from maildrop_home import BOB, MaildropHome, mail
+from termmail.engine import worker as workers
+from termmail.engine.pop3_worker import Pop3Worker
+from termmail.engine.process import Engine
+from termmail.engine.status import StatusBoard
+from termmail.model.account import Account
+from termmail.model.errors import ConnectionLost, StorageFailed
+from termmail.model.secret import Secret
+from termmail.model.status import AccountStatus, ConnectionState, Request, RequestState
+from termmail.protocols.redact import Redactor
+
+
+@pytest.fixture
+def bob(tmp_path: Path) -> Iterator[MaildropHome]:
+    home = MaildropHome(tmp_path / "home")
+    yield home
+    home.close()
+
+
+def test_a_body_is_answered_while_the_server_is_away(bob: MaildropHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known here does not wait for the next try, nor does the worker spin until then."""
+    bob.arrive(("a", mail(1)))
+    monkeypatch.setattr(workers, "back_off", lambda failures: 1000.0)
+
+    def refuse(account: Account) -> Secret:
+        raise ConnectionLost("The server is away.")
+
+    worker = Pop3Worker(BOB, bob.ingest, bob.journal, refuse, offline=False)
+    worker.start()
+    try:
+        until(lambda: worker.board.status.state is ConnectionState.WAITING, "the worker rests")
+        request_id = bob.intents.request_body(bob.ids()[0])
+        for request in bob.ingest.take_requests():
+            worker.ask(request)
+        answer = until_answered(bob.queries, request_id, 5)
+        assert (answer.state, answer.sentence) == (
+            RequestState.FAILED,
+            "The message is not on this computer any more.",
+        )
+    finally:
+        worker.end()
+        assert worker.join(5)
+
+
+def test_a_state_the_disk_refused_is_said_again(bob: MaildropHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X5: the account's line does not stay as it was before the disk was full."""
+    board = StatusBoard(bob.ingest, BOB.name)
+
+    def refuse(status: AccountStatus) -> None:
+        raise StorageFailed("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bob.ingest, "set_status", refuse)
+        with pytest.raises(StorageFailed):
+            board.say(ConnectionState.ONLINE)
+        with pytest.raises(StorageFailed):
+            board.mute(True)
+    board.say(ConnectionState.ONLINE)
+    (status,) = bob.queries.accounts()
+    assert status.state is ConnectionState.ONLINE
+    board.mute(True)
+    (status,) = bob.queries.accounts()
+    assert status.state is ConnectionState.OFFLINE
+
+
+def test_a_request_the_disk_refused_to_take_is_taken_later(bob: MaildropHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X5: also where nobody writes anything meanwhile that would wake the engine."""
+    engine = Engine(bob.home, Redactor(), child=False, pace=None)
+    engine._ingest = bob.ingest
+    engine._look_at_store()
+    bob.intents.request_sync("nobody")
+    ((request_id,),) = bob.ingest.database.all("SELECT id FROM request")
+
+    def refuse() -> list[Request]:
+        raise StorageFailed("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bob.ingest, "take_requests", refuse)
+        with pytest.raises(StorageFailed):
+            engine._look_at_store()
+    engine._look_at_store()
+    assert until_answered(bob.queries, request_id, 5).state is RequestState.FAILED
