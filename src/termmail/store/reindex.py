@@ -56,7 +56,8 @@ def reindex(home: Home, *, force: bool = False) -> ReindexReport:
 
 
 def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
-    """At a start: a database that `is_damaged` is set aside, if it is there at all, and rebuilt (L5). Returns a sentence for the user, which is among the problems too; empty where all is well.
+    """At a start: a database that `is_damaged` is set aside, if it is there at all, and rebuilt (L5). Returns a sentence for the user,
+    which is among the problems too; empty where all is well.
 
     `locked` says that the caller holds the engine's lock; otherwise nothing is done while an engine runs. Raises as `reindex` does.
     """
@@ -72,7 +73,8 @@ def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
             return ""
     what = "was missing" if report.set_aside is None else f"was damaged, and is now {report.set_aside}"
     sentence = (
-        f"The mail database {what}. It was rebuilt from the mail folders with {report.messages:,} messages. Changes that had not reached a server are lost, and the rest is fetched again."
+        f"The mail database {what}. It was rebuilt from the mail folders with {report.messages:,} messages. Changes that had not"
+        " reached a server are lost, and the rest is fetched again."
     )
     database = Database(home)
     try:
