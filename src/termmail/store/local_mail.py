@@ -308,8 +308,8 @@ class LocalMail:
     def forget_uploads(self) -> None:
         """Of messages that are in their mailbox's folder: what they were made from goes. Raises StorageFailed."""
         for placement_id, upload in self._database.all(
-            "SELECT p.id, p.upload FROM placement p JOIN mailbox b ON b.id = p.base_mailbox_id JOIN account a ON a.id = b.account_id"
-            " WHERE p.upload IS NOT NULL AND p.file_name IS NOT NULL AND a.name = ?",
+            "SELECT p.id, p.upload FROM placement p INDEXED BY placement_upload JOIN mailbox b ON b.id = p.base_mailbox_id"
+            " JOIN account a ON a.id = b.account_id WHERE p.upload IS NOT NULL AND p.file_name IS NOT NULL AND a.name = ?",
             (self._account,),
         ):
             remove_file(self._database.home, upload)

@@ -108,7 +108,7 @@ class _Renaming:
         self._renames: list[tuple[str, str, str]] = []
         for name, delimiter, text in connection.execute(
             "SELECT b.base_name, b.delimiter, o.payload FROM operation o JOIN mailbox b ON b.id = o.mailbox_id"
-            " WHERE o.account_id = ? AND o.placement_id IS NULL AND o.state = 'running'",
+            " WHERE o.account_id = ? AND o.placement_id IS NULL AND o.state IN ('pending', 'running') AND o.state = 'running'",
             (owner_id,),
         ):
             payload = decode_payload(text)

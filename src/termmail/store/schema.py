@@ -281,7 +281,11 @@ _AMOUNTS = """
 ALTER TABLE account ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING, _STOPPING, _AMOUNTS)
+_FILES = """
+CREATE INDEX placement_file ON placement (file_mailbox_id) WHERE file_name IS NOT NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING, _STOPPING, _AMOUNTS, _FILES)
 """Each brings `user_version` from its index to its index + 1. Released ones are never edited."""
 
 

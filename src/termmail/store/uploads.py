@@ -158,8 +158,9 @@ class UploadIngest(BodyIngest):
     def place_uploads(self, account: str) -> int:
         """Make files of messages that the IMAP server has taken the bodies in the mirror; returns how many. Raises StorageFailed."""
         rows = self._database.all(
-            "SELECT p.id, p.upload, p.flags, p.base_mailbox_id, p.uid, p.received_at, p.file_name FROM placement p"
-            " JOIN message m ON m.id = p.message_id JOIN account a ON a.id = m.account_id WHERE p.upload IS NOT NULL"
+            "SELECT p.id, p.upload, p.flags, p.base_mailbox_id, p.uid, p.received_at, p.file_name"
+            " FROM placement p INDEXED BY placement_upload JOIN message m ON m.id = p.message_id"
+            " JOIN account a ON a.id = m.account_id WHERE p.upload IS NOT NULL"
             " AND p.base_mailbox_id IS NOT NULL AND p.uid IS NOT NULL AND a.name = ? AND a.protocol = 'imap'",
             (account,),
         )
