@@ -13,7 +13,9 @@ from maildrop_home import MaildropHome, mail
 from termmail.store.database import Database
 
 # The index of uploads holds nothing but those.
-_WHOLE = re.compile(r"SCAN (p|placement|m|message)\b(?! USING INDEX placement_upload)|placement_uid \(base_mailbox_id[>=]\?\)")
+_WHOLE = re.compile(
+    r"SCAN (p|placement|m|message)\b(?! USING INDEX placement_upload)|placement_uid \(base_mailbox_id[>=]\?\)"
+)
 
 
 @pytest.fixture
