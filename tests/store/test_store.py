@@ -638,3 +638,20 @@ def test_settings_of_the_database(store: FilledStore) -> None:
     with front_end.write() as connection:
         assert connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == 0
     front_end.close()
+
+
+def test_what_is_read_after_the_end_is_an_error_with_a_sentence(tmp_path: Path) -> None:
+    """A thread that is cut off at the end meets no error of sqlite's."""
+    store = FilledStore(tmp_path / "home")
+    ingest = store.ingest
+    store.close()
+    for ask in (
+        ingest.take_requests,
+        ingest.work_offline,
+        lambda: ingest.missing_bodies("lisa", OfflinePolicy()),
+        lambda: ingest.body_target(1),
+        ingest.rename_pending,
+        lambda: ingest.begin_uidvalidity(1, 1),
+    ):
+        with pytest.raises(StorageFailed):
+            ask()

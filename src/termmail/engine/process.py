@@ -92,7 +92,7 @@ class Engine:
             _log.warning("%s", sentence)
         self._ingest = Ingest(self._home, checkpoints=True)
         self._journal = Journal(self._ingest.database)
-        self._schema = schema_version(self._ingest.database.reader())
+        self._schema = self._read_schema()
         try:
             begin(self._ingest)
             self._chores = Chores(self._ingest.database)
@@ -211,11 +211,15 @@ class Engine:
             self._submissions[request.account].try_again()
 
     def _look_at_schema(self) -> None:
-        if schema_version(self._ingest.database.reader()) != self._schema:
+        if self._read_schema() != self._schema:
             _log.warning("a newer termmail has changed the mail database; this engine ends")
             self._exit_code = EXIT_TOO_NEW
             self._at_once = True
             self._end()
+
+    def _read_schema(self) -> int:
+        with self._ingest.database.read() as reader:
+            return schema_version(reader)
 
     # accounts
 

@@ -111,15 +111,14 @@ class BodyIngest:
         if policy.kind is OfflineKind.ON_DEMAND:
             return []
         oldest = int(time.time()) - policy.days * 86400 if policy.kind is OfflineKind.DAYS else -(1 << 62)
-        reader = self._database.reader()
         targets: list[BodyTarget] = []
-        mailboxes = reader.execute(
+        mailboxes = self._database.all(
             "SELECT b.id FROM mailbox b JOIN account a ON a.id = b.account_id WHERE a.name = ? AND (?2 IS NULL OR b.id = ?2)"
             " ORDER BY b.role <> 'inbox', b.role = '', b.role IN ('all', 'junk', 'trash'), b.name",
             (account, mailbox_id),
-        ).fetchall()
+        )
         for (wanted,) in mailboxes:
-            rows = reader.execute(
+            rows = self._database.all(
                 f"SELECT {_TARGET_COLUMNS} FROM placement p JOIN message m ON m.id = p.message_id WHERE p.base_mailbox_id = ?"
                 " AND p.uid IS NOT NULL AND p.file_name IS NULL AND m.body_state = 'missing' AND m.problem = '' AND p.received_at >= ?"
                 " ORDER BY p.uid DESC LIMIT ?",
@@ -132,14 +131,10 @@ class BodyIngest:
 
     def body_target(self, placement_id: int) -> BodyTarget | None:
         """Where to fetch the body of one placement; None where it is gone or the server's UID is not known."""
-        row = (
-            self._database.reader()
-            .execute(
-                f"SELECT {_TARGET_COLUMNS} FROM placement p JOIN message m ON m.id = p.message_id"
-                " WHERE p.id = ? AND p.uid IS NOT NULL AND p.base_mailbox_id IS NOT NULL",
-                (placement_id,),
-            )
-            .fetchone()
+        row = self._database.one(
+            f"SELECT {_TARGET_COLUMNS} FROM placement p JOIN message m ON m.id = p.message_id"
+            " WHERE p.id = ? AND p.uid IS NOT NULL AND p.base_mailbox_id IS NOT NULL",
+            (placement_id,),
         )
         return None if row is None else BodyTarget(*row)
 
@@ -157,13 +152,9 @@ class BodyIngest:
 
     def _folder(self, mailbox_id: int) -> tuple[Path, int | None]:
         """The Maildir of a mailbox and its UIDVALIDITY, created on the way."""
-        row = (
-            self._database.reader()
-            .execute(
-                "SELECT a.name, b.directory, b.uidvalidity FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.id = ?",
-                (mailbox_id,),
-            )
-            .fetchone()
+        row = self._database.one(
+            "SELECT a.name, b.directory, b.uidvalidity FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.id = ?",
+            (mailbox_id,),
         )
         if row is None:
             raise StorageFailed("The folder is gone.")
@@ -179,7 +170,7 @@ class BodyIngest:
         Some hundred at most: the rows of all are looked up at once.
         """
         flags = dict(
-            self._database.reader().execute(
+            self._database.all(
                 f"SELECT id, flags FROM placement WHERE id IN ({_marks(bodies)})",
                 [body.target.placement_id for body in bodies],
             )
@@ -218,7 +209,7 @@ class BodyIngest:
 
     def _twins(self, hashes: Sequence[bytes]) -> dict[bytes, str]:
         """Files here with the same bytes, by their SHA-256."""
-        rows = self._database.reader().execute(
+        rows = self._database.all(
             "SELECT m.sha256, a.name, b.directory, p.file_name FROM message m JOIN placement p ON p.message_id = m.id"
             " JOIN mailbox b ON b.id = p.file_mailbox_id JOIN account a ON a.id = b.account_id"
             f" WHERE m.sha256 IN ({_marks(hashes)}) AND p.file_name IS NOT NULL",
@@ -312,11 +303,7 @@ class BodyIngest:
         """The last step of BodySpool.finish."""
         with storage_errors("write a message to disk"):
             folder, uidvalidity = self._folder(target.mailbox_id)
-            row = (
-                self._database.reader()
-                .execute("SELECT flags FROM placement WHERE id = ?", (target.placement_id,))
-                .fetchone()
-            )
+            row = self._database.one("SELECT flags FROM placement WHERE id = ?", (target.placement_id,))
             if row is None:
                 path.unlink(missing_ok=True)
                 return
@@ -345,15 +332,11 @@ class BodyIngest:
 
     def rename_pending(self, limit: int = 500) -> int:
         """Let names in the mirrors follow flags and moves; returns how many rows were settled."""
-        rows = (
-            self._database.reader()
-            .execute(
-                "SELECT p.id, p.flags, p.file_mailbox_id, p.file_name, p.base_mailbox_id, p.uid, p.received_at FROM placement p"
-                " WHERE p.file_stale = 1 AND p.file_name IS NOT NULL AND EXISTS (SELECT 1 FROM mailbox f"
-                " JOIN account a ON a.id = f.account_id WHERE f.id = p.file_mailbox_id AND a.protocol = 'imap') LIMIT ?",
-                (limit,),
-            )
-            .fetchall()
+        rows = self._database.all(
+            "SELECT p.id, p.flags, p.file_mailbox_id, p.file_name, p.base_mailbox_id, p.uid, p.received_at FROM placement p"
+            " WHERE p.file_stale = 1 AND p.file_name IS NOT NULL AND EXISTS (SELECT 1 FROM mailbox f"
+            " JOIN account a ON a.id = f.account_id WHERE f.id = p.file_mailbox_id AND a.protocol = 'imap') LIMIT ?",
+            (limit,),
         )
         settled: list[tuple[int, int, int, str, int | None, str | None]] = []
         with storage_errors("rename a mail file"):

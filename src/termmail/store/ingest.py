@@ -77,8 +77,7 @@ class Ingest(MessageIngest, UploadIngest):
 
     def take_requests(self) -> list[Request]:
         """The waiting requests, oldest first; they are running from now on."""
-        reader = self._database.reader()
-        if reader.execute("SELECT 1 FROM request WHERE state = 'waiting' LIMIT 1").fetchone() is None:
+        if self._database.one("SELECT 1 FROM request WHERE state = 'waiting' LIMIT 1") is None:
             return []
         with self._database.write() as connection:
             rows = connection.execute(
@@ -123,8 +122,7 @@ class Ingest(MessageIngest, UploadIngest):
 
     def work_offline(self) -> bool:
         """Whether the user has switched to working offline."""
-        row = self._database.reader().execute("SELECT value FROM setting WHERE key = 'work_offline'").fetchone()
-        return row is not None
+        return self._database.one("SELECT value FROM setting WHERE key = 'work_offline'") is not None
 
     def begin_session(self) -> bool:
         """Mark that an engine works on the store; True if the last one did not end cleanly."""

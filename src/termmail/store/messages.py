@@ -42,7 +42,8 @@ class MessageIngest(MailboxIngest):
         The placements then lose their UIDs and become candidates, which `add_headers` re-adopts by what they are.
         """
         row = self._database.one("SELECT uidvalidity FROM mailbox WHERE id = ?", (mailbox_id,))
-        self._adopting[mailbox_id] = now_changed(self._database.reader())
+        with self._database.read() as reader:
+            self._adopting[mailbox_id] = now_changed(reader)
         if row is None or row[0] == uidvalidity:
             return False
         renumbered = row[0] is not None

@@ -71,22 +71,18 @@ class Queries(OutgoingQueries):
 
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""
-        with storage_errors("read the mail database"):
-            return self._database.data_version()
+        return self._database.data_version()
 
     def changed_now(self) -> int:
         """The number of the last commit, to ask for patches from."""
-        with storage_errors("read the mail database"):
-            return now_changed(self._database.reader())
+        with self._database.read() as reader:
+            return now_changed(reader)
 
     def _all(self, statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
-        with storage_errors("read the mail database"):
-            rows: list[tuple[object, ...]] = self._database.reader().execute(statement, tuple(values)).fetchall()
-            return rows
+        return self._database.all(statement, values)
 
     def _one(self, statement: str, values: Sequence[object] = ()) -> tuple[object, ...] | None:
-        rows = self._all(statement, values)
-        return rows[0] if rows else None
+        return self._database.one(statement, values)
 
     # accounts
 
@@ -167,8 +163,8 @@ class Queries(OutgoingQueries):
 
     def _ids(self, mailbox_id: int, sort: Sort, reverse: bool, limit: int | None) -> list[int]:
         tables, forwards, backwards = _SORTS[sort]
-        with storage_errors("read the mail database"):
-            cursor = self._database.reader().execute(
+        with self._database.read() as reader:
+            cursor = reader.execute(
                 f"SELECT p.id FROM {tables} WHERE p.mailbox_id = ? ORDER BY {backwards if reverse else forwards} LIMIT ?",
                 (mailbox_id, -1 if limit is None else limit),
             )
@@ -224,10 +220,8 @@ class Queries(OutgoingQueries):
 
     def unread_ids(self, mailbox_id: int) -> set[int]:
         """The ids of a mailbox's unread placements."""
-        with storage_errors("read the mail database"):
-            cursor = self._database.reader().execute(
-                "SELECT id FROM placement WHERE mailbox_id = ? AND flags & 1 = 0", (mailbox_id,)
-            )
+        with self._database.read() as reader:
+            cursor = reader.execute("SELECT id FROM placement WHERE mailbox_id = ? AND flags & 1 = 0", (mailbox_id,))
             return {row[0] for row in cursor}
 
     def newest_rows(self, account: str | None, mailbox_id: int | None, limit: int) -> list[MessageRow]:
