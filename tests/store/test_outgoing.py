@@ -28,7 +28,7 @@ from termmail.model.outgoing import (
     Refusal,
     Submission,
 )
-from termmail.store import undo
+from termmail.store import draft_intents, undo
 from termmail.store.correspondents import catch_up
 from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id, read_draft
 from termmail.store.mailbox_intents import IntentRefused
@@ -208,6 +208,24 @@ def test_a_draft_that_can_not_be_discarded_stays_where_it_is(
     folder.release()
     assert abandoned(store.home) == [folder.draft.id]
     assert store.queries.draft(folder.draft.id) == folder.draft
+
+
+def test_a_draft_that_is_kept_is_kept_though_its_folder_stays(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O9: nobody is told to go on writing in a folder that the next start removes."""
+    folder = write(store)
+
+    def refuse(path: Path) -> None:
+        raise StorageFailed("The disk refuses.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(draft_intents, "remove_folder", refuse)
+        assert store.intents.keep_draft(folder.draft).placement_ids == tuple(store.ids("Drafts"))
+    folder.release()
+    assert store.intents.recover_drafts() == []
+    assert not folder.folder.exists()
+    assert len(store.ids("Drafts")) == 1
 
 
 # attachments

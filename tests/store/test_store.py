@@ -26,6 +26,7 @@ from termmail.model.view import Sort
 from termmail.store.database import Database
 from termmail.store.ingest import Ingest, uid_ranges
 from termmail.store.intents import Intents
+from termmail.store.journal import Journal
 from termmail.store.paths import folder_name
 from termmail.store.queries import Queries
 from termmail.store.reindex import reindex
@@ -655,3 +656,21 @@ def test_what_is_read_after_the_end_is_an_error_with_a_sentence(tmp_path: Path) 
     ):
         with pytest.raises(StorageFailed):
             ask()
+
+
+def test_a_vanished_message_goes_though_its_flags_are_under_way(tmp_path: Path) -> None:
+    """S6: QRESYNC tells of it once."""
+    store = FilledStore(tmp_path / "home", count=3)
+    first, *others = store.ids()
+    store.intents.set_flags([first], add=FlagSet(Flag.FLAGGED))
+    journal = Journal(store.ingest.database)
+    (operation,) = journal.due("lisa", 1e18)
+    journal.begin([operation.id])
+    row = store.queries.row(first)
+    assert row is not None
+    assert row.uid is not None
+    assert store.ingest.remove_uids(row.mailbox_id, [UidRange(row.uid, row.uid)]) == 1
+    assert store.ids() == others
+    journal.finish_flags([operation])
+    assert store.queries.pending_operations() == []
+    store.close()

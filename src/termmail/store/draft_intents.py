@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from termmail.model.errors import StorageFailed
 from termmail.model.flags import Flag
 from termmail.model.home import Home
 from termmail.model.mailbox import Role
@@ -51,7 +52,9 @@ class DraftIntents(MailboxIntents):
         Raises StorageFailed, IntentRefused for an account that is not there; the folder is then as it was.
         """
         placement_id = self._into_drafts(draft, finished=True)
-        remove_folder(self._home.drafts / draft.id)
+        with contextlib.suppress(StorageFailed):
+            # What stays goes at the next start (`recover_drafts`).
+            remove_folder(self._home.drafts / draft.id)
         return IntentResult("Kept in Drafts.", (placement_id,), undoable=False)
 
     def save_draft(self, draft: Draft) -> IntentResult:

@@ -339,7 +339,8 @@ class MessageIngest(MailboxIngest):
                 with self._database.write() as connection:
                     rows = connection.execute(
                         "SELECT p.id, p.uid, EXISTS (SELECT 1 FROM operation o WHERE o.placement_id = p.id"
-                        "  AND o.state IN ('pending', 'running') AND o.state = 'running') FROM placement p"
+                        "  AND o.state IN ('pending', 'running') AND o.state = 'running'"
+                        "  AND json_extract(o.payload, '$.type') IN ('move', 'expunge')) FROM placement p"
                         " WHERE p.base_mailbox_id = ? AND p.uid BETWEEN ? AND ? ORDER BY p.uid LIMIT ?",
                         (mailbox_id, first, wanted.last, REMOVED_AT_ONCE),
                     ).fetchall()

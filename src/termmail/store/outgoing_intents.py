@@ -50,7 +50,8 @@ _RETRACTABLE = (OutboxState.QUEUED, OutboxState.FAILED, OutboxState.UNKNOWN)
 
 
 class OutgoingIntents(DraftIntents):
-    """The part of `Intents` that is about the outbox. Files are written before each transaction, not within it."""
+    """The part of `Intents` that is about the outbox. What is to be sent is written to files before its transaction; of what is sent
+    again or taken back only the row tells, so that its files are written within it."""
 
     # sending
 
