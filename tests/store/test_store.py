@@ -24,6 +24,7 @@ from termmail.model.message import BodyState, Envelope
 from termmail.model.remote import FaultKind, FetchFault, MailboxListing, RemoteFlags, RemoteHeader, UidRange
 from termmail.model.view import Sort
 from termmail.store.database import Database
+from termmail.store.doomed import sweep
 from termmail.store.ingest import Ingest, uid_ranges
 from termmail.store.intents import Intents
 from termmail.store.journal import Journal
@@ -673,4 +674,30 @@ def test_a_vanished_message_goes_though_its_flags_are_under_way(tmp_path: Path) 
     assert store.ids() == others
     journal.finish_flags([operation])
     assert store.queries.pending_operations() == []
+    store.close()
+
+
+def test_files_to_be_removed_that_are_gone_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write lock is held meanwhile: not one look through a folder for each of them."""
+    store = FilledStore(tmp_path / "home")
+    current = store.home.mail / "lisa" / "INBOX" / "cur"
+    current.mkdir(parents=True, exist_ok=True)
+    (current / "7.renamed:2,S").touch()
+    (current / "stays:2,").touch()
+    with store.ingest.database.write() as connection:
+        connection.executemany(
+            "INSERT INTO doomed_file VALUES (?)", ((f"lisa/INBOX/cur/{number}.renamed:2,",) for number in range(50))
+        )
+    looks: list[object] = []
+    look = os.scandir
+
+    def count(path: str) -> object:
+        looks.append(path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", count)
+    sweep(store.ingest.database)
+    monkeypatch.undo()
+    assert len(looks) <= 2
+    assert [path.name for path in current.iterdir()] == ["stays:2,"]
     store.close()

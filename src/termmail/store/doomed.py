@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from termmail.store.database import Database, storage_errors
-from termmail.store.maildir import find
 
 _AT_ONCE = 200
 
@@ -20,21 +21,30 @@ def sweep(database: Database) -> int:
         # Inside the transaction: a file of the same name that comes anew takes its line away before it is written.
         with database.write(durable=False) as connection, storage_errors("remove a mail file"):
             paths = connection.execute("SELECT path FROM doomed_file LIMIT ?", (_AT_ONCE,)).fetchall()
-            for (path,) in paths:
-                _remove(database.home.mail / path)
+            _remove([database.home.mail / path for (path,) in paths])
             connection.executemany("DELETE FROM doomed_file WHERE path = ?", paths)
         removed += len(paths)
     return removed
 
 
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        # Flags are in the name: another program may have renamed it meanwhile.
-        other = find(path.parent.parent, path.name)
-        if other is not None:
-            other.unlink(missing_ok=True)
+def _remove(paths: Iterable[Path]) -> None:
+    missing: dict[Path, set[str]] = {}
+    for path in paths:
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            missing.setdefault(path.parent.parent, set()).add(_stem(path.name))
+    for folder, stems in missing.items():
+        # Flags are in the name: another program may have renamed them meanwhile.
+        for place in ("cur", "new"):
+            with contextlib.suppress(FileNotFoundError), os.scandir(folder / place) as entries:
+                for entry in entries:
+                    if _stem(entry.name) in stems:
+                        Path(entry.path).unlink(missing_ok=True)
+
+
+def _stem(name: str) -> str:
+    return name.partition(":2,")[0]
 
 
 def spare(database: Database, paths: Iterable[str]) -> None:
