@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -39,6 +40,22 @@ def test_messages_come_back_rendered(worker: RenderWorker, tmp_path: Path) -> No
         assert isinstance(rendered, Rendered)
         assert [line.text for line in rendered.lines] == ["hello https://example.org/"]
         assert rendered.links == ("https://example.org/",)
+
+
+def test_a_process_that_can_not_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P5: a computer with too many processes shows its mail later."""
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    worker = RenderWorker()
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", refuse)
+        for failed in (worker.render(HELLO, 80), worker.take_part(HELLO, "1")):
+            assert isinstance(failed, RenderFailed)
+            assert "could not be started: Resource temporarily unavailable." in failed.sentence
+    assert isinstance(worker.render(HELLO, 80, deadline=30), Rendered)
+    worker.stop()
 
 
 def test_large_messages_pass_the_pipe(worker: RenderWorker) -> None:

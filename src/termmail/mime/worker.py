@@ -219,7 +219,7 @@ class RenderWorker:
             )
         return (
             answer
-            if answer.detail == "stopped"
+            if answer.detail.startswith(("stopped", "not started"))
             else RenderFailed(f"This part can't be read. {_STILL_SAVED}", answer.detail)
         )
 
@@ -228,8 +228,14 @@ class RenderWorker:
         with self._process_lock:
             if self._stopped:
                 return RenderFailed("Rendering was stopped.", "stopped")
-            if self._child is None:
-                self._child = _Child()
+            try:
+                if self._child is None:
+                    self._child = _Child()
+            except OSError as error:
+                return RenderFailed(
+                    f"The program that lays out mail could not be started: {error.strerror}. Try again when less is running.",
+                    f"not started: {type(error).__name__}",
+                )
             child = self._child
         answer: _Answer | None = None
         try:
@@ -244,8 +250,11 @@ class RenderWorker:
         if answer is None or (isinstance(answer, RenderFailed) and not answer.detail.startswith("raised")):
             with self._process_lock:
                 if self._child is child:
-                    self._child = _Child()
+                    self._child = None
                     child.close()
+                    # So that it is warm for the next one, which says why where that can't be.
+                    with suppress(OSError):
+                        self._child = _Child()
         return answer
 
 
