@@ -119,3 +119,35 @@ async def test_odd_senders_are_marked(tmp_path: Path, sender: str, words: str) -
             heading = await _heading(driven)
             assert words in heading
             assert "✓" not in heading
+
+
+async def test_the_domain_is_in_sight_also_where_letters_are_wide(tmp_path: Path) -> None:
+    """D4, D9: a name and an address of wide letters in a narrow pane."""
+    store = _store(tmp_path / "home")
+    add_message(
+        store,
+        90,
+        "From: 東京のとても長い名前 <とても長い利用者の名前@例え.テスト>",
+        "To: lisa@demo.example",
+        "Subject: Wide",
+    )
+    try:
+        async with opened(store, (44, 30)) as driven:
+            await driven.press("enter")
+            assert "@例え.テスト>" in await _heading(driven)
+    finally:
+        store.close()
+
+
+async def test_why_there_is_no_text_can_be_scrolled_to_below_a_long_heading(tmp_path: Path) -> None:
+    store = _store(tmp_path / "home")
+    people = ", ".join(f"somebody.{number}@example.org" for number in range(12))
+    add_message(
+        store, 90, "From: Ann <ann@a.example>", f"To: {people}", f"Cc: {people}", "Subject: Many", present=False
+    )
+    try:
+        async with opened(store, (44, 14)) as driven:
+            await driven.press("enter", "G")
+            await driven.until(lambda: "Fetching the text" in driven.message)
+    finally:
+        store.close()

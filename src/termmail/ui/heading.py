@@ -95,8 +95,8 @@ def _senders(addresses: tuple[Address, ...], width: int) -> list[tuple[Piece, ..
             lines.append((label, (clip_address(mail, room), "bright")))
             lines += _marked(TrustLevel.SUSPICIOUS, f"Calls itself “{name}”, which is not its address", width)
         elif name and name != mail:
-            mail = clip_address(mail, max(12, room - min(len(name), room // 2) - 3))
-            lines.append((label, (clip(name, room - len(mail) - 3), "bright"), (f" <{mail}>", "text")))
+            mail = clip_address(mail, max(12, room - min(cell_width(name), room // 2) - 3))
+            lines.append((label, (clip(name, room - cell_width(mail) - 3), "bright"), (f" <{mail}>", "text")))
         else:
             lines.append((label, (clip_address(mail or "(no address)", room), "bright")))
         if "@" not in address.address.strip("@"):

@@ -29,7 +29,6 @@ from termmail.ui.words import Clock
 MARGIN = 2
 WIDEST_TEXT = 92
 _LINKS_LISTED = 60
-_ADDRESSES_SHOWN = 12
 
 
 class MessagePane(Pane):
@@ -79,6 +78,7 @@ class MessagePane(Pane):
     def show_nothing(self, *words: str) -> None:
         """No message: say why."""
         self.row = self.origin = self.rendered = self.text = None
+        self.searched = ""
         self.words = words
         self._assemble(to_top=True)
 
@@ -119,10 +119,16 @@ class MessagePane(Pane):
     def _assemble(self, *, to_top: bool) -> None:
         self._head = self._heading()
         self._tail = self._ending() if self.rendered is not None else []
-        lines = len(self._head) + (len(self.text.rows) if self.text is not None else 0) + len(self._tail)
         if to_top:
             self.top = 0
-        self.set_line_count(lines if self.rendered is not None else 0)
+        below = (
+            0
+            if self.row is None
+            else len(self.text.rows) + len(self._tail)
+            if self.text is not None
+            else len(self._told())
+        )
+        self.set_line_count(len(self._head) + below)
         self.touch()
 
     def sized(self) -> None:
@@ -131,6 +137,10 @@ class MessagePane(Pane):
         super().sized()
 
     # headers and what follows the text
+
+    def _told(self) -> list[tuple[str, bool]]:
+        """The lines of what is said in place of the text."""
+        return [("", True), *worded(self.words, self.text_width)]
 
     def _heading(self) -> list[tuple[Piece, ...]]:
         if self.row is None:
@@ -179,7 +189,7 @@ class MessagePane(Pane):
             return self.ended(pen, y)
         place -= len(self._head)
         if self.text is None:
-            lines = [("", True), *worded(self.words, self.text_width)]
+            lines = self._told()
             if place < len(lines):
                 pen.put(lines[place][0], look.text if lines[place][1] else look.muted)
             return self.ended(pen, y)
