@@ -375,6 +375,9 @@ def test_change_to_oauth(cli: Cli) -> None:
     assert "google, microsoft, yahoo" in cli.error
     assert "account sign-in lisa" in cli.ok("account", "edit", "lisa", "--oauth", "google")
     assert cli.json("account", "show", "lisa")["oauth"] == "google"
+    assert "account sign-in" not in cli.ok("account", "edit", "lisa", "--name", "Lisa")
+    # The sign-in was that of the other user.
+    assert "account sign-in lisa" in cli.ok("account", "edit", "lisa", "--user", "another@example.org")
     assert cli("account", "test", "lisa", "--password-stdin", stdin=b"x\n") == 64
     assert cli("account", "sign-in", "lisa") == 78
     assert "console.cloud.google.com" in cli.error

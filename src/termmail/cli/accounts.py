@@ -307,7 +307,8 @@ def edit(session: Session, /, account_name: str, email: str | None, enabled: boo
         say_json(account_shape(after))
     else:
         say(f"Changed {after.name}.")
-        if after.credential.kind is CredentialKind.OAUTH2 and after.credential != before.credential:
+        another = credentials.keyring_name(after) != credentials.keyring_name(before)
+        if after.credential.kind is CredentialKind.OAUTH2 and another:
             say(f"Now sign in: termmail account sign-in {after.name}")
 
 
