@@ -31,7 +31,7 @@ def talk(tmp_path: Path) -> Iterator[Conversation]:
         yield conversation
 
 
-def talk_with(keyring: str, tmp_path: Path) -> Conversation:
+def talk_with(keyring: str, tmp_path: Path, *options: str) -> Conversation:
     environment = {
         "PYTHON_KEYRING_BACKEND": f"keyrings.{keyring}",
         "PYTHONPATH": str(_TESTS),
@@ -40,7 +40,7 @@ def talk_with(keyring: str, tmp_path: Path) -> Conversation:
         "TERMMAIL_AUTOCONFIG_URL": "https://127.0.0.1:1/",
         "TERMMAIL_CONNECT_TO": "*:443=127.0.0.1:1 *:80=127.0.0.1:1",
     }
-    command = [sys.executable, "-m", "termmail", "--home", str(tmp_path / "home"), "account", "add"]
+    command = [sys.executable, "-m", "termmail", "--home", str(tmp_path / "home"), "account", "add", *options]
     return Conversation(command, environment, tmp_path)
 
 
@@ -240,6 +240,16 @@ def test_terminal_of_another_encoding(talk: Conversation) -> None:
     talk.hear("in another encoding than UTF-8")
     talk.ask("Your name, as others see it:", "Lüsa")
     talk.hear("1 or 2")
+
+
+def test_password_in_another_encoding(tmp_path: Path) -> None:
+    """A sentence, and nothing written, also with options."""
+    options = ("work", "--email", "lisa@example.org", "--imap", "imap.example.org", "--password-stdin")
+    with talk_with("FileKeyring", tmp_path, *options) as talk:
+        talk.ask("Password of lisa@example.org", b"p\xe4ssword")
+        talk.hear("in another encoding than UTF-8")
+        assert talk.code() == 64
+    assert untouched(tmp_path)
 
 
 def test_wrong_answers(talk: Conversation) -> None:

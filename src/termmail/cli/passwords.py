@@ -19,7 +19,14 @@ def read_password(prompt: str) -> Secret:
     """The first line of standard input; on a terminal it is asked for without showing it. This process keeps it to itself (C2)."""
     harden()
     if sys.stdin.isatty():
-        return Secret(str(click.prompt(prompt, hide_input=True, err=True)))
+        try:
+            typed = str(click.prompt(prompt, hide_input=True, err=True))
+            typed.encode()
+        except UnicodeError:
+            raise click.UsageError(
+                "This terminal sends letters such as ä in another encoding than UTF-8. Give the password by a pipe."
+            ) from None
+        return Secret(typed)
     line = sys.stdin.buffer.readline().rstrip(b"\n").rstrip(b"\r")
     try:
         text = line.decode()
