@@ -84,6 +84,14 @@ def test_check(dovecot_server: Dovecot, dovecot_user: str) -> None:
     assert all(check.ok for check in checks)
 
 
+def test_defect() -> None:
+    """C3: what should not have happened has its kind and place told, and nothing of what was worked with."""
+    account = Account("a", "a@b", Protocol.IMAP, Server("127.0.0.1", 1), None, "a", ca_file="\0")
+    with pytest.raises(TermmailError, match=r"should not have.*ValueError at \w+\.py:[0-9]+$") as caught:
+        list(SetupJob(CheckRequest(account, Secret("hunter2"))))
+    assert "hunter2" not in caught.value.sentence
+
+
 def test_cancelled_while_a_server_is_silent() -> None:
     """The server never says anything; whoever waits is free at once, and the process is gone."""
 

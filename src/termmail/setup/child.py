@@ -12,8 +12,10 @@ import struct
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import msgspec
@@ -191,6 +193,10 @@ def main() -> None:
                 _write(out, check)
     except TermmailError as error:
         _write(out, JobFailed(error.sentence))
+    except Exception as error:  # noqa: BLE001 - a defect, which the front end tells
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        _write(out, JobFailed(f"Something in termmail went wrong that should not have. Please report it: {what}"))
     out.flush()
     # Threads that still wait for a name server or a dead host are left behind.
     os._exit(0)
