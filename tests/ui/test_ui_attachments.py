@@ -297,3 +297,6 @@ def test_copies_of_a_termmail_that_died_are_deleted(tmp_path: Path) -> None:
     files.close()
     assert not copy.exists()
     assert living.exists()
+    with pytest.raises(OSError, match="ending"):
+        files.copy("late.txt", b"c")
+    assert list(tmp_path.iterdir()) == [living]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -52,11 +53,14 @@ class OpenedFiles:
     def __init__(self, runtime: Path) -> None:
         self._runtime = runtime
         self._folder: Path | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def folder(self) -> Path:
-        """A new private folder (0700). Raises OSError."""
+        """A new private folder (0700). Raises OSError, also where termmail is ending, since nobody would delete it."""
         with self._lock:
+            if self._closed:
+                raise OSError(errno.ECANCELED, "termmail is ending")
             if self._folder is None:
                 self._runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _remove_orphans(self._runtime)
@@ -74,7 +78,9 @@ class OpenedFiles:
 
     def close(self) -> None:
         """Delete all copies, also those that a program still has open."""
-        folder, self._folder = self._folder, None
+        with self._lock:
+            self._closed = True
+            folder, self._folder = self._folder, None
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -255,7 +256,9 @@ class Viewing:
                     sentence = f"Given to {handed.words}." if handed.done else handed.words
                 except OSError as error:
                     sentence = f"The page can't be written: {error.strerror}."
-            screen.app.call_from_thread(screen.say, sentence)
+            # The app may have ended meanwhile.
+            with contextlib.suppress(RuntimeError):
+                screen.app.call_from_thread(screen.say, sentence)
 
         screen.say("Cleaning the HTML for the browser …")
         threading.Thread(target=run, name="browser", daemon=True).start()
