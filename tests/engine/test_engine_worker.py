@@ -90,3 +90,23 @@ def test_a_request_the_disk_refused_to_take_is_taken_later(bob: MaildropHome, mo
             engine._look_at_store()
     engine._look_at_store()
     assert until_answered(bob.queries, request_id, 5).state is RequestState.FAILED
+
+
+def test_requests_taken_before_the_disk_refused_are_handed_over_later(
+    bob: MaildropHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X5: nobody else takes them, so they are not forgotten with the first."""
+    engine = Engine(bob.home, Redactor(), child=False, pace=None)
+    engine._ingest = bob.ingest
+    asked = [*bob.intents.request_sync("nobody"), *bob.intents.request_sync("somebody")]
+
+    def refuse(request_id: int, state: RequestState, sentence: str = "") -> None:
+        raise StorageFailed("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bob.ingest, "finish_request", refuse)
+        with pytest.raises(StorageFailed):
+            engine._look_at_store()
+    engine._look_at_store()
+    for request_id in asked:
+        assert until_answered(bob.queries, request_id, 5).state is RequestState.FAILED

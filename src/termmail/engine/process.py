@@ -84,6 +84,7 @@ class Engine:
         self._at_once = False
         self._exit_code = EXIT_OK
         self._data_version = -1
+        self._taken: list[Request] = []
 
     def run(self) -> int:
         """Until the end; see `run_engine`."""
@@ -185,8 +186,10 @@ class Engine:
             for submission in self._submissions.values():
                 submission.set_offline(offline)
             self._offline = offline
-        for request in self._ingest.take_requests():
-            self._hand_over(request)
+        self._taken += self._ingest.take_requests()
+        while self._taken:
+            self._hand_over(self._taken[0])
+            del self._taken[0]
         now = time.time()
         for name, worker in self._workers.items():
             due = self._journal.next_due(name)
