@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import mailbox
 import os
 import shutil
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +18,14 @@ from hypothesis import strategies as st
 from maildrop_home import MaildropHome, mail
 from termmail.model.errors import StorageFailed
 from termmail.model.flags import Flag, FlagSet
+from termmail.model.home import Home
 from termmail.model.mailbox import Role
 from termmail.model.maildrop import Whereabouts
+from termmail.model.message import Address
+from termmail.model.outgoing import Draft
+from termmail.store import local_mail, uploads
 from termmail.store.downloads import Download, as_sent
+from termmail.store.drafts import DraftFolder, new_draft_id
 from termmail.store.local_names import directory_name, mailbox_name
 from termmail.store.local_scan import arrival_time
 from termmail.store.reindex import reindex
@@ -341,6 +348,53 @@ def test_a_deleted_folder_empties_into_trash(bob: MaildropHome) -> None:
     assert not (bob.folder / ".Old").exists()
     assert len(bob.files(".Trash")) == 1
     assert len(bob.ids("Trash")) == 1
+
+
+def test_an_upload_that_was_interrupted_leaves_one_file(bob: MaildropHome) -> None:
+    """S1: also where its flags changed before it was tried again."""
+    draft = Draft(
+        id=new_draft_id(),
+        account="bob",
+        from_=Address("Bob", "bob@example.org"),
+        to="anna@example.org",
+        body="Hello.\n",
+    )
+    DraftFolder.create(bob.home, draft).release()
+    (placement_id,) = bob.intents.keep_draft(draft).placement_ids
+    assert bob.local.mail.take_upload(placement_id, bob.mailbox_id("Drafts"))
+    bob.intents.set_flags([placement_id], add=FlagSet(Flag.FLAGGED))
+    bob.local.run()
+    (name,) = bob.files(".Drafts")
+    assert name.endswith(":2,DFS")
+    assert bob.ids("Drafts") == [placement_id]
+
+
+def test_an_upload_is_done_durably_before_its_file_goes(bob: MaildropHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L3: after a power cut the row must not ask for a file that was removed."""
+    draft = Draft(
+        id=new_draft_id(),
+        account="bob",
+        from_=Address("Bob", "bob@example.org"),
+        to="anna@example.org",
+        body="Hello.\n",
+    )
+    DraftFolder.create(bob.home, draft).release()
+    bob.intents.keep_draft(draft)
+    begun: list[str] = []
+    write, remove = bob.ingest.database.write, uploads.remove_file
+
+    def note_write(*, durable: bool = True) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        begun.append("durable" if durable else "not durable")
+        return write(durable=durable)
+
+    def note_removal(home: Home, name: str) -> None:
+        begun.append("removed")
+        remove(home, name)
+
+    monkeypatch.setattr(bob.ingest.database, "write", note_write)
+    monkeypatch.setattr(local_mail, "remove_file", note_removal)
+    bob.local.run()
+    assert begun[begun.index("removed") - 1] == "durable"
 
 
 def test_a_deleted_trash_stays_deleted(bob: MaildropHome) -> None:

@@ -227,16 +227,23 @@ class Journal(MailboxIngest):
             )
 
     def finish_upload(self, operation: Operation, uid: int | None, uidvalidity: int | None) -> None:
-        """The server has the message. As `finish_move`; the file follows with `settle_uploads`."""
+        """The mailbox has the message, which is durable when this returns (L3): its file in `.uploads` may go. As `finish_move`."""
         payload = operation.payload
         assert isinstance(payload, Upload)
         assert operation.placement_id is not None
-        self._place(operation.id, operation.placement_id, payload.mailbox_id, uid, uidvalidity)
+        self._place(operation.id, operation.placement_id, payload.mailbox_id, uid, uidvalidity, durable=True)
 
     def _place(
-        self, operation_id: int, placement_id: int, mailbox_id: int, uid: int | None, uidvalidity: int | None
+        self,
+        operation_id: int,
+        placement_id: int,
+        mailbox_id: int,
+        uid: int | None,
+        uidvalidity: int | None,
+        *,
+        durable: bool = False,
     ) -> None:
-        with self._database.write(durable=False) as connection:
+        with self._database.write(durable=durable) as connection:
             row = connection.execute("SELECT uidvalidity FROM mailbox WHERE id = ?", (mailbox_id,)).fetchone()
             here = connection.execute("SELECT 1 FROM placement WHERE id = ?", (placement_id,)).fetchone()
             self._done(connection, operation_id)

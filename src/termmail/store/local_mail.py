@@ -22,7 +22,6 @@ from termmail.store.maildir import (
     SUBFOLDER_FILE,
     MailboxIdentity,
     find,
-    info_suffix,
     link,
     make_maildir,
     read_identity,
@@ -272,13 +271,14 @@ class LocalMail:
 
         At every try the file has the same name, so that an interrupted one leaves nothing behind. Raises StorageFailed.
         """
-        row = self._database.one("SELECT upload, flags, received_at FROM placement WHERE id = ?", (placement_id,))
+        row = self._database.one("SELECT upload, received_at FROM placement WHERE id = ?", (placement_id,))
         target = self._database.one("SELECT directory FROM mailbox WHERE id = ?", (mailbox_id,))
         if row is None or row[0] is None or target is None:
             return False
         source = self._database.home.uploads / row[0]
         folder = self.folder / target[0]
-        name = f"{row[2]}.U{placement_id}I{self._instance()}.upload{info_suffix(row[1])}"
+        # Its flags, which may be others at the next try, follow with `follow_files`.
+        name = f"{row[1]}.U{placement_id}I{self._instance()}.upload:2,"
         if not source.exists():
             return False
         download = Download(folder / "tmp")
