@@ -17,6 +17,7 @@ from termmail.engine import opening
 from termmail.mime.headers import parse_envelope
 from termmail.model.errors import StorageFailed, Unsendable
 from termmail.model.flags import Flag
+from termmail.model.mailbox import Role
 from termmail.model.message import Address, Envelope
 from termmail.model.operation import Expunge, FlagChange, Upload
 from termmail.model.outgoing import (
@@ -34,6 +35,7 @@ from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outbox import Outbox
 from termmail.store.reindex import reindex
+from termmail.store.uploads import stage
 
 BOB = "bob@else.example"
 CAROL = "carol@else.example"
@@ -482,6 +484,22 @@ def test_the_outbox_and_drafts_survive_the_database(store: FilledStore) -> None:
     assert [row.subject for row in found] == ["Kept"]
     assert any(isinstance(one.payload, Upload) for one in rebuilt.queries.pending_operations())
     assert {item.folder for item in rebuilt.queries.outbox()} == {waiting.folder, sending.folder}
+    rebuilt.close()
+
+
+def test_a_copy_on_its_way_is_filed_once_after_a_rebuild(store: FilledStore) -> None:
+    """L5, O10: the copy was durable, and nothing said yet that it was."""
+    item = send(store)
+    outbox = outbox_of(store)
+    assert outbox.begin_data(item.id)
+    outbox.submitted(item.id, Submission((BOB, CAROL), ()), next_at=0.0)
+    stage(store.home, f"{item.folder}.sent", "lisa", Role.SENT, Flag.SEEN, outbox.message_path(item))
+    store.close()
+    reindex(store.home, force=True)
+    rebuilt = FilledStore(store.home.data, count=0)
+    assert outbox_of(rebuilt).file_copies("lisa", keep_copy=True) == 1
+    assert [envelope.subject for envelope in in_mailbox(rebuilt, "Sent")] == ["Boats"]
+    assert rebuilt.queries.outbox() == []
     rebuilt.close()
 
 

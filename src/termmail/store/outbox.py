@@ -36,7 +36,7 @@ from termmail.store.outbox_items import (
     read_note,
     write_note,
 )
-from termmail.store.uploads import add_upload, stage
+from termmail.store.uploads import add_upload, is_shown, stage
 
 _FORWARDED = FlagSet(Flag(0), frozenset({"$Forwarded"}))
 _ANSWERED = FlagSet(Flag.ANSWERED)
@@ -201,7 +201,7 @@ class Outbox:
             staged = stage(self._home, f"{item.folder}.sent", item.account, Role.SENT, Flag.SEEN, folder / MESSAGE_FILE)
         with self._database.write() as connection:
             row = connection.execute("SELECT id FROM account WHERE name = ?", (item.account,)).fetchone()
-            if row is not None and staged is not None:
+            if row is not None and staged is not None and not is_shown(connection, staged):
                 add_upload(connection, row[0], staged)
             self._mark(connection, note.answers, _ANSWERED)
             self._mark(connection, note.forwards, _FORWARDED)

@@ -152,6 +152,11 @@ def add_upload(connection: sqlite3.Connection, owner_id: int, staged: StagedUplo
     return placement_id
 
 
+def is_shown(connection: sqlite3.Connection, staged: StagedUpload) -> bool:
+    """Whether a staged message is in its mailbox already, since a rebuilt database found it on its way."""
+    return connection.execute("SELECT 1 FROM placement WHERE upload = ?", (staged.name,)).fetchone() is not None
+
+
 class UploadIngest(BodyIngest):
     """The part of `Ingest` that is about messages made here."""
 
