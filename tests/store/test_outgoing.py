@@ -487,6 +487,20 @@ def test_the_outbox_and_drafts_survive_the_database(store: FilledStore) -> None:
     rebuilt.close()
 
 
+def test_a_draft_of_an_account_never_synced_survives_the_database(store: FilledStore) -> None:
+    """L5, L9: no mail folder tells of the account yet."""
+    kept = write(store, subject="Kept")
+    store.intents.keep_draft(kept.draft)
+    kept.release()
+    store.close()
+    for identity in store.home.mail.glob("*/*/.termmail"):
+        identity.unlink()
+    reindex(store.home, force=True)
+    rebuilt = FilledStore(store.home.data, count=0)
+    assert [envelope.subject for envelope in in_mailbox(rebuilt, "Drafts")] == ["Kept"]
+    rebuilt.close()
+
+
 def test_a_copy_on_its_way_is_filed_once_after_a_rebuild(store: FilledStore) -> None:
     """L5, O10: the copy was durable, and nothing said yet that it was."""
     item = send(store)

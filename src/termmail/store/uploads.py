@@ -32,6 +32,7 @@ from termmail.store.database import Database, private_folder, storage_errors
 from termmail.store.durable import sync_files, sync_folder
 from termmail.store.effective import recompute
 from termmail.store.mailbox_intents import MailboxIntents
+from termmail.store.mailboxes import account_id
 from termmail.store.maildir import base_name, info_suffix, rename
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
 
@@ -196,7 +197,7 @@ def remove_file(home: Home, name: str) -> None:
 
 
 def restore_uploads(database: Database) -> int:
-    """Into a database that was rebuilt: journal again what lies in `.uploads`; returns how many. Accounts have to be there."""
+    """Into a database that was rebuilt: journal again what lies in `.uploads`; returns how many. A POP3 account has to be there."""
     restored = 0
     with storage_errors("read the mail folders"):
         notes = sorted(database.home.uploads.glob(f"*{_NOTE}")) if database.home.uploads.is_dir() else []
@@ -208,10 +209,14 @@ def restore_uploads(database: Database) -> int:
             # Half written: the draft it was made of is still there.
             continue
         with database.write() as connection:
-            row = connection.execute("SELECT id FROM account WHERE name = ?", (note.account,)).fetchone()
-            if row is not None:
-                add_upload(connection, row[0], staged, begun=True)
-                restored += 1
+            # One whose mailboxes were never listed has no folder; the config tells the rest of it.
+            connection.execute(
+                "INSERT OR IGNORE INTO account (name, email, protocol, position) VALUES (?, '', 'imap',"
+                " (SELECT count(*) FROM account))",
+                (note.account,),
+            )
+            add_upload(connection, account_id(connection, note.account), staged, begun=True)
+            restored += 1
     return restored
 
 
