@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import msgspec
@@ -9,12 +10,15 @@ import pytest
 from textual.widgets import TextArea
 
 from filled_store import FilledStore
-from termmail.accounts import config, credentials
+from termmail.accounts import config, credentials, saving
 from termmail.accounts.config import Config
+from termmail.model.account import Account
+from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.ui.screens.main import MainScreen
 from termmail.ui.wizard.accounts_screen import AccountsScreen
 from termmail.ui.wizard.more_screen import MoreScreen
+from ui.support import PATIENCE
 from ui.wizard_support import Wizarding, own_keyring, wizard
 
 __all__ = ["own_keyring"]
@@ -99,6 +103,47 @@ async def test_removed_with_and_without_its_mail(tmp_path: Path, store: FilledSt
         await ui.press("y")
         await ui.until(lambda: not mail.exists())
         assert names(ui.config) == ["work"]
+    store.close()
+
+
+async def test_closed_while_something_is_written(
+    tmp_path: Path, store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keyring takes its time: what was asked for is done to its end, and the program knows of it."""
+    answered = threading.Event()
+    remove = saving.remove_account
+
+    def slow(home: Home, account: Account) -> tuple[Config, str]:
+        answered.wait(PATIENCE)
+        return remove(home, account)
+
+    monkeypatch.setattr(saving, "remove_account", slow)
+    store.add_body(store.ids()[0], b"Subject: x\r\n\r\nx")
+    async with wizard(tmp_path) as ui:
+        await opened(ui)
+        await ui.press("X", "y", "q")
+        assert "This closes when it is written." in ui.words
+        answered.set()
+        await ui.until(lambda: isinstance(ui.app.screen, MainScreen))
+        assert not (store.home.mail / "lisa").exists()
+        assert names(ui.app.config) == ["work"]
+    store.close()
+
+
+async def test_what_was_typed_is_not_lost(tmp_path: Path, store: FilledStore) -> None:
+    """Esc in the signature says that it is not written, and leaves when it is pressed again."""
+    async with wizard(tmp_path) as ui:
+        await opened(ui)
+        await ui.press("m", "escape")
+        assert isinstance(ui.app.screen, AccountsScreen)
+        await ui.press("m", "L", "i", "escape")
+        assert isinstance(ui.app.screen, MoreScreen)
+        assert "What was changed here is not written." in ui.words
+        await ui.press("s", "escape")
+        assert isinstance(ui.app.screen, MoreScreen)
+        await ui.press("escape")
+        assert isinstance(ui.app.screen, AccountsScreen)
+        assert ui.config.accounts[0].signature == ""
     store.close()
 
 

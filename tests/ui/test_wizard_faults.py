@@ -19,11 +19,18 @@ from servers.oauth_server import CLIENT_ID, SCOPE, OAuthServer
 from servers.ports import free_ports
 from servers.smtp_sink import SmtpSink
 from servers.tls import Authority
-from termmail.accounts import credentials
+from termmail.accounts import config, credentials
+from termmail.accounts.home import prepare_home
 from termmail.model.account import CredentialKind, Security
+from termmail.model.home import Home
+from termmail.model.setup import Source, SourceReport, SourceState
+from termmail.ui.app import TermmailApp
 from termmail.ui.wizard.certificate_screen import CertificateScreen
+from termmail.ui.wizard.jobs import Done, Jobs
 from termmail.ui.wizard.oauth_screen import OAuthScreen
-from ui.wizard_support import Wizarding, own_keyring, wizard
+from termmail.ui.wizard.screen import WizardScreen
+from ui.support import filled
+from ui.wizard_support import NO_NETWORK, Wizarding, own_keyring, wizard
 
 __all__ = ["own_keyring"]
 _SLOW = 60.0
@@ -49,6 +56,56 @@ async def failed(ui: Wizarding) -> str:
     assert failure.sentence.endswith((".", "”", '".'))
     assert ui.untouched()
     return failure.sentence
+
+
+async def test_news_of_a_lookup_that_was_replaced(tmp_path: Path) -> None:
+    """A report that was on its way when the address was changed is nobody's."""
+    async with wizard(tmp_path) as ui:
+        ui.wizard.look_up("lisa@example.org")
+        first = ui.wizard._lookup
+        ui.wizard.look_up("lisa@example.com")
+        stale = SourceReport(Source.DOMAIN, SourceState.FOUND, "The settings of example.org.")
+        ui.wizard.post_message(Jobs.Told(first, stale))
+        ui.wizard.post_message(Jobs.Told(first, Done()))
+        await ui.drawn()
+        assert "The settings of example.org." not in ui.words
+
+
+async def test_a_lookup_that_fails_by_a_bug(tmp_path: Path) -> None:
+    """It ends the program with its trace in the log, like any other; it is no lookup that goes on for ever."""
+    home = Home.under(tmp_path / "home")
+    prepare_home(home)
+    app = TermmailApp(home, (), network=NO_NETWORK)
+
+    async def fail() -> None:
+        async with app.run_test() as pilot:
+            screen = app.screen
+            assert isinstance(screen, WizardScreen)
+            screen.look_up("lisa@example.org")
+            screen.post_message(Jobs.Told(screen._lookup, ZeroDivisionError()))
+            await pilot.pause()
+
+    try:
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+    finally:
+        app.close_backend()
+
+
+async def test_another_account_is_not_lost_either(tmp_path: Path) -> None:
+    """One account is written, another one is being typed: ^C asks as it did for the first, and says what is true of it."""
+    with filled(tmp_path / "other") as other:
+        (account,) = other.accounts
+    async with wizard(tmp_path) as ui:
+        ui.wizard.account_written(account, config.add_account(ui.home, account))
+        ui.wizard.begin_again()
+        await ui.drawn()
+        await ui.write("email", "lisa@example.net")
+        await ui.press("ctrl+c")
+        assert "This account has not been written. Ctrl+C again leaves" in ui.words
+        assert ui.field("email").value == "lisa@example.net"
+        await ui.press("ctrl+c")
+        assert not isinstance(ui.app.screen, WizardScreen)
 
 
 @pytest.mark.parametrize(

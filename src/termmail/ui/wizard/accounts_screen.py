@@ -48,6 +48,7 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         self._config = known
         self.jobs = Jobs(self)
         self._after: dict[int, Callable[[object], None]] = {}
+        self._leaving = False
         self._title = PaneTitle("accounts")
         self.pane = ProblemsPane([], "There is no account.")
         self._words = Shown("words")
@@ -96,7 +97,7 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         account = self._current
         self.say("")
         if key in ("q", "escape", "ctrl+c"):
-            self.dismiss(None)
+            self._leave()
         elif key == "ctrl+q":
             self.app.exit()
         elif key in moves:
@@ -115,6 +116,14 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
             self._remove(account)
         elif key == "X":
             self._purge(account)
+
+    def _leave(self) -> None:
+        """Close: when what is being written is written, at once where that is asked for again."""
+        if self._after and not self._leaving:
+            self._leaving = True
+            self.say("This closes when it is written. q again closes it now.")
+        else:
+            self.dismiss(None)
 
     def on_key_hints_clicked(self, event: KeyHints.Clicked) -> None:
         event.stop()
@@ -179,17 +188,13 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
 
     def _purge(self, account: Account) -> None:
         home = self.mail_app.backend.home
-        writer = self.mail_app.backend.writer
-
-        def purged() -> None:
-            writer.wish(lambda intents: intents.purge_account(account.name))
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self._write(
                     lambda: saving.remove_account(home, account),
                     f"{account.name} is removed, and its mail on this computer.",
-                    purged,
+                    lambda intents: intents.purge_account(account.name),
                 )
 
         self.app.push_screen(
@@ -207,16 +212,17 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         )
 
     def _write(
-        self, change: Callable[[], tuple[Config, str]], words: str, after: Callable[[], None] | None = None
+        self,
+        change: Callable[[], tuple[Config, str]],
+        words: str,
+        then: Callable[[Intents], object] = lambda intents: None,
     ) -> None:
-        """Change the config file in a thread, since the keyring may have to be asked."""
+        """Change the config file in a thread, since the keyring may have to be asked, and `then` the store."""
 
         def done(result: object) -> None:
             changed, left = cast("tuple[Config, str]", result)
             self._config = changed
             self.mail_app.config_changed(changed)
-            if after is not None:
-                after()
             self._show()
             self.say(f"{words} {left}".strip(), "warning" if left else "good")
 
@@ -228,6 +234,7 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
             intents = Intents(home)
             try:
                 intents.register_accounts(changed.accounts)
+                then(intents)
             finally:
                 intents.close()
             return changed, left
@@ -240,7 +247,10 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         match event.news:
             case Done(result=result) if after is not None:
                 after(result)
+                if self._leaving and not self._after:
+                    self.dismiss(None)
             case TermmailError(sentence=sentence):
+                self._leaving = False
                 self.say(sentence, "error")
             case BaseException() as error:
                 raise error

@@ -90,6 +90,8 @@ class MoreScreen(FormKeys, Screen[Account | None], inherit_bindings=False):
         )
         self.words = Shown("words")
         self.key_hints = KeyHints()
+        self._first = self._values()
+        self._left: tuple[object, ...] = ()
 
     @property
     def mail_app(self) -> TermmailApp:
@@ -124,11 +126,24 @@ class MoreScreen(FormKeys, Screen[Account | None], inherit_bindings=False):
     def _controls(self) -> list[Widget]:
         return [self.full_name.input, self.signature, self.identities, self.colour, self.keys]
 
+    def _values(self) -> tuple[object, ...]:
+        texts = (self.full_name.value, self.signature.text, self.identities.text)
+        return (*texts, self.colour.value, self.keys.value)
+
+    def _leave(self) -> None:
+        """Out: at once where nothing is lost, else when it is asked for again."""
+        values = self._values()
+        if values in (self._first, self._left):
+            self.dismiss(None)
+            return
+        self._left = values
+        self.say("What was changed here is not written. Ctrl+S writes it; Esc again leaves without.", "warning")
+
     def act(self, key: str) -> None:
         """A key that is not typed into a field."""
         focused = self.focused
         if key in ("escape", "ctrl+c"):
-            self.dismiss(None)
+            self._leave()
         elif key == "ctrl+q":
             self.app.exit()
         elif key == "ctrl+s" or (key == "enter" and not isinstance(focused, FormInput)):

@@ -36,6 +36,7 @@ STEP_NAMES = ("You", "Mail", "Sign in", "Try")
 _STEPS = {"down": 1, "up": -1, "j": 1, "k": -1, "space": 1}
 _MOVES = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}
 _NOTHING_WRITTEN = "Nothing has been written. Ctrl+C again leaves; any other key goes on."
+_NOT_WRITTEN = "This account has not been written. Ctrl+C again leaves; any other key goes on."
 _NOTHING_CHANGED = "The account is as it was. Ctrl+C again leaves; any other key goes on."
 
 
@@ -71,6 +72,7 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
         self._lookup = 0
         self.place = 0
         self._leaving = False
+        self._is_written = False
         self._bar = StepBar(self._title(), STEP_NAMES)
 
     # the beginning
@@ -219,6 +221,8 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
 
     def on_jobs_told(self, event: Jobs.Told) -> None:
         event.stop()
+        if isinstance(event.news, BaseException) and not isinstance(event.news, TermmailError):
+            raise event.news
         if event.job == self._lookup:
             match event.news:
                 case SourceReport(source=source):
@@ -333,11 +337,12 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
             self.end()
             return
         self._leaving = True
-        self.say(_NOTHING_WRITTEN if self.before is None else _NOTHING_CHANGED, "warning")
+        new = _NOT_WRITTEN if self.written else _NOTHING_WRITTEN
+        self.say(new if self.before is None else _NOTHING_CHANGED, "warning")
 
     def _anything_typed(self) -> bool:
         fields = [control for step in self.steps for control in step.walk_children(FormField)]
-        return not self.written and any(field.value != field.first_value for field in fields)
+        return not self._is_written and any(field.value != field.first_value for field in fields)
 
     def end(self) -> None:
         """Leave; what is under way ends."""
@@ -365,6 +370,7 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
     def account_written(self, account: Account, changed: Config) -> None:
         """It is in the config file now; what is changed from here on is changed in it."""
         self.config = changed
+        self._is_written = True
         self.written = (*(one for one in self.written if one.name != account.name), account)
         self.before = account
         self.draft = msgspec.structs.replace(self.draft, before=account)

@@ -113,8 +113,6 @@ class TryStep(Step):
                         key: check for key, check in self._checks.items() if check.state is not CheckState.RUNNING
                     }
                     self._tried()
-                case BaseException():
-                    raise news
         elif job == self._saving:
             match news:
                 case Done(result=result):
@@ -122,8 +120,9 @@ class TryStep(Step):
                     self._written(result)
                 case TermmailError():
                     self._could_not_write(news)
-                case BaseException():
-                    raise news
+        else:
+            # Of a job that was replaced by another one.
+            return
         self._show()
 
     @property
