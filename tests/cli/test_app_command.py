@@ -90,6 +90,10 @@ def test_demo(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     assert synced.returncode == 0, synced.stderr
     problems = subprocess.run([*command, "problems", "--json"], capture_output=True, check=True).stdout
     assert problems == b"[]\n"
+    opened.keys("gc")
+    opened.wait(lambda: "lisa · IMAP" in opened.screen())
+    opened.keys("q")
+    opened.wait(lambda: "lisa · IMAP" not in opened.screen())
     opened.keys("q")
     assert opened.code() == 0
     assert list(temporary.glob("termmail-demo-*")) == []

@@ -76,15 +76,16 @@ def run_demo() -> int:
         except DemoError as error:
             raise CommandError(str(error), ExitCode.UNAVAILABLE) from error
         accounts = provider.accounts()
+        config = Config()
         for account in accounts:
             _give_password(engine, account.name, provider.password(account.user))
-            add_account(home, account)
+            config = add_account(home, account)
         intents = Intents(home)
         try:
             intents.register_accounts(accounts)
         finally:
             intents.close()
-        return _run(home, Config(), accounts, lambda: engine)
+        return _run(home, config, accounts, lambda: engine)
 
 
 def _run(

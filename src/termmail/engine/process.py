@@ -78,6 +78,8 @@ class Engine:
         self._pace = pace
         self._workers: dict[str, AccountWorker] = {}
         self._submissions: dict[str, SubmissionWorker] = {}
+        # Passwords of accounts that the config file does not have yet, by name.
+        self._early_passwords: dict[str, Secret] = {}
         self._config_seen: object = None
         self._offline = False
         self._ending_since: float | None = None
@@ -248,6 +250,9 @@ class Engine:
         self._config_seen = seen
 
     def _start(self, account: Account) -> None:
+        early = self._early_passwords.pop(account.name, None)
+        if early is not None:
+            credentials.remember(account, early)
         kind = ImapWorker if account.protocol is Protocol.IMAP else Pop3Worker
         worker = kind(account, self._ingest, self._journal, self._password, offline=self._offline, pace=self._pace)
         submission = SubmissionWorker(
@@ -295,7 +300,9 @@ class Engine:
     def _take_password(self, account: str, secret: Secret) -> None:
         self._redactor.add(secret)
         configured = self._configured(account)
-        if configured is not None:
+        if configured is None:
+            self._early_passwords[account] = secret
+        else:
             credentials.remember(configured, secret)
         self._try_again(account)
 
