@@ -165,6 +165,20 @@ def test_a_session_password_comes_by_the_socket(tmp_path: Path, dovecot_server: 
         until_state(queries, ConnectionState.ONLINE)
 
 
+def test_a_password_that_comes_before_its_account(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
+    """It is kept for it: the account signs in as soon as it is there."""
+    home = make_home(tmp_path / "home")
+    account = make_account(dovecot_server.port, dovecot_user, kind=CredentialKind.SESSION)
+    with running_engine(home):
+        until(lambda: send_password(home, "test", Secret(SECRET)), "the engine listens")
+        config.add_account(home, account)
+        intents = Intents(home)
+        intents.register_accounts([account])
+        intents.close()
+        with reading(home) as queries:
+            until_state(queries, ConnectionState.ONLINE)
+
+
 def test_working_offline_takes_effect_at_once(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
     """No connection stays open; requests are answered with a sentence; back online it goes on by itself."""
     dovecot_server.make(dovecot_user, "INBOX", messages(1))

@@ -135,14 +135,13 @@ async def test_what_was_typed_is_not_lost(tmp_path: Path, store: FilledStore) ->
     async with wizard(tmp_path) as ui:
         await opened(ui)
         await ui.press("m", "escape")
-        assert isinstance(ui.app.screen, AccountsScreen)
+        assert "lisa · IMAP" in ui.words
         await ui.press("m", "L", "i", "escape")
-        assert isinstance(ui.app.screen, MoreScreen)
         assert "What was changed here is not written." in ui.words
         await ui.press("s", "escape")
-        assert isinstance(ui.app.screen, MoreScreen)
+        assert "What was changed here is not written." in ui.words
         await ui.press("escape")
-        assert isinstance(ui.app.screen, AccountsScreen)
+        assert "lisa · IMAP" in ui.words
         assert ui.config.accounts[0].signature == ""
     store.close()
 
