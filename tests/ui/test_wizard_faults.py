@@ -284,6 +284,19 @@ async def test_pop3s_port_for_imap(tmp_path: Path, authority: Authority) -> None
 
 
 @pytest.mark.dovecot
+async def test_starttls_where_tls_is_expected(tmp_path: Path, authority: Authority) -> None:
+    """What to do is said in the wizard's words, not in options of the command line."""
+    with Dovecot(tmp_path / "dovecot", authority=authority) as dovecot:
+        async with wizard(tmp_path) as ui:
+            await to_the_try(ui, dovecot.host, dovecot.port, ca=authority.ca)
+            assert "expects starttls" in await failed(ui)
+            assert "“Change the server” leads to its port and encryption." in ui.words
+            assert "termmail account" not in ui.words
+            await ui.choose("Change the server")
+            assert ui.focused() == "imap-port"
+
+
+@pytest.mark.dovecot
 async def test_a_self_signed_certificate_is_compared_and_pinned(tmp_path: Path, authority: Authority) -> None:
     """T2: nothing is trusted by itself; after a yes this one certificate is, for this host."""
     with Dovecot(tmp_path / "dovecot", authority=authority, certificate=authority.self_signed) as dovecot:

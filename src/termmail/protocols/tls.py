@@ -28,7 +28,7 @@ _NOT_YET_VALID = 9
 _SELF_SIGNED_ALONE = 18
 _SELF_SIGNED = {_SELF_SIGNED_ALONE, 19}
 _WRONG_HOST = {62, 64}
-_OWN_AUTHORITY = "If it is your own, give the file of its authority with --ca-file"
+_OWN_AUTHORITY = "If it is your own, give the file of its authority (--ca-file, in the mail reader “Authority”)"
 
 
 def client_context(ca_file: str = "") -> ssl.SSLContext:

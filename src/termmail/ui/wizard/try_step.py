@@ -222,12 +222,17 @@ class TryStep(Step):
         self.wizard.show_hints()
 
     def _what_to_do(self, check: Check) -> tuple[str, ...]:
-        if check.cause in (CheckCause.PASSWORD, CheckCause.NO_PASSWORD):
-            discovery = self.wizard.discovery
-            return sign_in_notes(discovery.provider if discovery is not None else None)
-        if check.certificate is not None and check.certificate.pinnable:
-            # What the fix says for the command line is offered below.
-            return ()
+        """What a check's `fix` says for the command line is said in the wizard's words, or is offered below."""
+        match check.cause:
+            case CheckCause.PASSWORD | CheckCause.NO_PASSWORD:
+                discovery = self.wizard.discovery
+                return sign_in_notes(discovery.provider if discovery is not None else None)
+            case CheckCause.ENCRYPTION:
+                return ("“Change the server” leads to its port and encryption.",)
+            case CheckCause.REFUSED if check.part is CheckPart.SENDING and check.fix:
+                return ("If you may send from another address only, go back to “You” and type that one.",)
+            case CheckCause.CERTIFICATE if check.certificate is not None and check.certificate.pinnable:
+                return ()
         return (one_line(check.fix),) if check.fix else ()
 
     def _title_words(self) -> str:
