@@ -63,9 +63,6 @@ class TermmailApp(App[str], inherit_bindings=False):
     AUTO_FOCUS = None
     ESCAPE_TO_MINIMIZE = False
     BINDINGS: ClassVar[list[BindingType]] = []
-    CSS = """
-    Screen { background: $background; color: $foreground; }
-    """
 
     def __init__(
         self,
