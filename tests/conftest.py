@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,9 @@ _MARKER_OF_FIXTURE = {
     "plain_dovecot_user": "dovecot",
 }
 _numbers = itertools.count(1)
+
+# A shell starts what runs in its background with SIGINT ignored, and programs would inherit that; tests press ^C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
