@@ -83,6 +83,10 @@ class Terminal:
             self.status = os.waitstatus_to_exitcode(status)
         return pid != 0
 
+    def threads(self) -> int:
+        """How many threads the program has."""
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+
     def end(self) -> int:
         """Wait for its end; the exit code, negative for a signal."""
         deadline = time.monotonic() + _PATIENCE
@@ -265,11 +269,18 @@ def test_stopped_and_continued(home: Path, terminals: list[Terminal]) -> None:
     terminal = Terminal(home)
     terminals.append(terminal)
     terminal.wait_for(b"Subject 10")
-    os.kill(terminal.pid, signal.SIGSTOP)
-    time.sleep(0.2)
-    os.kill(terminal.pid, signal.SIGCONT)
     terminal.send(b"j")
-    terminal.wait_for(b"Subject 9")
+    terminal.wait_for(b"Message 2 of 10")
+    threads = []
+    for title in (b"Message 3 of 10", b"Message 4 of 10", b"Message 5 of 10", b"Message 6 of 10", b"Message 7 of 10"):
+        os.kill(terminal.pid, signal.SIGSTOP)
+        time.sleep(0.2)
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.send(b"j")
+        terminal.wait_for(title)
+        threads.append(terminal.threads())
+    # Another one each time that reads the keyboard would be waited for at the end, for ever.
+    assert threads[-1] <= threads[0] + 4
     terminal.send(b"q")
     assert terminal.end() == 0
     terminal.check_restored()

@@ -32,6 +32,7 @@ from termmail.model.oauth import Tokens
 from termmail.model.secret import Secret
 from termmail.setup.network import Network
 from termmail.ui.backend import Backend, EngineHandle
+from termmail.ui.driver import TerminalDriver
 from termmail.ui.keymap import Bindings, bindings
 from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
 from termmail.ui.pictures import Drawing, Fetch, drawing_of
@@ -105,7 +106,7 @@ class TermmailApp(App[str], inherit_bindings=False):
         colourless = "NO_COLOR" in os.environ
         self.backend = Backend(home, self.accounts, start_engine, "none" if colourless else drawing)
         self._stopped = False
-        super().__init__(ansi_color=True if colourless else None)
+        super().__init__(driver_class=TerminalDriver, ansi_color=True if colourless else None)
         for theme in (DARK, LIGHT, PLAIN):
             self.register_theme(theme)
         wanted = self.backend.queries.setting(_THEME_SETTING)
