@@ -316,7 +316,6 @@ async def test_pipe(store: FilledStore, tmp_path: Path) -> None:
         await ui.press("q")
         assert ui.app.screen is ui.main
         await ui.press("j", "|")
-        await ui.press("enter")
         await ui.says("The message is not here yet; open it to fetch it first.")
 
 

@@ -151,22 +151,11 @@ class Handing:
 
     def pipe(self) -> None:
         """Give the raw message to a shell command that the user types, and show what it prints."""
-        from termmail.ui.screens.ask import Prompt
-
-        screen = self.screen
-        if screen.model.cursor_id is None:
-            screen.say("There is no message here.")
-            return
-        screen.app.push_screen(
-            Prompt("Pipe to a command", value=self._last_pipe, note="The whole message is its input."), self._piped
-        )
-
-    def _piped(self, command: str | None) -> None:
         screen = self.screen
         placement_id = screen.model.cursor_id
-        if not command or not command.strip() or placement_id is None:
+        if placement_id is None:
+            screen.say("There is no message here.")
             return
-        self._last_pipe = command
         try:
             raw = screen.queries.raw(placement_id)
         except TermmailError as error:
@@ -175,7 +164,7 @@ class Handing:
         if raw is None:
             screen.say("The message is not here yet; open it to fetch it first.")
             return
-        run_with(self.screen, command, raw)
+        self.pipe_data(raw, "The whole message is its input.")
 
     def pipe_data(self, data: bytes, note: str) -> None:
         """Give bytes to a shell command that the user types, and show what it prints."""
