@@ -11,7 +11,7 @@ from pathlib import Path
 from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -109,7 +109,7 @@ class DrivenApp:
 
     async def shows(self, words: str) -> None:
         """Wait until what lies on top holds these words, on as many lines as they take."""
-        await self.until(lambda: words in " ".join(self.everything().split()))
+        await self.until(lambda: words in " ".join(top_text(self.app.screen).split()))
 
     def everything(self) -> str:
         """All of the screen that is on top, as the terminal gets it."""
@@ -239,6 +239,15 @@ class Driven(DrivenApp):
     def journal(self) -> list[Operation]:
         """What waits to reach the server."""
         return self.queries.pending_operations()
+
+
+def top_text(screen: Screen[object]) -> str:
+    """A screen's lines; of a dialog those of itself alone, without what it lies over."""
+    strips = screen._compositor.render_strips()
+    if isinstance(screen, ModalScreen) and screen.children:
+        region = screen.children[0].region
+        strips = [strip.crop(region.x, region.right) for strip in strips[region.y : region.bottom]]
+    return "\n".join(strip.text.rstrip() for strip in strips)
 
 
 def screen_text(screen: Screen[object]) -> str:

@@ -391,7 +391,7 @@ async def test_no_color(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> 
     """UX: NO_COLOR is honoured: bold, dim, underlined and reversed text only."""
     monkeypatch.setenv("NO_COLOR", "1")
     async with opened(store) as ui:
-        for keys in ((), (":",), ("T",), ("|",), ("D",), ("g", "p")):
+        for keys in ((), (":",), ("T",), ("D",), ("g", "p")):
             await ui.press(*keys)
             for segment in (segment for strip in ui.app.screen._compositor.render_strips() for segment in strip):
                 style = segment.style

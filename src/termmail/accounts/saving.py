@@ -36,6 +36,7 @@ def add_account(home: Home, account: Account, secret: Secret | Tokens | None) ->
     Raises ConfigError, StorageFailed, CredentialUnavailable; then nothing was written.
     """
     keeps = secret is not None and account.credential.kind in _IN_KEYRING
+    before = config.load(home)
     if keeps:
         _keep(account, secret)
     try:
@@ -43,7 +44,7 @@ def add_account(home: Home, account: Account, secret: Secret | Tokens | None) ->
     except TermmailError:
         if keeps:
             with contextlib.suppress(TermmailError):
-                _forget(account, config.load(home))
+                _forget(account, before)
         raise
 
 

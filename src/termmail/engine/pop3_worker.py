@@ -67,7 +67,6 @@ class Pop3Worker(AccountWorker):
             self._wait(self._folders_due)
 
     def _pass(self) -> None:
-        self._pass_due = time.monotonic() + self._pace.maildrop
         self.board.say(ConnectionState.CONNECTING)
         session = self._connector.connect(self._should_stop)
         self._connected_at = time.monotonic()
@@ -76,6 +75,8 @@ class Pop3Worker(AccountWorker):
             Pop3Sync(session, self._ingest, self._local, self.account, self.board.progress, self._should_stop).run()
         finally:
             self._connector.close(session)
+        # A look that failed stays due: when to try again is said by the rest that follows it, or by the user.
+        self._pass_due = time.monotonic() + self._pace.maildrop
         self._failures = 0
         self.board.say(ConnectionState.ONLINE, synced_at=time.time())
 
