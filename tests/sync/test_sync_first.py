@@ -12,6 +12,7 @@ from servers.dovecot import Dovecot
 from servers.imap_reader import append
 from servers.mbsync import mbsync_pull, without_keywords
 from sync.support import EXTENSIONS, Client, message, messages
+from termmail.sync import plan
 
 FLAGS = ((), ("\\Seen",), ("\\Seen", "\\Answered"), ("\\Flagged", "$Forwarded"), ("\\Draft",), ("\\Deleted", "Work"))
 
@@ -86,5 +87,5 @@ class _Watching(Client):
             deliver()
         state = self.ingest.mailbox_state(self.mailbox_id("INBOX"))
         assert state is not None
-        if self.queries.newest_rows("test", state.id, 1)[0].subject == "late":
+        if any(row.subject == "late" for row in self.rows()):
             self.floors_with_late.append(state.floor or 0)

@@ -62,11 +62,11 @@ class IdleWatch:
                 return
             except TermmailError as error:
                 _log.info("%s", error.sentence)
-                if error.retry is Retry.NEVER:
-                    return
-                if not failures or self.watches:
+                if not failures or self.watches or error.retry is Retry.NEVER:
                     # The account's own connection meets the same trouble, if it is one of the server, and tells the user.
                     self._on_change()
+                if error.retry is Retry.NEVER:
+                    return
             except Exception:  # noqa: BLE001 - logged with its cause, and the thread has to go on
                 _log.exception("the idle connection failed")
             finally:
