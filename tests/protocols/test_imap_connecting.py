@@ -33,7 +33,7 @@ from termmail.model.errors import (
 )
 from termmail.model.remote import UidRange
 from termmail.model.secret import Secret
-from termmail.protocols import imap
+from termmail.protocols import imap, tls
 
 SECRETS = (
     PASSWORD.encode(),
@@ -45,6 +45,29 @@ SECRETS = (
 def assert_silent(data: bytes) -> None:
     assert not any(form in data for form in SECRETS)
     assert b"lisa" not in data
+
+
+def test_ended_as_soon_as_it_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X3: whoever quits in the instant between the connection and the first look at it is not told that the server is dead."""
+    lifeline = tls.Lifeline()
+
+    def connected_then_cut(host: str, port: int, seconds: float, held: tls.Lifeline) -> socket.socket:
+        connection = open_tcp(host, port, seconds, held)
+        lifeline.cut()
+        deadline = time.monotonic() + 20
+        with contextlib.suppress(OSError):
+            # Until the other side has closed it too.
+            while time.monotonic() < deadline:
+                connection.getpeername()
+        return connection
+
+    def say_nothing(talk: Conversation) -> None:
+        talk.wait_closed(20)
+
+    open_tcp = tls.open_tcp
+    monkeypatch.setattr(tls, "open_tcp", connected_then_cut)
+    with ScriptedServer(say_nothing) as server, pytest.raises(Cancelled):
+        tls.open_socket(Server("127.0.0.1", server.port, Security.NONE), 20, lifeline)
 
 
 # Certificates

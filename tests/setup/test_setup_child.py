@@ -58,6 +58,19 @@ for news in SetupJob(SignInRequest(provider, "lisa@example.org")):
         time.sleep(0.1)
 
 
+def test_ended_before_anybody_listens() -> None:
+    """Its pipes are closed, and it has nothing to say any more."""
+    job = SetupJob(DiscoverRequest("lisa@gmail.com"))
+    job.cancel()
+    stdin, stdout = job._process.stdin, job._process.stdout
+    assert stdin is not None
+    assert stdin.closed
+    assert stdout is not None
+    assert stdout.closed
+    with pytest.raises(Cancelled):
+        next(iter(job))
+
+
 def test_no_address() -> None:
     with pytest.raises(TermmailError, match="no address"):
         list(SetupJob(DiscoverRequest("lisa")))

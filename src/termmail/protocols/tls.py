@@ -172,6 +172,9 @@ def open_socket(server: Server, seconds: float, lifeline: Lifeline) -> socket.so
         peer = str(connection.getpeername()[0])
     except (OSError, UnicodeError) as error:
         lifeline.close()
+        # It may have been cut between the two calls.
+        if lifeline.is_cut:
+            raise Cancelled("Stopped.") from error
         unknown = isinstance(error, socket.gaierror | UnicodeError)
         raise Unreachable(
             _unreachable(server, error), name_unknown=unknown, detail=f"{type(error).__name__}: {error}"

@@ -87,6 +87,7 @@ class SetupJob:
     def __init__(self, request: Request) -> None:
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
+        self._followed = False
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "termmail.setup.child"],
@@ -115,6 +116,10 @@ class SetupJob:
         """Reports as they come, until the job is done. Raises Cancelled, and TermmailError where it can't be done."""
         stdout = self._process.stdout
         assert stdout is not None
+        with self._lock:
+            self._followed = not self._cancelled.is_set()
+        if not self._followed:
+            raise Cancelled("Stopped.")
         try:
             with stdout:
                 while (answer := _read(stdout, _Answer)) is not None:
@@ -132,14 +137,17 @@ class SetupJob:
     def cancel(self) -> None:
         """End the job; whoever iterates stops."""
         with self._lock:
+            self._cancelled.set()
             if self._process.poll() is None:
-                self._cancelled.set()
                 with suppress(OSError):
                     self._process.kill()
                 self._process.wait()
             assert self._process.stdin is not None
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
+            assert self._process.stdout is not None
+            if not self._followed:
+                self._process.stdout.close()
 
 
 def _reveal(value: Any) -> Any:

@@ -37,6 +37,7 @@ from termmail.ui.keymap import Bindings, bindings
 from termmail.ui.look import DARK, LIGHT, PLAIN, Look, look_of
 from termmail.ui.pictures import Drawing, Fetch, drawing_of
 from termmail.ui.screens.keyed import Keyed
+from termmail.ui.threads import faults_told
 from termmail.ui.widgets.pane import Drawn
 from termmail.ui.words import Clock, left_in_outbox
 
@@ -346,7 +347,7 @@ def run(
         drawing=drawing_of(os.environ, colours="NO_COLOR" not in os.environ),
     )
     try:
-        with _same_terminal():
+        with _same_terminal(), faults_told(app):
             ended = app.run()
         waiting = sum(status.pending_operations for status in app.backend.queries.accounts()) if app.accounts else 0
         outbox = app.backend.queries.outbox()

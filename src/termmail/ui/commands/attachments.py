@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from termmail.ui.desktop import hand_over
 from termmail.ui.pictures import DrawnPicture, PictureJob
 from termmail.ui.screens.keyed import hand_key
 from termmail.ui.text import one_line
+from termmail.ui.threads import call_in_app
 
 if TYPE_CHECKING:
     from termmail.ui.screens.attachments import PartScreen, Wish
@@ -280,17 +280,16 @@ class Attachments:
         self, work: Callable[[], Found], done: Callable[[Found], None], failed: Callable[[str], None] | None = None
     ) -> None:
         """Do something in a thread, then go on with what came of it; an error is said."""
+        app = self.screen.app
         tell = failed or (lambda sentence: self._say(sentence, "error"))
 
         def run() -> None:
-            # The app may have ended meanwhile.
-            with contextlib.suppress(RuntimeError):
-                try:
-                    found = work()
-                except TermmailError as error:
-                    self.screen.app.call_from_thread(tell, error.sentence)
-                else:
-                    self.screen.app.call_from_thread(done, found)
+            try:
+                found = work()
+            except TermmailError as error:
+                call_in_app(app, tell, error.sentence)
+            else:
+                call_in_app(app, done, found)
 
         threading.Thread(target=run, name="parts", daemon=True).start()
 

@@ -14,6 +14,7 @@ from termmail.model.message import BodyState
 from termmail.ui import pipes
 from termmail.ui.desktop import hand_over
 from termmail.ui.text import name_and_address, one_line, shown_address
+from termmail.ui.threads import call_in_app
 from termmail.ui.widgets.message_text import lead_of
 
 if TYPE_CHECKING:
@@ -180,11 +181,12 @@ class Handing:
 
 def run_with(screen: MainScreen, command: str, data: bytes) -> None:
     """Give `data` to a shell command that the user typed, in a thread, and show what it prints."""
+    app = screen.app
     screen.say(f"Running {one_line(command)} …")
 
     def run() -> None:
         output = pipes.run(command, data, _PIPE_SECONDS)
-        screen.app.call_from_thread(shown, output)
+        call_in_app(app, shown, output)
 
     def shown(output: pipes.Output) -> None:
         from termmail.ui.screens.reader import Reader

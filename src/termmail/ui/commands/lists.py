@@ -14,6 +14,7 @@ from termmail.model.message import BodyState
 from termmail.model.origin import MailingList, Origin, TrustLevel
 from termmail.ui.commands.handing import open_link
 from termmail.ui.text import one_line
+from termmail.ui.threads import call_in_app
 
 if TYPE_CHECKING:
     from termmail.ui.screens.main import MainScreen
@@ -58,7 +59,7 @@ class Lists:
     def _in_one_step(self, origin: Origin, mailing_list: MailingList) -> None:
         from termmail.ui.screens.ask import Ask
 
-        screen = self.screen
+        screen, app = self.screen, self.screen.app
         post = screen.mail_app.post_one_click
         host = host_of(mailing_list.one_click)
         if post is None or screen.work_offline:
@@ -77,7 +78,7 @@ class Lists:
                 sentence, tone = post(mailing_list.one_click), "text"
             except TermmailError as error:
                 sentence, tone = error.sentence, "error"
-            screen.app.call_from_thread(screen.say, sentence, tone)
+            call_in_app(app, screen.say, sentence, tone)
 
         def answered(yes: bool | None) -> None:
             if yes:

@@ -14,6 +14,7 @@ from termmail.model.secret import Secret
 from termmail.model.status import ConnectionState, Request, RequestKind, RequestState
 from termmail.ui.keymap import COMMANDS, Command, Where, show_key
 from termmail.ui.text import one_line
+from termmail.ui.threads import call_in_app
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Program:
         from termmail.setup.ways import has_browser
         from termmail.ui.wizard.oauth_screen import OAuthScreen
 
-        screen, provider = self.screen, account.credential.provider
+        screen, app, provider = self.screen, self.screen.app, account.credential.provider
         if provider is None:
             return
         by_code = bool(provider.device_url) and not has_browser(os.environ)
@@ -183,9 +184,7 @@ class Program:
 
         def ended(tokens: Tokens | None) -> None:
             if tokens is not None:
-                screen.backend.keep_sign_in(
-                    account, tokens, lambda sentence: screen.app.call_from_thread(screen.say, sentence)
-                )
+                screen.backend.keep_sign_in(account, tokens, lambda sentence: call_in_app(app, screen.say, sentence))
 
         screen.app.push_screen(OAuthScreen(request), ended)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from termmail.ui.commands.handing import plain_text, run_with
 from termmail.ui.desktop import hand_over
 from termmail.ui.pictures import DrawnPicture, LoadedPictures, PictureJob
 from termmail.ui.text import one_line, shown_address
+from termmail.ui.threads import call_in_app
 from termmail.ui.words import number
 from termmail.ui.writer import Written
 
@@ -242,6 +242,8 @@ class Viewing:
             screen.say("The message is not here yet; open it to fetch it first.")
             return
 
+        app = screen.app
+
         def run() -> None:
             from termmail.mime.worker import RenderWorker
 
@@ -256,9 +258,7 @@ class Viewing:
                     sentence = f"Given to {handed.words}." if handed.done else handed.words
                 except OSError as error:
                     sentence = f"The page can't be written: {error.strerror}."
-            # The app may have ended meanwhile.
-            with contextlib.suppress(RuntimeError):
-                screen.app.call_from_thread(screen.say, sentence)
+            call_in_app(app, screen.say, sentence)
 
         screen.say("Cleaning the HTML for the browser …")
         threading.Thread(target=run, name="browser", daemon=True).start()

@@ -29,6 +29,7 @@ from termmail.ui.list_model import ListKey, ListModel
 from termmail.ui.pictures import DrawnPicture, LoadedPictures
 from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import one_line
+from termmail.ui.threads import tell
 from termmail.ui.watcher import (
     ListChanged,
     ListLoaded,
@@ -203,7 +204,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             self.say(" ".join(written.result), "warning")
 
     def _tell(self, news: object) -> None:
-        self.post_message(self.Told(news))
+        tell(self, self.Told(news))
 
     def _first_mailbox(self) -> Mailbox | None:
         kept = self.queries.setting(_MAILBOX_SETTING)

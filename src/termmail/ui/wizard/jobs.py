@@ -11,6 +11,7 @@ from textual.message_pump import MessagePump
 
 from termmail.model.errors import Cancelled, TermmailError
 from termmail.setup.child import Request, SetupJob
+from termmail.ui.threads import tell
 
 
 class Done:
@@ -104,4 +105,4 @@ class Jobs:
         self._tell(number, Done())
 
     def _tell(self, number: int, news: object) -> None:
-        self._screen.post_message(self.Told(number, news))
+        tell(self._screen, self.Told(number, news))
