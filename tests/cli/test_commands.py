@@ -106,6 +106,13 @@ def test_raw_is_byte_for_byte(store: FilledStore, cli: Cli) -> None:
     assert cli.output == RAW
 
 
+@pytest.mark.parametrize("forms", [("--raw", "--html"), ("--headers", "--raw"), ("--raw", "--html", "--headers")])
+def test_one_form_at_a_time(store: FilledStore, cli: Cli, forms: tuple[str, ...]) -> None:
+    assert cli("show", str(store.ids()[0]), *forms) == 64
+    assert "Give one of --" in cli.error
+    assert cli.output == b""
+
+
 def test_what_is_not_here_is_said_and_asked_for(store: FilledStore, cli: Cli) -> None:
     message = store.ids()[0]
     assert cli("show", str(message)) == 75

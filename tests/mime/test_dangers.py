@@ -36,9 +36,10 @@ def test_programs(name: str, content_type: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     "extension",
     [
-        "appimage", "applescript", "appref-ms", "appx", "crx", "desktop", "diagcab", "dmg", "flatpakref", "img", "inetloc", "iqy", "iso",
-        "jnlp", "library-ms", "lnk", "mobileconfig", "mpkg", "msix", "one", "ovpn", "oxt", "pkg", "rdp", "run", "scpt", "search-ms",
-        "settingcontent-ms", "slk", "snap", "theme", "url", "vhd", "vhdx", "vsix", "webloc", "website", "wsb", "xlsb", "xpi",
+        "appimage", "applescript", "appref-ms", "appx", "crx", "desktop", "diagcab", "dmg", "flatpakref", "img", "inetloc", "iqy",
+        "iso", "jnlp", "library-ms", "lnk", "mobileconfig", "mpkg", "msix", "one", "ovpn", "oxt", "pkg", "rdp", "run", "scpt",
+        "search-ms", "settingcontent-ms", "slk", "snap", "theme", "url", "vhd", "vhdx", "vsix", "webloc", "website", "wsb",
+        "xlsb", "xpi",
     ],
 )  # fmt: skip
 def test_what_installs_mounts_or_leads_elsewhere(extension: str) -> None:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import socketserver
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from servers.net_proxies import tinyproxy
 from servers.tls import Authority, Certificate
-from termmail.model.errors import ConnectionLost, InsecureConnection, ServerRefused, TermmailError, UnsafeArgument
+from termmail.model.errors import (
+    ConfigError,
+    ConnectionLost,
+    InsecureConnection,
+    ServerRefused,
+    TermmailError,
+    UnsafeArgument,
+)
 from termmail.protocols.one_click import post_one_click
 
 
@@ -63,6 +73,33 @@ def site(certificate: Certificate, status: int = 200, **headers: str) -> Iterato
         running.stop()
 
 
+@contextlib.contextmanager
+def endless(certificate: Certificate) -> Iterator[str]:
+    """The URL of a server that goes on sending header fields for as long as somebody listens."""
+    stopping = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with (
+                contextlib.suppress(OSError),
+                certificate.server_context().wrap_socket(self.request, server_side=True) as secured,
+            ):
+                secured.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not stopping.wait(0.05):
+                    secured.sendall(b"X: y\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"https://localhost:{server.server_address[1]}/u"
+        finally:
+            stopping.set()
+            server.shutdown()
+            thread.join()
+
+
 def test_the_request_is_that_of_the_rfc_and_no_more(authority: Authority) -> None:
     """RFC 8058 §3.2: no cookie, no referrer, nothing of who or where the reader is."""
     with site(authority.good, 202, **{"Set-Cookie": "track=1"}) as running:
@@ -103,6 +140,44 @@ def test_a_certificate_that_is_not_trusted_gets_nothing(authority: Authority, wh
         with pytest.raises(InsecureConnection, match="nothing was sent"):
             post_one_click(running.url, ca_file=str(authority.ca))
         assert not running.requests
+
+
+def test_an_answer_that_never_ends_ends_in_time(authority: Authority) -> None:
+    """Each byte of the header comes in time, and the header has no end."""
+    with endless(authority.good) as url:
+        done: list[BaseException] = []
+
+        def post() -> None:
+            try:
+                post_one_click(url, ca_file=str(authority.ca), seconds=0.5)
+            except TermmailError as error:
+                done.append(error)
+
+        posting = threading.Thread(target=post, daemon=True)
+        posting.start()
+        posting.join(20)
+        assert [type(error) for error in done] == [ConnectionLost]
+        assert "did not answer within" in str(done[0])
+
+
+def test_a_proxy_of_the_environment_is_not_used(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody hears of it but who is asked about."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with site(authority.good) as running:
+        assert "took it" in post_one_click(running.url, ca_file=str(authority.ca))
+        assert len(running.requests) == 1
+
+
+@pytest.mark.tinyproxy
+def test_the_accounts_proxy_is_used(authority: Authority, tmp_path: Path) -> None:
+    with site(authority.good) as running, tinyproxy(tmp_path / "proxy") as proxy:
+        assert "took it" in post_one_click(running.url, ca_file=str(authority.ca), proxy=proxy)
+        with pytest.raises(ConnectionLost):
+            post_one_click(running.url, ca_file=str(authority.ca), proxy="http://127.0.0.1:1")
+        with pytest.raises(ConfigError, match="SOCKS 4"):
+            post_one_click(running.url, ca_file=str(authority.ca), proxy="socks4://127.0.0.1:1080")
+        assert len(running.requests) == 1
 
 
 def test_no_network_is_told(authority: Authority) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gallery.mails import png
+from termmail.model.errors import ConfigError
 from termmail.protocols import pictures
 from termmail.protocols.pictures import fetch_pictures, public_address
 
@@ -108,6 +109,16 @@ def test_what_is_missing_no_picture_or_too_large_is_left_out(site: _Site, tmp_pa
     )
     assert list(found) == [f"{base}/b.png"]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_proxy_of_the_environment_is_not_used(site: _Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the account says."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    url = f"http://img.example:{site.port}/a.png"
+    assert list(fetch_pictures([url], tmp_path, guard=loopback)) == [url]
+    with pytest.raises(ConfigError, match="SOCKS 4"):
+        fetch_pictures([url], tmp_path, guard=loopback, proxy="socks4://127.0.0.1:1080")
 
 
 @pytest.mark.parametrize("path", ["slow-header", "slow-body"])

@@ -231,6 +231,17 @@ async def test_one_is_opened(store: FilledStore, opener: Path) -> None:
     assert not copy.parent.parent.exists()
 
 
+@pytest.mark.parametrize(("code", "why"), [(3, "it found no program for it"), (4, "exit code 4")])
+async def test_an_opener_that_fails_is_told(store: FilledStore, opener: Path, code: int, why: str) -> None:
+    """What the system's opener ends with is not passed over."""
+    program = opener.parent / "programs" / "xdg-open"
+    program.write_text(f"#!/bin/sh\nexit {code}\n")
+    async with opened(store, MIDDLE) as ui:
+        await listed(ui)
+        await ui.press("o")
+        await ui.shows(f"xdg-open could not open it: {why}. s saves it instead.")
+
+
 async def test_what_may_run_needs_a_typed_word(store: FilledStore, opener: Path) -> None:
     """A3: a script that calls itself a PDF; anything but the word keeps it shut."""
     async with opened(store, MIDDLE) as ui:

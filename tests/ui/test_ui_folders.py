@@ -245,3 +245,21 @@ async def test_counts_in_the_tree(store: FilledStore) -> None:
         store.intents.set_flags(store.ids("Work"), add=FlagSet(Flag.SEEN))
         await ui.settled()
         assert any(line.split()[-1] == "Work" for line in ui.folders)
+
+
+def counts(lines: list[str]) -> dict[str, str]:
+    """The numbers behind the names of folders."""
+    return {words[-2]: words[-1] for line in lines if len(words := line.split()) > 1 and words[-1].isdecimal()}
+
+
+async def test_the_folder_picker_counts_as_the_tree_does(store: FilledStore) -> None:
+    """Unread mail in Trash is no news; of Drafts all is counted."""
+    store.add([1, 3], "Trash")
+    store.add([2, 4], "Drafts")
+    store.add([5, 7, 9], "Work")
+    async with opened(store) as ui:
+        tree = counts(ui.folders)
+        await ui.press("g", "f")
+        await ui.until(lambda: ui.input() is not None)
+        picker = counts(ui.choices)
+    assert tree == picker == {"Inbox": "5", "Drafts": "2", "Work": "3"}

@@ -10,7 +10,7 @@ import pytest
 from filled_store import FilledStore
 from termmail.model.flags import Flag, FlagSet
 from termmail.ui import keys
-from termmail.ui.keymap import Where, bindings
+from termmail.ui.keymap import PRESETS, Where, bindings
 from ui.support import MIDDLE, NARROW, Driven, filled, opened
 
 
@@ -327,3 +327,12 @@ async def test_keys_of_a_preset_and_rebound_ones(store: FilledStore) -> None:
         assert "e means nothing here." in ui.status
         await ui.press("Z", "s")
         assert ui.folder == "Sent"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+async def test_every_preset_has_a_key_for_the_attachments(store: FilledStore, preset: str) -> None:
+    """What most mail readers are asked for daily is one key away."""
+    keys = bindings(preset)
+    async with opened(store, keys=keys) as ui:
+        await ui.press(*keys.keys_of("attachments")[0].split())
+        assert "not here yet" in ui.status

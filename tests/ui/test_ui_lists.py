@@ -34,10 +34,12 @@ class _Post:
 
     def __init__(self, answer: str | ServerRefused = "lists.example took it.") -> None:
         self.urls: list[str] = []
+        self.proxies: list[str] = []
         self.answer = answer
 
-    def __call__(self, url: str) -> str:
+    def __call__(self, url: str, proxy: str) -> str:
         self.urls.append(url)
+        self.proxies.append(proxy)
         if isinstance(self.answer, ServerRefused):
             raise self.answer
         return self.answer
@@ -51,6 +53,7 @@ async def test_in_one_step_after_asking_with_the_host(store: FilledStore) -> Non
     """RFC 8058: the list's server is named, and whether it signed for the address is told; n does nothing."""
     add_message(store, 90, RESULTS, TAKEN, SIGNED, FROM, "Subject: High water", LIST, ONE, POST)
     post = _Post()
+    store.accounts = (msgspec.structs.replace(store.accounts[0], proxy="socks5://127.0.0.1:9050"),)
     async with opened(store, WIDE) as driven:
         driven.app.post_one_click = post
         await shown(driven)
@@ -64,6 +67,7 @@ async def test_in_one_step_after_asking_with_the_host(store: FilledStore) -> Non
         await driven.press("U", "y")
         await driven.says("lists.example took it.")
         assert post.urls == ["https://lists.example/u/1"]
+        assert post.proxies == ["socks5://127.0.0.1:9050"]
 
 
 async def test_nobody_vouches_for_an_address_that_no_signature_covers(store: FilledStore) -> None:
@@ -122,9 +126,8 @@ async def test_a_page_is_opened_only_after_asking(
 ) -> None:
     opened_urls: list[str] = []
 
-    def take(url: str) -> str:
+    def take(url: str, *_: object) -> None:
         opened_urls.append(url)
-        return "Given."
 
     monkeypatch.setattr("termmail.ui.commands.lists.open_link", take)
     add_message(store, 90, FROM, "Subject: High water", LIST, field)

@@ -30,10 +30,12 @@ class _Fetch:
 
     def __init__(self, *, fails: bool = False) -> None:
         self.asked: list[Sequence[str]] = []
+        self.proxies: list[str] = []
         self._fails = fails
 
-    def __call__(self, urls: Sequence[str], folder: Path) -> Mapping[str, Path]:
+    def __call__(self, urls: Sequence[str], folder: Path, proxy: str) -> Mapping[str, Path]:
         self.asked.append(urls)
+        self.proxies.append(proxy)
         if self._fails:
             raise ConnectionLost("There is no network.")
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -100,9 +102,15 @@ async def test_pictures_from_elsewhere_are_loaded_when_asked_for(store: FilledSt
     assert not folder.exists()
 
 
+def checked(store: FilledStore, result: str) -> None:
+    """The newest message is the newsletter, and this is what the provider found."""
+    results = f"Authentication-Results: mx.demo.example; dmarc={result} header.from=demo.example\r\n" if result else ""
+    store.accounts = (msgspec.structs.replace(store.accounts[0], authserv_id="mx.demo.example"),)
+    store.add_body(store.ids()[0], results.encode() + MAILS["newsletter"])
+
+
 async def test_always_for_a_sender_is_remembered_and_taken_back(store: FilledStore) -> None:
-    ids = store.ids()
-    store.add_body(ids[0], MAILS["newsletter"])
+    checked(store, "pass")
     fetch = _Fetch()
     async with opened(store) as ui:
         ui.app.fetch_pictures = fetch
@@ -130,9 +138,7 @@ async def test_a_mail_that_something_speaks_against_loads_nothing_by_itself(
 ) -> None:
     """T18, D5: whoever writes a known sender's address does not get what was decided for that sender, in the browser neither."""
     opened_file = xdg_open(tmp_path, monkeypatch)
-    forged = b"Authentication-Results: mx.demo.example; dmarc=fail header.from=demo.example\r\n" + MAILS["newsletter"]
-    store.accounts = (msgspec.structs.replace(store.accounts[0], authserv_id="mx.demo.example"),)
-    store.add_body(store.ids()[0], forged)
+    checked(store, "fail")
     fetch = _Fetch()
     sender = "sender3@demo.example"
     store.intents.set_setting(f"ui.pictures.{sender}", "1")
@@ -148,9 +154,40 @@ async def test_a_mail_that_something_speaks_against_loads_nothing_by_itself(
         await ui.run("Always load this sender")
         await ui.says(f"Pictures of {sender} are no longer loaded")
         await ui.run("Always load this sender")
-        await ui.says(f"Pictures of {sender} are loaded from now on")
+        await ui.says("Pictures not loaded: your provider does not vouch for the sender; i loads them.")
         await ui.settled()
     assert fetch.asked == []
+
+
+@pytest.mark.parametrize("result", ["", "none"])
+async def test_a_sender_that_nobody_checked_loads_nothing_by_itself(store: FilledStore, result: str) -> None:
+    """T18, D5: a From field proves nothing. One line says so, and what loads them this once."""
+    checked(store, result)
+    fetch = _Fetch()
+    store.intents.set_setting("ui.pictures.sender3@demo.example", "1")
+    async with opened(store) as ui:
+        ui.app.fetch_pictures = fetch
+        await read(ui, "Nobody wants the lighthouse")
+        await ui.press("j", "k")
+        await ui.says("Pictures not loaded: your provider does not vouch for the sender; i loads them.")
+        assert fetch.asked == []
+        await ui.press("i")
+        await ui.says("1 of 4 pictures were loaded.")
+        await ui.settled()
+        assert len(fetch.asked) == 1
+
+
+async def test_one_picture_is_one_and_goes_through_the_accounts_proxy(store: FilledStore) -> None:
+    store.accounts = (msgspec.structs.replace(store.accounts[0], proxy="socks5://127.0.0.1:9050"),)
+    html = b"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>At low tide<img src='https://a.example/1.png' width=90 height=90></p>"
+    store.add_body(store.ids()[0], html)
+    fetch = _Fetch()
+    async with opened(store) as ui:
+        ui.app.fetch_pictures = fetch
+        await read(ui, "At low tide")
+        await ui.press("i")
+        await ui.says("The picture was loaded.")
+    assert fetch.proxies == ["socks5://127.0.0.1:9050"]
 
 
 async def test_what_loads_is_the_message_under_the_cursor(store: FilledStore) -> None:
@@ -214,6 +251,22 @@ async def test_without_a_network_it_is_said(
         await read(ui, "Nobody wants the lighthouse")
         await ui.press("i")
         await ui.says("network")
+
+
+async def test_a_browser_that_does_not_start_is_told(
+    store: FilledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xdg_open(tmp_path, monkeypatch)
+    (tmp_path / "bin" / "xdg-open").write_text("#!/bin/sh\nexit 3\n")
+    store.add_body(store.ids()[0], MAILS["newsletter"])
+    async with opened(store) as ui:
+        await read(ui, "Nobody wants the lighthouse")
+        await ui.press("B")
+        await ui.says("xdg-open could not open it: it found no program for it.")
+        await ui.press("3")
+        await ui.shows("Open this link at")
+        await ui.press("y")
+        await ui.says("xdg-open could not open it: it found no program for it. y copies the link instead.")
 
 
 async def test_the_html_is_opened_in_the_browser_from_a_private_file(

@@ -362,9 +362,8 @@ async def test_oauth(tmp_path: Path, authority: Authority, by: str, monkeypatch:
 
     with OAuthServer() as server:
 
-        def visit(url: str) -> str:
+        def visit(url: str, *_: object) -> None:
             threading.Thread(target=server.visit, args=(url,), daemon=True).start()
-            return ""
 
         monkeypatch.setattr(oauth_screen, "open_link", visit)
         # Dovecot's own user has to read it.

@@ -115,20 +115,18 @@ def _run(
     )
 
 
-def _post_one_click(url: str) -> str:
+def _post_one_click(url: str, proxy: str) -> str:
     # Not needed before somebody unsubscribes.
     from termmail.protocols.one_click import post_one_click
 
-    return post_one_click(url)
+    return post_one_click(url, proxy=proxy)
 
 
-def _fetch_pictures(urls: Sequence[str], folder: Path) -> Mapping[str, Path]:
+def _fetch_pictures(urls: Sequence[str], folder: Path, proxy: str) -> Mapping[str, Path]:
     # Not needed before somebody asks for pictures from elsewhere.
     from termmail.protocols.pictures import fetch_pictures
-    from termmail.setup.network import network_from
 
-    network = network_from(os.environ)
-    return fetch_pictures(urls, folder, ca_file=network.ca_file, proxy=network.proxy)
+    return fetch_pictures(urls, folder, proxy=proxy)
 
 
 def _check_keys(home: Home) -> None:

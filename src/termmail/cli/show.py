@@ -22,13 +22,17 @@ _LARGE = 256 * 1024
 
 @click.command()
 @click.argument("message_id", metavar="ID", type=MessageId())
-@click.option("--raw", "form", flag_value="raw", help="Byte for byte as the server gave it.")
-@click.option("--html", "form", flag_value="html", help="The HTML as the message has it.")
-@click.option("--headers", "form", flag_value="headers", help="All header fields as they are.")
+@click.option("--raw", is_flag=True, help="Byte for byte as the server gave it.")
+@click.option("--html", is_flag=True, help="The HTML as the message has it.")
+@click.option("--headers", is_flag=True, help="All header fields as they are.")
 @json_option
 @pass_session
-def show(session: Session, message_id: int, form: str | None) -> None:
+def show(session: Session, /, message_id: int, **forms: bool) -> None:
     """Show a message as text, without fetching anything."""
+    asked = [form for form, wanted in forms.items() if wanted]
+    if len(asked) > 1:
+        raise click.UsageError(f"Give one of --{' and --'.join(asked)}.")
+    form = asked[0] if asked else None
     if form is not None and session.as_json:
         raise click.UsageError(f"--json has all that --{form} shows but the bytes; give one of them.")
     row = _row(session, message_id)

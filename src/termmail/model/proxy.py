@@ -7,6 +7,8 @@ import re
 
 import msgspec
 
+from termmail.model.errors import ConfigError
+
 
 class ProxyKind(enum.Enum):
     """SOCKS 5 (RFC 1928), SOCKS 4a, or HTTP's CONNECT (RFC 9110 §9.3.6)."""
@@ -47,3 +49,15 @@ def parse_proxy(url: str) -> Proxy | None:
     kind = ProxyKind(found["kind"].lower().removesuffix("h").removesuffix("a"))
     port = int(found["port"]) if found["port"] else _USUAL_PORTS[kind]
     return Proxy(kind, found["host"].strip("[]"), port) if 0 < port < 65536 else None
+
+
+def web_proxy(url: str) -> str | None:
+    """An account's proxy for requests to web servers; None without one. Raises ConfigError for one that can't be used for them."""
+    proxy = parse_proxy(url) if url else None
+    if proxy is None:
+        return None
+    if proxy.kind is ProxyKind.SOCKS4:
+        raise ConfigError(
+            "Web servers are asked through a proxy of SOCKS 5 or HTTP, not of SOCKS 4. Change the account's proxy."
+        )
+    return proxy.url

@@ -18,6 +18,7 @@ import httpx
 from termmail.mime.image_size import image_size
 from termmail.mime.links import safe_url
 from termmail.model.errors import TermmailError
+from termmail.model.proxy import web_proxy
 from termmail.protocols.tls import client_context
 
 MAX_PICTURES = 40
@@ -61,8 +62,10 @@ def fetch_pictures(
     """Those of the pictures at `urls` that could be had, as new files (0600) in `folder`. Blocks for `seconds` at most.
 
     Only http and https, at most `MAX_PICTURES` of `MAX_BYTES`; what is no PNG, GIF, JPEG, WebP or BMP is dropped. `guard` says what may
-    be connected to, at each redirect again; a proxy that the user has set looks names up itself. Raises what making a TLS context does.
+    be connected to, at each redirect again; a proxy that the user has set looks names up itself. Raises ConfigError for a proxy or an
+    authority that can't be used.
     """
+    through = web_proxy(proxy) or ""
     deadline = time.monotonic() + seconds
     context = client_context(ca_file)
     wanted = [
@@ -78,7 +81,7 @@ def fetch_pictures(
             except IndexError:
                 return
             try:
-                found[url] = _write(folder, url, _fetch(url, context, proxy, deadline, guard))
+                found[url] = _write(folder, url, _fetch(url, context, through, deadline, guard))
             except (_NotFetched, httpx.HTTPError, httpx.InvalidURL, TermmailError, ValueError, OSError):
                 # A picture that is missing is shown as missing, and the others are fetched.
                 continue

@@ -80,15 +80,15 @@ class TermmailApp(App[str], inherit_bindings=False):
         begin: Beginning | None = None,
         config: Config | None = None,
         network: Network | None = None,
-        post_one_click: Callable[[str], str] | None = None,
+        post_one_click: Callable[[str, str], str] | None = None,
         fetch_pictures: Fetch | None = None,
         drawing: Drawing = "blocks",
     ) -> None:
         """`accounts` are those in use, `config` is all of the config file, `network` where discovery asks. `begin` is the message to
         write, with which the app ends; `demo` says that the demo is offered where there is no account; `read_after` are the seconds in
-        view after which a message is read, negative for never. `post_one_click` unsubscribes at a URL and returns a sentence; it is
-        called in a thread, and without it there is no network. `fetch_pictures` loads those a mail names elsewhere, `drawing` is how
-        pictures are drawn. Raises StorageFailed, StoreTooNew."""
+        view after which a message is read, negative for never. `post_one_click` unsubscribes at a URL, through a proxy where there is
+        one, and returns a sentence; it is called in a thread, and without it there is no network. `fetch_pictures` loads those a mail
+        names elsewhere, `drawing` is how pictures are drawn. Raises StorageFailed, StoreTooNew."""
         self.fault: BaseException | None = None
         self.look: Look = look_of(DARK)
         self.keys = keys or bindings()
@@ -156,6 +156,10 @@ class TermmailApp(App[str], inherit_bindings=False):
         await super().on_event(event)
 
     # accounts
+
+    def proxy_of(self, account: str) -> str:
+        """The proxy of an account by its name; empty where it has none."""
+        return next((one.proxy for one in self.accounts if one.name == account), "")
 
     def accounts_written(self, config: Config, account: Account, secret: Secret | Tokens | None) -> None:
         """An account was written to the config file; `secret` is its password where one was typed."""
@@ -312,7 +316,7 @@ def run(
     begin: Beginning | None = None,
     config: Config | None = None,
     network: Network | None = None,
-    post_one_click: Callable[[str], str] | None = None,
+    post_one_click: Callable[[str, str], str] | None = None,
     fetch_pictures: Fetch | None = None,
     say: Callable[[str], None] | None = None,
 ) -> int:

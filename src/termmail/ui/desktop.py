@@ -10,10 +10,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 _OPENED = "opened-"
+_SECONDS = 5.0
+"""An opener that could not open something ends by then; one that ends later has been the program itself, and what it ended with is
+its own affair."""
+_NO_PROGRAM = 3
+"""xdg-open's exit code for that."""
 
 
 class HandedOver(NamedTuple):
@@ -23,8 +29,11 @@ class HandedOver(NamedTuple):
     words: str
 
 
-def hand_over(target: str, folder: Path | None = None) -> HandedOver:
-    """Give a URL or an absolute path to the desktop's opener, which starts without our terminal, in `folder` (the home by default)."""
+def hand_over(target: str, failed: Callable[[str], None], folder: Path | None = None) -> HandedOver:
+    """Give a URL or an absolute path to the desktop's opener, which starts without our terminal, in `folder` (the home by default).
+
+    `failed` gets a sentence, in a thread, where the opener says soon after that it could not.
+    """
     openers = ("open",) if sys.platform == "darwin" else ("xdg-open", "wslview", "gio")
     for name in openers:
         found = shutil.which(name)
@@ -41,10 +50,21 @@ def hand_over(target: str, folder: Path | None = None) -> HandedOver:
             )
         except OSError as error:
             return HandedOver(False, f"{name} could not be started: {error.strerror}.")
-        # So that it leaves no zombie when it has ended.
-        threading.Thread(target=process.wait, name="opener", daemon=True).start()
+        threading.Thread(target=_wait, args=(process, name, failed), name="opener", daemon=True).start()
         return HandedOver(True, name)
     return HandedOver(False, f"There is no program here that opens files and links ({openers[0]}).")
+
+
+def _wait(process: subprocess.Popen[bytes], name: str, failed: Callable[[str], None]) -> None:
+    try:
+        code = process.wait(_SECONDS)
+    except subprocess.TimeoutExpired:
+        # So that it leaves no zombie when it has ended.
+        process.wait()
+        return
+    if code:
+        why = "it found no program for it" if name == "xdg-open" and code == _NO_PROGRAM else f"exit code {code}"
+        failed(f"{name} could not open it: {why}.")
 
 
 class OpenedFiles:

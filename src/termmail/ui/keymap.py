@@ -164,7 +164,7 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "archive": ("a", "e"),
         "select": ("v", "x", "t"),
         "select_range": ("V",),
-        "attachments": (),
+        "attachments": ("ctrl+k",),
         "page_down": ("ctrl+d", "pagedown", "ctrl+f"),
         "page_up": ("ctrl+u", "pageup", "ctrl+b"),
         "find": (),

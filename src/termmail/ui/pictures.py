@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from termmail.mime.worker import RenderWorker
 
 Drawing = Literal["none", "blocks", "kitty"]
-Fetch = Callable[[Sequence[str], Path], Mapping[str, Path]]
-"""Loads pictures into a folder; what could be had, by URL. Blocks, and may raise TermmailError."""
+Fetch = Callable[[Sequence[str], Path, str], Mapping[str, Path]]
+"""Loads pictures into a folder, through a proxy where there is one; what could be had, by URL. Blocks, and may raise TermmailError."""
 
 Cells = tuple[tuple[Segment, ...], ...]
 _KEPT = 40
@@ -125,12 +125,12 @@ class Pictures:
         with self._wake:
             self._wanted = deque(job for job in self._wanted if job.placement_id == placement_id)
 
-    def load(self, message_id: int, urls: Sequence[str], fetch: Fetch) -> None:
+    def load(self, message_id: int, urls: Sequence[str], fetch: Fetch, proxy: str) -> None:
         """Load pictures from elsewhere, in a thread; they are told when they are there."""
 
         def run() -> None:
             try:
-                found = fetch(urls, self._files.folder())
+                found = fetch(urls, self._files.folder(), proxy)
             except TermmailError as error:
                 self._tell(LoadedPictures(message_id, 0, len(urls), error.sentence))
                 return

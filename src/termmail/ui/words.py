@@ -138,6 +138,10 @@ def messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count:,} messages"
 
 
+def pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count:,} pictures"
+
+
 def changes(count: int) -> str:
     return "1 change waits" if count == 1 else f"{count:,} changes wait"
 
@@ -161,6 +165,14 @@ def folder_path(mailbox: Mailbox) -> str:
     if not mailbox.delimiter:
         return one_line(mailbox.name)
     return " / ".join(one_line(level) for level in mailbox.name.split(mailbox.delimiter))
+
+
+def folder_count(mailbox: Mailbox, unread_below: int = 0) -> str:
+    """The number behind a mailbox's name: what is unread, with what is so in folded ones below it; of Drafts all, of Trash none."""
+    if mailbox.role is Role.TRASH:
+        return ""
+    count = mailbox.total if mailbox.role is Role.DRAFTS else mailbox.unread + unread_below
+    return f"{count:,}" if count else ""
 
 
 def connection(status: AccountStatus, clock: Clock, *, work_offline: bool = False) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from termmail.accounts.oauth.settings import safe_url
 from termmail.model.errors import ConfigError, ConnectionLost, InsecureConnection, TermmailError
+from termmail.model.proxy import web_proxy
 
 if TYPE_CHECKING:
     import httpx
@@ -78,16 +79,13 @@ def _request(method: str, url: str, headers: dict[str, str], body: bytes, route:
 
     if not safe_url(url):
         raise InsecureConnection(f"{host_of(url)} is not asked by https, so nothing was sent. Use a URL with https.")
-    if route.proxy.startswith("socks4"):
-        raise ConfigError(
-            "Signing in by OAuth 2 works through a proxy of SOCKS 5 or HTTP, not of SOCKS 4. Change proxy."
-        )
+    proxy = web_proxy(route.proxy)
     deadline = time.monotonic() + REQUEST_SECONDS
     content = bytearray()
     try:
         with (
             httpx.Client(
-                verify=_context(route.ca_file), proxy=route.proxy or None, timeout=REQUEST_SECONDS / 2
+                verify=_context(route.ca_file), proxy=proxy, timeout=REQUEST_SECONDS / 2, trust_env=False
             ) as client,
             client.stream(method, url, headers={"User-Agent": _AGENT} | headers, content=body) as response,
         ):

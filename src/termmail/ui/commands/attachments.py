@@ -261,12 +261,16 @@ class Attachments:
         except OSError as error:
             self._say(f"“{name}” could not be copied for another program: {error.strerror}.", "error")
             return
-        handed = hand_over(str(path), path.parent)
-        self._say(
-            f"“{name}” was given to {handed.words}; its copy goes when termmail ends."
-            if handed.done
-            else f"{handed.words} s saves it instead."
-        )
+        app = self.screen.app
+
+        def failed(sentence: str) -> None:
+            call_in_app(app, self._say, f"{sentence} s saves it instead.", "error")
+
+        handed = hand_over(str(path), failed, path.parent)
+        if handed.done:
+            self._say(f"“{name}” was given to {handed.words}; its copy goes when termmail ends.")
+        else:
+            failed(handed.words)
 
     def _pipe(self, row: MessageRow, part: Part) -> None:
         self._run(

@@ -9,7 +9,7 @@ from termmail.model.mailbox import Mailbox, Role
 from termmail.model.view import IntentResult
 from termmail.ui.keymap import Where
 from termmail.ui.text import one_line
-from termmail.ui.words import folder_path, messages
+from termmail.ui.words import folder_count, folder_path, messages
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Folders:
             Item(
                 f"{one_line(mailbox.account)} / {folder_path(mailbox)}" if several else folder_path(mailbox),
                 mailbox,
-                f"{mailbox.unread:,}" if mailbox.unread else "",
+                folder_count(mailbox),
             )
             for mailbox in screen.folder_tree.mailboxes.values()
             if mailbox.selectable

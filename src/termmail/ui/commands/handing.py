@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from termmail.mime.links import host_of
 from termmail.mime.mailto import parse_mailto
@@ -18,6 +18,8 @@ from termmail.ui.threads import call_in_app
 from termmail.ui.widgets.message_text import lead_of
 
 if TYPE_CHECKING:
+    from textual.app import App
+
     from termmail.ui.screens.main import MainScreen
 
 _PIPE_SECONDS = 60.0
@@ -104,7 +106,7 @@ class Handing:
 
         def answered(yes: bool | None) -> None:
             if yes:
-                screen.say(open_link(url))
+                open_link(url, screen.app, screen.say)
 
         screen.app.push_screen(Ask(f"Open this link at {host_of(url)}?", "Open", detail=url), answered)
 
@@ -209,7 +211,14 @@ def plain_text(lines: Sequence[Line]) -> str:
     return "".join(pieces)
 
 
-def open_link(url: str) -> str:
-    """Hand a URL that was asked about to the desktop, never through a shell (A3); returns what to say."""
-    handed = hand_over(url)
-    return f"Given to {handed.words}." if handed.done else f"{handed.words} y copies the link instead."
+def open_link(
+    url: str, app: App[Any], say: Callable[[str], object], otherwise: str = "y copies the link instead."
+) -> None:
+    """Hand a URL that was asked about to the desktop, never through a shell (A3). `say` gets what became of it, `otherwise` behind it
+    where it could not be opened, which may turn out a moment later."""
+
+    def failed(sentence: str) -> None:
+        call_in_app(app, say, f"{sentence} {otherwise}")
+
+    handed = hand_over(url, failed)
+    say(f"Given to {handed.words}." if handed.done else f"{handed.words} {otherwise}")

@@ -47,7 +47,7 @@ class Lists:
         if origin is None or mailing_list is None:
             screen.say("This message did not come by a list.")
         elif mailing_list.one_click:
-            self._in_one_step(origin, mailing_list)
+            self._in_one_step(origin, mailing_list, screen.mail_app.proxy_of(row.account))
         elif mailing_list.mailto:
             screen.say(f"Sending this mail unsubscribes from {_name(mailing_list)}.")
             screen.composing.write_to(parse_mailto(mailing_list.mailto))
@@ -56,7 +56,7 @@ class Lists:
         else:
             screen.say(f"{_name(mailing_list)} does not say how to unsubscribe.")
 
-    def _in_one_step(self, origin: Origin, mailing_list: MailingList) -> None:
+    def _in_one_step(self, origin: Origin, mailing_list: MailingList, proxy: str) -> None:
         from termmail.ui.screens.ask import Ask
 
         screen, app = self.screen, self.screen.app
@@ -75,7 +75,7 @@ class Lists:
 
         def run() -> None:
             try:
-                sentence, tone = post(mailing_list.one_click), "text"
+                sentence, tone = post(mailing_list.one_click, proxy), "text"
             except TermmailError as error:
                 sentence, tone = error.sentence, "error"
             call_in_app(app, screen.say, sentence, tone)
@@ -95,7 +95,7 @@ class Lists:
 
         def answered(yes: bool | None) -> None:
             if yes:
-                screen.say(open_link(mailing_list.link))
+                open_link(mailing_list.link, screen.app, screen.say)
 
         host = host_of(mailing_list.link)
         question = f"{_warning(origin)}{_name(mailing_list)} is left on a page at {host}. Open it in the browser?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from termmail.model.body import Picture, RenderFailed
@@ -16,7 +17,7 @@ from termmail.ui.desktop import hand_over
 from termmail.ui.pictures import DrawnPicture, LoadedPictures, PictureJob
 from termmail.ui.text import one_line, shown_address
 from termmail.ui.threads import call_in_app
-from termmail.ui.words import number
+from termmail.ui.words import number, pictures
 from termmail.ui.writer import Written
 
 if TYPE_CHECKING:
@@ -118,13 +119,13 @@ class Viewing:
     # pictures
 
     def shown(self, row: MessageRow, body: Body) -> None:
-        """A text is shown: load what it names elsewhere where that was decided for its sender, unless something speaks against it."""
+        """A text is shown: load what it names elsewhere where that was decided for its sender, and it is surely from there."""
         self.screen.backend.pictures.forget_others(row.id)
         rendered = body.rendered
         if rendered is None or not rendered.remote or body.job.loaded or row.message_id in self._loading:
             return
-        if _is_trusted(body.origin) and self._can_load() and self._always(row):
-            self._load(row, rendered.remote)
+        if self._can_load() and self._always(row):
+            self._load_by_itself(row, rendered.remote, body.origin)
 
     def picture_seen(self, place: int) -> None:
         """A picture came into view: draw it."""
@@ -181,13 +182,13 @@ class Viewing:
                 screen.say(written.error.sentence, "error")
             elif always:
                 screen.say(
-                    f"Pictures of {shown_address(address)} are loaded from now on, unless something speaks against a mail."
+                    f"Pictures of {shown_address(address)} are loaded from now on, where your provider vouches for the sender."
                 )
                 pane = screen.message_pane
                 if pane.row is None or pane.rendered is None or _address(pane.row) != address:
                     return
-                if pane.rendered.remote and _is_trusted(pane.origin):
-                    self._load(pane.row, pane.rendered.remote)
+                if pane.rendered.remote:
+                    self._load_by_itself(pane.row, pane.rendered.remote, pane.origin)
             else:
                 screen.say(f"Pictures of {shown_address(address)} are no longer loaded by themselves.")
 
@@ -202,6 +203,15 @@ class Viewing:
     def _can_load(self) -> bool:
         return self.screen.mail_app.fetch_pictures is not None and not self.screen.work_offline
 
+    def _load_by_itself(self, row: MessageRow, urls: Sequence[str], origin: Origin | None) -> None:
+        """Load what was decided for the sender. Anybody can write that sender's address, so its domain must be vouched for."""
+        if _is_vouched_for(origin):
+            self._load(row, urls)
+        elif origin is not None:
+            key = self.screen.mail_app.keys.shown("load_pictures")
+            how = f"{key} loads them" if key else "the palette loads them"
+            self.screen.say(f"Pictures not loaded: your provider does not vouch for the sender; {how}.")
+
     def _load(self, row: MessageRow, urls: Sequence[str]) -> None:
         screen = self.screen
         fetch = screen.mail_app.fetch_pictures
@@ -210,8 +220,8 @@ class Viewing:
             return
         if row.message_id not in self._loading:
             self._loading.add(row.message_id)
-            screen.say(f"Loading {number(len(urls))} pictures …")
-            screen.backend.pictures.load(row.message_id, urls, fetch)
+            screen.say(f"Loading {pictures(len(urls))} …")
+            screen.backend.pictures.load(row.message_id, urls, fetch, screen.mail_app.proxy_of(row.account))
 
     def pictures_loaded(self, loaded: LoadedPictures) -> None:
         """Pictures from elsewhere are there, or can't be had."""
@@ -221,7 +231,7 @@ class Viewing:
         if loaded.sentence:
             screen.say(loaded.sentence, "error")
         elif row is not None and row.message_id == loaded.message_id:
-            screen.say(f"{number(loaded.count)} of {number(loaded.wanted)} pictures were loaded.")
+            screen.say(_loaded_words(loaded))
             if loaded.count:
                 screen.reading.bring_again()
 
@@ -236,7 +246,7 @@ class Viewing:
         assert row is not None
         message = screen.queries.body_path(row.id)
         with_remote = bool(screen.backend.pictures.loaded.get(row.message_id)) or (
-            _is_trusted(screen.message_pane.origin) and self._always(row)
+            _is_vouched_for(screen.message_pane.origin) and self._always(row)
         )
         if message is None:
             screen.say("The message is not here yet; open it to fetch it first.")
@@ -244,21 +254,30 @@ class Viewing:
 
         app = screen.app
 
+        def failed(sentence: str) -> None:
+            call_in_app(app, screen.say, sentence, "error")
+
         def run() -> None:
             from termmail.mime.worker import RenderWorker
 
             with RenderWorker() as worker:
                 page = worker.browser_page(message, with_remote=with_remote)
             if isinstance(page, RenderFailed):
-                sentence = page.sentence
+                failed(page.sentence)
+                return
+            try:
+                path = screen.backend.opened.copy("message.html", page)
+            except OSError as error:
+                failed(f"The page can't be written: {error.strerror}.")
+                return
+            call_in_app(app, give, path)
+
+        def give(path: Path) -> None:
+            handed = hand_over(str(path), failed, path.parent)
+            if handed.done:
+                screen.say(f"Given to {handed.words}.")
             else:
-                try:
-                    path = screen.backend.opened.copy("message.html", page)
-                    handed = hand_over(str(path), path.parent)
-                    sentence = f"Given to {handed.words}." if handed.done else handed.words
-                except OSError as error:
-                    sentence = f"The page can't be written: {error.strerror}."
-            call_in_app(app, screen.say, sentence)
+                failed(handed.words)
 
         screen.say("Cleaning the HTML for the browser …")
         threading.Thread(target=run, name="browser", daemon=True).start()
@@ -306,9 +325,15 @@ class Viewing:
         run_with(screen, command, data)
 
 
-def _is_trusted(origin: Origin | None) -> bool:
-    """Whether nothing speaks against a mail that is known."""
-    return origin is not None and origin.trust.level is not TrustLevel.SUSPICIOUS
+def _is_vouched_for(origin: Origin | None) -> bool:
+    """Whether the reader's own provider says that a mail is of its sender's domain, and nothing speaks against it."""
+    return origin is not None and origin.trust.level is TrustLevel.CHECKED
+
+
+def _loaded_words(loaded: LoadedPictures) -> str:
+    if loaded.wanted == 1:
+        return "The picture was loaded." if loaded.count else "The picture could not be loaded."
+    return f"{number(loaded.count)} of {pictures(loaded.wanted)} were loaded."
 
 
 def _address(row: MessageRow) -> str:

@@ -16,7 +16,7 @@ from termmail.ui.drawing import Pen
 from termmail.ui.look import account_style
 from termmail.ui.text import one_line
 from termmail.ui.widgets.pane import Pane, look_for
-from termmail.ui.words import folder_name
+from termmail.ui.words import folder_count, folder_name
 
 _DEEPEST_SHOWN = 8
 _OUTBOX_PATH = "\0outbox"
@@ -331,11 +331,8 @@ class FolderTree(Pane):
         folded = node.key in self.collapsed
         pen.put(("▸" if folded else "▾") if node.has_children else " ", look.faint)
         pen.space()
-        unread = mailbox.unread + (node.unread_below if folded else 0)
-        count = f"{unread:,}" if unread and mailbox.role is not Role.TRASH else ""
-        if mailbox.role is Role.DRAFTS:
-            count = f"{mailbox.total:,}" if mailbox.total else ""
-        style = look.bright if unread and count and mailbox.role is not Role.DRAFTS else look.text
+        count = folder_count(mailbox, node.unread_below if folded else 0)
+        style = look.bright if count and mailbox.role is not Role.DRAFTS else look.text
         if not mailbox.selectable or mailbox.role in (Role.TRASH, Role.JUNK):
             style = look.muted
         wait = " ↑" if mailbox.pending else ""

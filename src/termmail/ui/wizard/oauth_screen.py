@@ -47,6 +47,7 @@ class OAuthScreen(FormKeys, ModalScreen[Tokens | None], inherit_bindings=False):
         self.pasted = FormField("pasted", "Address")
         self._hints = KeyHints()
         self._over = False
+        self._page: list[Fact] = []
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -104,37 +105,37 @@ class OAuthScreen(FormKeys, ModalScreen[Tokens | None], inherit_bindings=False):
     def _show_page(self, url: str) -> None:
         self._url = url
         self.pasted.display = True
-        said = open_link(url)
-        self._facts.show(
-            [
-                Fact(
-                    one_line(said)
-                    if said
-                    else "The browser opens the sign-in page. Agree there, and this goes on by itself."
-                ),
-                BLANK,
-                Fact(shown_address(url), "code"),
-                BLANK,
-                Fact(
-                    "Where the browser runs on another computer its last page can't be shown; paste the address of that page here."
-                ),
-            ]
-        )
+        self._page = [
+            Fact("Agree on the sign-in page in the browser, and this goes on by itself."),
+            BLANK,
+            Fact(shown_address(url), "code"),
+            BLANK,
+            Fact(
+                "Where the browser runs on another computer its last page can't be shown; paste the address of that page here."
+            ),
+        ]
+        self._open_page()
         self.set_focus(self.pasted.input)
 
     def _show_code(self, code: DeviceCode) -> None:
         self._url = code.complete_url or code.url
         minutes = max(1, round(code.expires_in / 60))
-        self._facts.show(
-            [
-                Fact("Open this page on any device, and type the code there. This goes on by itself."),
-                BLANK,
-                Fact(shown_address(code.url), "code", "page"),
-                Fact(one_line(code.user_code), "bright", "code"),
-                BLANK,
-                Fact(f"The code is good for {minutes} minute{'s' * (minutes != 1)}.", "muted"),
-            ]
-        )
+        self._page = [
+            Fact("Open this page on any device, and type the code there. This goes on by itself."),
+            BLANK,
+            Fact(shown_address(code.url), "code", "page"),
+            Fact(one_line(code.user_code), "bright", "code"),
+            BLANK,
+            Fact(f"The code is good for {minutes} minute{'s' * (minutes != 1)}.", "muted"),
+        ]
+        self._facts.show(self._page)
+
+    def _open_page(self) -> None:
+        open_link(self._url, self.app, self._page_opened, "F7 copies the page's address.")
+
+    def _page_opened(self, sentence: str) -> None:
+        if not self._over:
+            self._facts.show([Fact(one_line(sentence)), BLANK, *self._page])
 
     def act(self, key: str) -> None:
         """A key that is not typed into a field."""
@@ -146,7 +147,7 @@ class OAuthScreen(FormKeys, ModalScreen[Tokens | None], inherit_bindings=False):
         elif key == "f5" and self._over:
             self._begin()
         elif key == "f6" and self._url:
-            open_link(self._url)
+            self._open_page()
         elif key == "f7" and self._url:
             self.app.copy_to_clipboard(self._url)
         elif key == "enter" and self.pasted.display and tidy(self.pasted.value):
