@@ -313,6 +313,20 @@ def test_empty_home_is_not_the_usual_one(cli: Cli) -> None:
     assert "--home" in cli.error
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--home", "~nobody.is.called.so/mail", "list"),
+        ("send", "~nobody.is.called.so/mail.eml"),
+        ("attachments", "1", "--save", "~nobody.is.called.so/files"),
+    ],
+)
+def test_a_home_folder_of_nobody_is_said(store: FilledStore, cli: Cli, arguments: tuple[str, ...]) -> None:
+    store.add_body(1, b"Subject: one\r\n\r\nbody\r\n")
+    assert cli(*arguments) == 64
+    assert cli.error.startswith("The path begins with ~ and a name that no user here has.")
+
+
 def test_folder_that_is_shared_is_refused(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """L1."""
     shared = tmp_path / "shared"

@@ -206,7 +206,7 @@ def test_the_other_fields() -> None:
     assert taken.meant == "Work-3"
 
 
-@given(st.text(max_size=80))
+@given(st.text(max_size=80) | st.just("~nobody.is.called.so/ca.pem"))
 def test_nothing_that_is_typed_raises(text: str) -> None:
     """P15: whatever a keyboard or a clipboard holds."""
     for check in (
@@ -218,6 +218,7 @@ def test_nothing_that_is_typed_raises(text: str) -> None:
         field_checks.check_password,
         field_checks.check_command,
         field_checks.check_days,
+        field_checks.check_file,
     ):
         remark = check(text)
         assert remark is None or remark.sentence == safe_text(remark.sentence, one_line=True)

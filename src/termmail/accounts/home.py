@@ -8,16 +8,20 @@ from pathlib import Path
 
 from termmail.model.errors import ConfigError, StorageFailed
 from termmail.model.home import Home
+from termmail.model.typed_path import typed_path
 
 HOME_VARIABLE = "TERMMAIL_HOME"
 """The environment variable that stands for `--home`."""
 
 
 def find_home(folder: str | Path | None = None) -> Home:
-    """The home under `folder`, else under $TERMMAIL_HOME, else where the platform puts such files. Touches nothing."""
+    """The home under `folder`, else under $TERMMAIL_HOME, else where the platform puts such files. Touches nothing.
+
+    Raises UnusablePath.
+    """
     chosen = folder or os.environ.get(HOME_VARIABLE)
     if chosen:
-        return Home.under(Path(chosen).expanduser().absolute())
+        return Home.under(typed_path(str(chosen)))
     import platformdirs
 
     state = platformdirs.user_state_path("termmail")

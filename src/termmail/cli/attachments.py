@@ -17,6 +17,7 @@ from termmail.mime.save_names import save_name
 from termmail.mime.saving import save_file
 from termmail.model.body import Part, RenderFailed
 from termmail.model.errors import StorageFailed
+from termmail.model.typed_path import typed_path
 
 _LARGE = 256 * 1024
 
@@ -40,7 +41,7 @@ def attachments(session: Session, message_id: int, folder: str | None, paths: tu
     raw = message_bytes(session, message_id)
     listed = _listed(raw)
     chosen = _chosen(listed, paths, only_attachments=folder is not None)
-    saved = {} if folder is None else _save(raw, listed, chosen, Path(folder).expanduser().absolute())
+    saved = {} if folder is None else _save(raw, listed, chosen, typed_path(folder))
     if session.as_json:
         shown = chosen if paths or folder is not None else listed
         say_json([_shape(part, saved.get(part.part_path)) for part in shown])

@@ -26,12 +26,12 @@ def complete_account(context: click.Context, parameter: click.Parameter, incompl
 
 def complete_mailbox(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of mailboxes, of the account given by -a where one is."""
-    home = find_home(_folder(context))
-    if not home.database.exists():
-        return []
-    from termmail.store.queries import Queries
-
     try:
+        home = find_home(_folder(context))
+        if not home.database.exists():
+            return []
+        from termmail.store.queries import Queries
+
         queries = Queries(home)
         try:
             mailboxes = queries.mailboxes(context.params.get("account_name"))

@@ -43,6 +43,7 @@ _CODES: tuple[tuple[type[errors.TermmailError], ExitCode], ...] = (
     (errors.ConnectionLost, ExitCode.TRY_LATER),
     (errors.Cancelled, ExitCode.TRY_LATER),
     (errors.UnsafeArgument, ExitCode.USAGE),
+    (errors.UnusablePath, ExitCode.USAGE),
     (errors.StorageFailed, ExitCode.CANNOT_CREATE),
     (errors.MessageTooLarge, ExitCode.DATA),
     (errors.Unsendable, ExitCode.DATA),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +12,7 @@ from termmail.accounts.home import find_home, prepare_home
 from termmail.cli.exit_codes import CommandError, ExitCode
 from termmail.cli.output import note
 from termmail.model.home import Home
+from termmail.model.typed_path import typed_path
 
 if TYPE_CHECKING:
     from termmail.accounts.config import Config
@@ -151,8 +151,8 @@ def json_option(command: Command) -> Command:
 
 
 def existing_file(value: str) -> str:
-    """The absolute path of a file given on the command line. Raises CommandError (66) where there is none."""
-    path = Path(value).expanduser().absolute()
+    """The absolute path of a file given on the command line. Raises CommandError (66) where there is none, UnusablePath."""
+    path = typed_path(value)
     if not path.is_file():
         raise CommandError(f"There is no file {path}.", ExitCode.NO_INPUT)
     return str(path)

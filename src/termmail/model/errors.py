@@ -136,6 +136,12 @@ class UnsafeArgument(TermmailError):
     retry = Retry.NEVER
 
 
+class UnusablePath(TermmailError):
+    """A path that somebody typed leads nowhere, whatever is on the disk."""
+
+    retry = Retry.NEVER
+
+
 class MessageTooLarge(TermmailError):
     """A literal is above the cap; the message is marked and fetched only on request (P10)."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from pathlib import Path
 
 import msgspec
 
@@ -19,6 +18,7 @@ from termmail.model.account import (
     Server,
 )
 from termmail.model.setup import CheckPart, Discovery, ServerGuess
+from termmail.model.typed_path import typed_path
 from termmail.setup.field_checks import free_name, tidy
 
 SERVICES = ("imap", "pop3", "smtp")
@@ -87,7 +87,7 @@ class AccountDraft(msgspec.Struct, frozen=True):
             "incoming": incoming or Server("", 0),
             "smtp": self.smtp.server("smtp"),
             "user": tidy(self.user) or email,
-            "ca_file": str(Path(ca_file).expanduser().absolute()) if ca_file else "",
+            "ca_file": str(typed_path(ca_file)) if ca_file else "",
             "proxy": tidy(self.proxy),
             "full_name": tidy(self.full_name),
             "credential": self.credential,

@@ -9,15 +9,16 @@ import difflib
 import enum
 import re
 from collections.abc import Collection
-from pathlib import Path
 
 import msgspec
 
 from termmail.accounts.config import ACCOUNT_NAME, default_port
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.model.account import Protocol, Security
+from termmail.model.errors import UnusablePath
 from termmail.model.hosts import is_loopback
 from termmail.model.proxy import parse_proxy
+from termmail.model.typed_path import typed_path
 
 Service = str
 """imap, pop3 or smtp."""
@@ -303,11 +304,14 @@ def check_command(text: str) -> Remark | None:
 def check_file(text: str) -> Remark | None:
     """The path of a file that is there, or nothing."""
     typed = tidy(text)
-    if typed and not Path(typed).expanduser().is_file():
-        return _wrong(
-            "There is no such file. It is one in PEM form, with the authority that signed the server's certificate."
-        )
-    return None
+    try:
+        if not typed or typed_path(typed).is_file():
+            return None
+    except UnusablePath as error:
+        return _wrong(error.sentence)
+    return _wrong(
+        "There is no such file. It is one in PEM form, with the authority that signed the server's certificate."
+    )
 
 
 def check_proxy(text: str) -> Remark | None:
