@@ -17,7 +17,7 @@ from termmail.mime.browser_page import browser_page
 from termmail.mime.pixels import MAX_PIXELS, decode_picture
 from termmail.mime.render import render_message
 from termmail.mime.worker import RenderWorker
-from termmail.model.body import Pixels, RenderFailed
+from termmail.model.body import Pixels, Rendered, RenderFailed
 
 MAILS = mails()
 RED = png(8, 4, lambda x, y: (250, 0, 0))
@@ -92,6 +92,22 @@ def test_pictures_from_elsewhere_are_named_and_shown_when_they_were_loaded(tmp_p
     assert [picture.url for picture in loaded.pictures] == ["https://img.leeward.example/logo.png"]
     assert len(loaded.remote) == 3
     assert "4 remote images were not loaded." in loaded.notes
+
+
+def test_a_loaded_picture_that_vanished_is_only_missing_itself(tmp_path: Path) -> None:
+    """P1: files in the temporary folder are removed by other programs too."""
+    urls = [f"https://img.leeward.example/{name}" for name in ("logo.png", "10.jpg")]
+    files = [tmp_path / "logo", tmp_path / "ten"]
+    for file in files:
+        file.write_bytes(png(220, 60, lambda x, y: (9, 9, 9)))
+    loaded = dict(zip(urls, files, strict=True))
+    files[0].unlink()
+    with RenderWorker() as worker:
+        rendered = worker.render(MAILS["newsletter"], 78, pictures=True, loaded=loaded)
+        assert worker.picture(files[0], "", 10, 8) is None
+    assert isinstance(rendered, Rendered)
+    assert [picture.url for picture in rendered.pictures] == urls[1:]
+    assert urls[0] in rendered.remote
 
 
 def test_the_worker_decodes_and_answers_on_what_it_can_not() -> None:

@@ -47,8 +47,12 @@ class PicturePlaces:
             url = remote_url(picture.source)
             if url not in self._loaded:
                 return None
-            with Path(self._loaded[url]).open("rb") as file:
-                data = file.read(_MEASURED)
+            try:
+                with Path(self._loaded[url]).open("rb") as file:
+                    data = file.read(_MEASURED)
+            except OSError:
+                # Removed by another program meanwhile: it counts among those that were not loaded.
+                return None
         size = image_size(data)
         if size is None or not (size[1] and size[2]):
             return None
