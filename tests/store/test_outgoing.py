@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -39,6 +40,7 @@ from termmail.store.uploads import stage
 
 BOB = "bob@else.example"
 CAROL = "carol@else.example"
+RAW = b"Subject: Typed\r\n\r\nwith care\r\n"
 
 
 @pytest.fixture
@@ -188,6 +190,30 @@ def test_a_discarded_draft_comes_back(store: FilledStore) -> None:
     folder.release()
     assert result.undoable
     assert store.ids("Drafts") == []
+    undone = store.intents.undo()
+    assert undone.draft_id == folder.draft.id
+    assert store.ids("Drafts") == [older]
+    assert store.queries.draft(folder.draft.id) == folder.draft
+
+
+def test_a_discarded_draft_that_can_not_be_moved_back_is_not_lost(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X5, O9: it is said where the draft is, and undo can be asked for again."""
+    store.add([1], "Drafts")
+    (older,) = store.ids("Drafts")
+    folder = write(store, replaces=older)
+    store.intents.discard_draft(folder.draft)
+    folder.release()
+
+    def full(source: Path, goal: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(draft_intents, "rename", full)
+        with pytest.raises(StorageFailed, match=r"was not brought back.*disk is full.*30 days"):
+            store.intents.undo()
+    assert store.ids("Drafts") == [older]
     undone = store.intents.undo()
     assert undone.draft_id == folder.draft.id
     assert store.ids("Drafts") == [older]
@@ -487,6 +513,21 @@ def test_the_outbox_and_drafts_survive_the_database(store: FilledStore) -> None:
     rebuilt.close()
 
 
+def test_a_draft_replaces_nothing_in_a_rebuilt_database(store: FilledStore) -> None:
+    """L5: there the number of what it was to replace is that of another message."""
+    store.add_body(store.ids()[0], RAW)
+    store.ingest.write_identities(store.mailboxes.values())
+    write(store, replaces=1, subject="Goes on").release()
+    store.close()
+    reindex(store.home, force=True)
+    rebuilt = FilledStore(store.home.data, count=0)
+    assert rebuilt.ids() == [1]
+    assert len(rebuilt.intents.recover_drafts()) == 1
+    assert rebuilt.ids() == [1]
+    assert [envelope.subject for envelope in in_mailbox(rebuilt, "Drafts")] == ["Goes on"]
+    rebuilt.close()
+
+
 def test_a_draft_of_an_account_never_synced_survives_the_database(store: FilledStore) -> None:
     """L5, L9: no mail folder tells of the account yet."""
     kept = write(store, subject="Kept")
@@ -529,6 +570,76 @@ def test_a_folder_without_a_row_goes_back_to_the_drafts(store: FilledStore) -> N
     (sentence,) = store.intents.recover_drafts()
     assert "Boats" in sentence
     assert not stray.exists()
+
+
+def submit(store: FilledStore, raw: bytes) -> OutboxItem:
+    """A finished message, as from a pipe."""
+
+    def fill(file: BinaryIO) -> OutgoingMessage:
+        file.write(raw)
+        return OutgoingMessage(
+            sender="lisa@demo.example",
+            recipients=(BOB,),
+            subject="Typed",
+            message_id_header="typed@demo.example",
+            size=len(raw),
+            eight_bit=False,
+            utf8=False,
+        )
+
+    result = store.intents.submit_message("lisa", fill, at=0.0)
+    assert result.outbox_id is not None
+    return item_of(store, result.outbox_id)
+
+
+def set_aside_and_told(store: FilledStore) -> bytes:
+    """The only message set aside, which the only problem tells where to find."""
+    (kept,) = store.home.set_aside.glob("*/message.eml")
+    (problem,) = store.queries.problems()
+    assert str(kept) in problem.sentence
+    return kept.read_bytes()
+
+
+@pytest.mark.parametrize("note", [b"", b'{"item": {"id"'], ids=["empty", "torn"])
+def test_a_message_whose_note_is_damaged_is_set_aside(store: FilledStore, note: bytes) -> None:
+    """L5, L9, O2: mail that a person typed is neither deleted nor sent again; it is said where it is."""
+    folder = store.home.outbox / submit(store, RAW).folder
+    (folder / "item.json").write_bytes(note)
+    store.close()
+    reindex(store.home, force=True)
+    rebuilt = FilledStore(store.home.data, count=0)
+    assert rebuilt.queries.outbox() == []
+    assert set_aside_and_told(rebuilt) == RAW
+    rebuilt.close()
+
+
+@pytest.mark.parametrize("note", [b"", None], ids=["damaged", "whole"])
+def test_a_message_without_a_row_is_set_aside(store: FilledStore, note: bytes | None) -> None:
+    """L9, O2: whether it was accepted, sent or taken back, nobody knows."""
+    folder = store.home.outbox / submit(store, RAW).folder
+    if note is not None:
+        (folder / "item.json").write_bytes(note)
+    with store.ingest.database.write() as connection:
+        connection.execute("DELETE FROM outbox")
+    store.intents.recover_drafts()
+    assert folder.exists()
+    os.utime(folder, (1, 1))
+    store.intents.recover_drafts()
+    assert set_aside_and_told(store) == RAW
+
+
+def test_a_draft_that_can_not_be_read_keeps_the_message_made_of_it(store: FilledStore) -> None:
+    """O9: it is the text that was typed."""
+    item = send(store)
+    folder = store.home.outbox / item.folder
+    (folder / "draft.json").write_bytes(b"{")
+    with store.ingest.database.write() as connection:
+        connection.execute("DELETE FROM outbox")
+    os.utime(folder, (1, 1))
+    assert store.intents.recover_drafts() == []
+    (kept,) = store.home.set_aside.glob("*/message.eml")
+    assert b"When do they go?" in kept.read_bytes()
+    assert store.intents.recover_drafts() == []
 
 
 def test_what_was_sent_is_no_draft_after_a_crash(store: FilledStore) -> None:

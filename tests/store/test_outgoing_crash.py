@@ -17,7 +17,7 @@ from filled_store import FilledStore
 from termmail.model import crash
 from termmail.model.message import Address
 from termmail.model.outgoing import Draft, OutboxState, Submission
-from termmail.store.drafts import DraftFolder
+from termmail.store.drafts import DraftFolder, read_draft
 from termmail.store.outbox import Outbox
 from termmail.store.uploads import sweep_uploads
 
@@ -45,6 +45,15 @@ def begin(store: FilledStore) -> DraftFolder:
 def keep(store: FilledStore) -> None:
     folder = DraftFolder.open(store.home, ID)
     store.intents.keep_draft(folder.draft)
+    folder.release()
+
+
+def save_twice(store: FilledStore) -> None:
+    """While it is written on; what is written after that goes by what was saved before."""
+    folder = DraftFolder.open(store.home, ID)
+    for _ in range(2):
+        store.intents.save_draft(folder.draft)
+        folder.draft = read_draft(folder.folder)
     folder.release()
 
 
@@ -148,7 +157,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("action", [keep, discard_and_undo, send, send_and_undo], ids=lambda action: action.__name__)
+@pytest.mark.parametrize(
+    "action", [keep, save_twice, discard_and_undo, send, send_and_undo], ids=lambda action: action.__name__
+)
 def test_the_text_is_in_one_place_whatever_happens(template: Path, tmp_path: Path, action: Action) -> None:
     """O9: nothing is lost and nothing doubled; after a discard that was not undone it may be among what is discarded."""
     for point, ended, store in killed_everywhere(template, tmp_path / "store", action):

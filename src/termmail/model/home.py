@@ -44,6 +44,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.data / "outbox"
 
     @property
+    def set_aside(self) -> Path:
+        """Mail that termmail does not know what to do with, in folders as they were found; it is never deleted."""
+        return self.data / "set-aside"
+
+    @property
     def uploads(self) -> Path:
         """Messages that were made here and are not yet in the mailbox they belong in. No account's folder begins with a dot."""
         return self.mail / ".uploads"

@@ -32,10 +32,11 @@ from termmail.store.drafts import (
 from termmail.store.durable import sync_folder
 from termmail.store.mailbox_intents import IntentRefused, MailboxIntents
 from termmail.store.maildir import rename
-from termmail.store.outbox_items import MESSAGE_FILE, NOTE_FILE
+from termmail.store.outbox_items import MESSAGE_FILE, NOTE_FILE, is_editable, set_aside
 from termmail.store.uploads import add_upload, stage
 
 DRAFT_FLAGS = Flag.DRAFT | Flag.SEEN
+_DISCARDED = "Discarded the draft."
 _DISCARDED_SECONDS = 30 * 86400
 _STRAY_SECONDS = 3600
 
@@ -81,10 +82,11 @@ class DraftIntents(MailboxIntents):
         with self._database.write() as connection:
             owner_id = self._check_account(draft.account, connection)
             placement_id = add_upload(connection, owner_id, staged)
-            if draft.replaces is not None:
-                self._expunge_replaced(connection, draft.replaces)
+            self._expunge_replaced(connection, draft)
             if finished:
                 connection.execute("INSERT OR IGNORE INTO finished_draft VALUES (?)", (draft.id,))
+            else:
+                connection.execute("INSERT OR REPLACE INTO saved_draft VALUES (?, ?)", (draft.id, placement_id))
         return placement_id
 
     def discard_draft(self, draft: Draft) -> IntentResult:
@@ -97,23 +99,32 @@ class DraftIntents(MailboxIntents):
         private_folder(self._home.drafts / DISCARDED)
         goal = self._home.drafts / DISCARDED / draft.id
         self._move_folder(folder, goal)
-        sentence = "Discarded the draft."
         try:
             with self._database.write() as connection:
                 inverses: list[undo.Inverse] = [undo.UndoDiscard(draft.id)]
-                if draft.replaces is not None:
-                    inverses += self._trash(connection, draft.replaces)
-                undo.record(connection, None, sentence, inverses)
+                older = self._replaced(connection, draft)
+                if older is not None:
+                    inverses += self._trash(connection, older)
+                undo.record(connection, None, _DISCARDED, inverses)
         except BaseException:
             self._move_folder(goal, folder)
             raise
-        return IntentResult(sentence)
+        return IntentResult(_DISCARDED)
 
     def _undiscard(self, draft_id: str) -> IntentResult:
         folder = self._home.drafts / DISCARDED / draft_id
         if not folder.is_dir():
             raise IntentRefused("The discarded draft is gone.")
-        self._move_folder(folder, self._home.drafts / draft_id)
+        try:
+            self._move_folder(folder, self._home.drafts / draft_id)
+        except StorageFailed as error:
+            with contextlib.suppress(StorageFailed), self._database.write() as connection:
+                undo.record(connection, None, _DISCARDED, [undo.UndoDiscard(draft_id)])
+            raise StorageFailed(
+                f"The draft was not brought back. {error.sentence} It stays in {folder} for {_DISCARDED_SECONDS // 86400} days:"
+                " undo again when that is mended.",
+                detail=error.detail,
+            ) from error
         return IntentResult("The draft is open again.", undoable=False, draft_id=draft_id)
 
     def recover_drafts(self) -> list[str]:
@@ -137,13 +148,20 @@ class DraftIntents(MailboxIntents):
                 sentences.append(f"A draft “{draft.subject}” waits in {folder}. {error.sentence}")
             else:
                 sentences.append(f"Recovered the draft “{draft.subject or 'without a subject'}”. It is in Drafts.")
-        if finished:
-            with self._database.write() as connection:
-                connection.executemany(
-                    "DELETE FROM finished_draft WHERE draft = ?",
-                    ((name,) for name in finished if not (self._home.drafts / name).exists()),
-                )
+        self._forget_drafts()
         return sentences
+
+    def _forget_drafts(self) -> None:
+        """What was remembered of drafts whose folders are gone."""
+        for table in ("finished_draft", "saved_draft"):
+            over = [
+                row
+                for row in self._database.all(f"SELECT draft FROM {table}")
+                if not any((place / row[0]).exists() for place in (self._home.drafts, self._home.outbox))
+            ]
+            if over:
+                with self._database.write() as connection:
+                    connection.executemany(f"DELETE FROM {table} WHERE draft = ?", over)
 
     def _return_strays(self) -> None:
         """Folders of the outbox that have no row: whoever was about to send them died, or had just taken them back."""
@@ -156,11 +174,14 @@ class DraftIntents(MailboxIntents):
                     continue
                 if self._database.one("SELECT 1 FROM outbox WHERE folder = ?", (folder.name,)) is not None:
                     continue
-                if (folder / DRAFT_FILE).exists():
+                if is_editable(folder):
                     private_folder(self._home.drafts)
                     self._move_folder(folder, self._home.drafts / folder.name)
                     forget_message(self._home.drafts / folder.name)
+                elif (folder / NOTE_FILE).exists() or (folder / DRAFT_FILE).exists():
+                    set_aside(self._database, folder)
                 else:
+                    # What nobody was told to have been accepted.
                     remove_folder(folder)
             discarded = self._home.drafts / DISCARDED
             for folder in list(discarded.iterdir()) if discarded.is_dir() else []:
@@ -178,13 +199,20 @@ class DraftIntents(MailboxIntents):
         return int(row[0])
 
     @staticmethod
-    def _expunge_replaced(connection: sqlite3.Connection, placement_id: int) -> None:
+    def _replaced(connection: sqlite3.Connection, draft: Draft) -> int | None:
+        """The placement of the older version of a draft, of which its file may not know yet."""
+        row = connection.execute("SELECT placement_id FROM saved_draft WHERE draft = ?", (draft.id,)).fetchone()
+        return draft.replaces if row is None else int(row[0])
+
+    @classmethod
+    def _expunge_replaced(cls, connection: sqlite3.Connection, draft: Draft) -> None:
         """The older version of a draft goes from its mailbox."""
         row = connection.execute(
-            "SELECT m.account_id FROM placement p JOIN message m ON m.id = p.message_id WHERE p.id = ?", (placement_id,)
+            "SELECT m.account_id, p.id FROM placement p JOIN message m ON m.id = p.message_id WHERE p.id = ?",
+            (cls._replaced(connection, draft),),
         ).fetchone()
         if row is not None:
-            edits.expunge(connection, row[0], placement_id)
+            edits.expunge(connection, *row)
 
     def _trash(self, connection: sqlite3.Connection, placement_id: int) -> list[undo.Inverse]:
         row = connection.execute(

@@ -223,6 +223,19 @@ def abandoned(home: Home) -> list[str]:
         ]
 
 
+def forget_replaced(home: Home) -> None:
+    """After the database was rebuilt: the placements that drafts were to replace have other numbers. Raises StorageFailed."""
+    with storage_errors("read the drafts"):
+        files = [*home.drafts.glob(f"*/{DRAFT_FILE}"), *home.drafts.glob(f"{DISCARDED}/*/{DRAFT_FILE}")]
+        files += home.outbox.glob(f"*/{DRAFT_FILE}")
+    for file in files:
+        # One that can't be read is told where it is recovered.
+        with contextlib.suppress(DraftTaken):
+            draft = read_draft(file.parent)
+            if draft.replaces is not None:
+                write_draft(file.parent, msgspec.structs.replace(draft, replaces=None))
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a draft's folder with all that is in it. Raises StorageFailed."""
     with storage_errors("remove a draft"), contextlib.suppress(FileNotFoundError):

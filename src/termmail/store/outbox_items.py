@@ -12,8 +12,9 @@ from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.model.outgoing import OutboxItem, OutboxRecipient, OutboxState, OutgoingMessage
 from termmail.store.codec import column_text
-from termmail.store.database import Database, storage_errors
-from termmail.store.drafts import DRAFT_FILE, replace_private
+from termmail.store.database import Database, private_folder, storage_errors
+from termmail.store.drafts import DRAFT_FILE, DraftTaken, read_draft, replace_private
+from termmail.store.durable import sync_folder
 
 MESSAGE_FILE = "message.eml"
 NOTE_FILE = "item.json"
@@ -125,7 +126,9 @@ def restore_outbox(database: Database) -> int:
         except OSError as error:
             raise StorageFailed(f"{path} could not be read: {error.strerror}.") from error
         except msgspec.DecodeError:
-            # Its draft lies beside it, and goes back to the drafts.
+            # A draft that lies beside it goes back to the drafts.
+            if not is_editable(path.parent):
+                set_aside(database, path.parent)
             continue
         item = note.item
         if item.state is OutboxState.SENDING:
@@ -141,5 +144,30 @@ def restore_outbox(database: Database) -> int:
 
 
 def is_editable(folder: Path) -> bool:
-    """Whether an item was written in the composer."""
-    return (folder / DRAFT_FILE).exists()
+    """Whether an item was written in the composer, and can be opened there again."""
+    try:
+        read_draft(folder)
+    except DraftTaken:
+        return False
+    except StorageFailed:
+        return (folder / DRAFT_FILE).exists()
+    return True
+
+
+def set_aside(database: Database, folder: Path) -> None:
+    """Keep a folder of the outbox of which no row tells, where a person can find it, and say so. Raises StorageFailed."""
+    private_folder(database.home.set_aside)
+    goal = database.home.set_aside / folder.name
+    with storage_errors("set a message aside"):
+        folder.rename(goal)
+        sync_folder(goal.parent)
+        sync_folder(folder.parent)
+    found = goal / MESSAGE_FILE if (goal / MESSAGE_FILE).exists() else goal
+    with database.write() as connection:
+        connection.execute(
+            "INSERT INTO problem (at, account, mailbox, sentence, detail) VALUES (?, '', '', ?, '')",
+            (
+                time.time(),
+                f"It is not known whether a message in the outbox was sent. It is kept as {found}; `termmail send FILE` sends it.",
+            ),
+        )

@@ -85,8 +85,7 @@ class OutgoingIntents(DraftIntents):
         try:
             with self._database.write() as connection:
                 outbox_id = insert_item(connection, note)
-                if draft.replaces is not None:
-                    self._expunge_replaced(connection, draft.replaces)
+                self._expunge_replaced(connection, draft)
                 sentence = f"Sending to {_names(item)}."
                 undo.record(connection, None, sentence, [undo.UndoSend(outbox_id)])
         except BaseException:

@@ -22,6 +22,7 @@ from termmail.model.home import Home
 from termmail.store.codec import column_text
 from termmail.store.damage import is_damaged
 from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.drafts import forget_replaced
 from termmail.store.local_mail import LocalMail
 from termmail.store.local_scan import LocalScan
 from termmail.store.maildir import MailboxIdentity, info_flags, name_uid, read_identity
@@ -113,6 +114,7 @@ def _fill(home: Home, set_aside: Path | None) -> ReindexReport:
                 messages += _rebuild(database, unquote(account_folder.name), folder, identity)
         messages += restore_uploads(database)
         restore_outbox(database)
+        forget_replaced(home)
     finally:
         database.close()
     return ReindexReport(mailboxes, messages, set_aside)

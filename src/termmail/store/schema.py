@@ -285,7 +285,12 @@ _FILES = """
 CREATE INDEX placement_file ON placement (file_mailbox_id) WHERE file_name IS NOT NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING, _STOPPING, _AMOUNTS, _FILES)
+_SAVED_DRAFTS = """
+-- What a draft that is written on was last saved as in Drafts. Its own file says so only after the commit.
+CREATE TABLE saved_draft (draft TEXT PRIMARY KEY, placement_id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _MAILDROPS, _OUTGOING, _STOPPING, _AMOUNTS, _FILES, _SAVED_DRAFTS)
 """Each brings `user_version` from its index to its index + 1. Released ones are never edited."""
 
 
