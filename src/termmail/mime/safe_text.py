@@ -18,15 +18,16 @@ _DROPPED_CLASS = (
 )
 _BIDI_CLASS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 
+# Those that are text are compiled when text that is not ASCII first needs them: each would take a millisecond of every start.
 _ASCII_BODY = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_BODY = re.compile(rf"[{_DROPPED_CLASS}\u202a-\u202e\u2066-\u2069]")
-_LINE = re.compile(rf"[\t\n{_DROPPED_CLASS}{_BIDI_CLASS}]")
+_BODY = rf"[{_DROPPED_CLASS}\u202a-\u202e\u2066-\u2069]"
+_LINE = rf"[\t\n{_DROPPED_CLASS}{_BIDI_CLASS}]"
 _INVISIBLE_CLASS = (
     r"\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u2800\u3164\ufe00-\ufe0f"
     r"\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef"
 )
-_ADDRESS = re.compile(rf"[\t\n{_DROPPED_CLASS}{_BIDI_CLASS}{_INVISIBLE_CLASS}]")
-_INVISIBLE = re.compile(rf"[{_INVISIBLE_CLASS}]")
+_ADDRESS = rf"[\t\n{_DROPPED_CLASS}{_BIDI_CLASS}{_INVISIBLE_CLASS}]"
+_INVISIBLE = rf"[{_INVISIBLE_CLASS}]"
 
 # ECMA-48 §5.4 control sequences, §5.6 command and character strings (ended by ST, BEL or the end of the line, since what is
 # unterminated would otherwise stay), and the other escape sequences of ECMA-35 §13.2.
@@ -36,8 +37,8 @@ _SEQUENCE = re.compile(
     r"|\x1b[\x20-\x2f]*[\x30-\x7e]?"
 )
 _LINE_ENDS = re.compile(r"\r\n|[\r\x85\u2028\u2029]")
-_DROPPED = re.compile(rf"[{_DROPPED_CLASS}]")
-_BIDI = re.compile(rf"[{_BIDI_CLASS}]")
+_DROPPED = rf"[{_DROPPED_CLASS}]"
+_BIDI = rf"[{_BIDI_CLASS}]"
 _BREAKS = re.compile(r"[\t\n]+")
 _RUN = re.compile(r"[^\x00-\xff\w]{21,}")
 _BIDI_STACKED = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
@@ -61,7 +62,7 @@ def safe_text(text: str | bytes, *, one_line: bool = False, marks: bool = False)
     if text.isascii():
         if text.isprintable() or not (one_line or _ASCII_BODY.search(text)):
             return text
-    elif not ((_LINE if one_line else _BODY).search(text) or _FLOOD.search(text)):
+    elif not (re.search(_LINE if one_line else _BODY, text) or _FLOOD.search(text)):
         return text
     return _clean(text, one_line=one_line, marks=marks)
 
@@ -70,9 +71,9 @@ def safe_address(text: str | bytes) -> str:
     """An address, URL or file name on one line: as `safe_text`, and what is invisible is shown as a `\\uNNNN` mark (D2)."""
     if isinstance(text, bytes):
         text = _decode(text)
-    if (text.isascii() and text.isprintable()) or not (_ADDRESS.search(text) or _FLOOD.search(text)):
+    if (text.isascii() and text.isprintable()) or not (re.search(_ADDRESS, text) or _FLOOD.search(text)):
         return text
-    return _clean(_INVISIBLE.sub(_mark, text), one_line=True, marks=False)
+    return _clean(re.sub(_INVISIBLE, _mark, text), one_line=True, marks=False)
 
 
 def _decode(data: bytes) -> str:
@@ -84,9 +85,9 @@ def _decode(data: bytes) -> str:
 
 def _clean(text: str, *, one_line: bool, marks: bool) -> str:
     text = _LINE_ENDS.sub("\n", text)
-    text = _DROPPED.sub(_mark, text) if marks else _DROPPED.sub("", _SEQUENCE.sub("", text))
+    text = re.sub(_DROPPED, _mark, text) if marks else re.sub(_DROPPED, "", _SEQUENCE.sub("", text))
     if one_line:
-        text = _BREAKS.sub(" ", _BIDI.sub("", text))
+        text = _BREAKS.sub(" ", re.sub(_BIDI, "", text))
     elif _BIDI_STACKED.search(text):
         text = "\n".join(_balanced(line) if _BIDI_STACKED.search(line) else line for line in text.split("\n"))
     return _RUN.sub(_cut_flood, text)

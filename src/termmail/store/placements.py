@@ -13,7 +13,8 @@ from termmail.model.message import Envelope
 from termmail.store.codec import column_text, encode_envelope, keywords_text
 from termmail.store.database import now_changed
 
-_ROWS_AT_ONCE = 40
+ROWS_AT_ONCE = 40
+"""Rows that go in with one statement; a multiple of it wastes none."""
 
 
 class NewPlacement(msgspec.Struct, frozen=True):
@@ -111,11 +112,11 @@ def _insert(connection: sqlite3.Connection, table_and_columns: str, rows: Sequen
         return
     marks = f"({', '.join('?' * len(rows[0]))})"
     statement = f"INSERT INTO {table_and_columns} VALUES "
-    single = len(rows) % _ROWS_AT_ONCE
+    single = len(rows) % ROWS_AT_ONCE
     connection.executemany(statement + marks, rows[:single])
-    many = statement + ", ".join([marks] * _ROWS_AT_ONCE)
-    for start in range(single, len(rows), _ROWS_AT_ONCE):
-        connection.execute(many, [*chain.from_iterable(rows[start : start + _ROWS_AT_ONCE])])
+    many = statement + ", ".join([marks] * ROWS_AT_ONCE)
+    for start in range(single, len(rows), ROWS_AT_ONCE):
+        connection.execute(many, [*chain.from_iterable(rows[start : start + ROWS_AT_ONCE])])
 
 
 def _next_id(connection: sqlite3.Connection, table: str) -> int:

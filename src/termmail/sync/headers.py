@@ -10,6 +10,7 @@ from termmail.model.errors import ServerRefused
 from termmail.model.local import MailboxState
 from termmail.model.message import Envelope
 from termmail.model.remote import FaultKind, FetchFault, RemoteHeader, UidRange
+from termmail.store.placements import ROWS_AT_ONCE
 from termmail.sync import plan
 from termmail.sync.work import Work
 
@@ -80,7 +81,8 @@ class HeaderIntake:
         began = time.perf_counter()
         self._work.new_messages += self._work.ingest.add_headers(state.id, batch)
         spent = max(time.perf_counter() - began, 1e-6)
-        self._at_once = max(_SMALLEST, min(_LARGEST, int(len(batch) * _TRANSACTION_SECONDS / spent)))
+        fitting = int(len(batch) * _TRANSACTION_SECONDS / spent)
+        self._at_once = max(_SMALLEST, min(_LARGEST, fitting - fitting % ROWS_AT_ONCE))
         return len(batch)
 
     def _again(self, state: MailboxState, fault: FetchFault) -> int:

@@ -17,7 +17,6 @@ from termmail.model.body import Line, Rendered, RenderFailed, Span, Style
 from termmail.model.errors import TermmailError
 from termmail.model.origin import Origin
 from termmail.store.queries import Queries
-from termmail.ui.journey_lines import journey_lines
 from termmail.ui.origins import Origins
 
 if TYPE_CHECKING:
@@ -163,6 +162,8 @@ class Bodies:
 
     def _prepare(self, job: BodyJob) -> Body:
         if job.mode == "journey":
+            from termmail.ui.journey_lines import journey_lines
+
             way = self._origins.journey(job.placement_id)
             return Body(job) if way is None else Body(job, Rendered(journey_lines(way, job.width), source=job.mode))
         if job.mode in ("source", "headers"):

@@ -16,12 +16,12 @@ from termmail.model.message import Address
 ELLIPSIS = "…"
 
 # Terminals disagree on the width of joined emoji, skin tones and variation selectors; on their parts they agree.
-_UNSTEADY = re.compile("(?<=[\u2190-\U0001faff\ufe0f])\u200d|[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\u20e3]")
+_UNSTEADY = "(?<=[\u2190-\U0001faff\ufe0f])\u200d|[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\u20e3]"
 
 
 def steady(text: str) -> str:
     """Safe text without the characters whose width depends on the terminal."""
-    return text if text.isascii() else _UNSTEADY.sub("", text)
+    return text if text.isascii() else re.sub(_UNSTEADY, "", text)
 
 
 def one_line(text: str) -> str:
