@@ -219,6 +219,20 @@ def test_lines_are_only_appended(talk: Conversation) -> None:
     assert not re.search(r"\r(?!\n)|\x08", talk.text)
 
 
+def test_a_password_may_be_the_word_for_going_back(
+    tmp_path: Path, talk: Conversation, dovecot_server: Dovecot, dovecot_user: str
+) -> None:
+    """Enter alone goes back from there instead, and the question says so."""
+    person(talk, f"{dovecot_user}@example.org")
+    servers(talk, dovecot_server, dovecot_user)
+    talk.ask("[1]")
+    talk.ask("Enter alone goes back):")
+    talk.hear("How do you sign in?")
+    talk.ask("[1]")
+    talk.ask("Password at 127.0.0.1", "back")
+    talk.hear("failed: sign-in.")
+
+
 def test_back(talk: Conversation) -> None:
     """What was answered is there to be taken again."""
     talk.ask("Your e-mail address:", "lisa@example.org")

@@ -92,6 +92,34 @@ async def test_a_lookup_that_fails_by_a_bug(tmp_path: Path) -> None:
         app.close_backend()
 
 
+async def test_what_is_typed_while_another_account_opens_is_typed_there(tmp_path: Path) -> None:
+    """Keys come faster than a screen is built anew; none is lost, and none goes to what was there before."""
+    with filled(tmp_path / "other") as other:
+        (account,) = other.accounts
+    async with wizard(tmp_path) as ui:
+        ui.wizard.account_written(account, config.add_account(ui.home, account))
+        ui.wizard.begin_again()
+        for key in (*"lisa@example.net", "enter", *"Lisa"):
+            ui.send(key)
+        await ui.until(lambda: ui.field("full_name").value == "Lisa")
+        assert ui.field("email").value == "lisa@example.net"
+        assert ui.step == 1
+
+
+async def test_the_hint_of_the_first_step_says_how_one_leaves(tmp_path: Path) -> None:
+    """Esc leaves at once where nothing was typed, and else never; Ctrl+C does, twice."""
+    async with wizard(tmp_path) as ui:
+        assert "Esc quit" in ui.words
+        await ui.write("email", "lisa@example.net")
+        assert "Esc quit" not in ui.words
+        assert "Ctrl+C twice quit" in ui.words
+        await ui.press("escape", "escape", "escape")
+        assert ui.app.is_running
+        assert ui.field("email").value == "lisa@example.net"
+        await ui.press("ctrl+c", "ctrl+c")
+    assert ui.app.return_code == 0
+
+
 async def test_another_account_is_not_lost_either(tmp_path: Path) -> None:
     """One account is written, another one is being typed: ^C asks as it did for the first, and says what is true of it."""
     with filled(tmp_path / "other") as other:
@@ -409,6 +437,7 @@ async def test_sending_is_tried_too(tmp_path: Path, dovecot_server: Dovecot, dov
             await ui.press("enter")
             await failed(ui)
             assert "accepted" in ui.words
+            assert "sending, connection" in ui.words
             await ui.choose("Change the server")
             assert ui.focused() == "smtp-host"
             await ui.write("smtp-port", str(sink.port))

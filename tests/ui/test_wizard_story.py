@@ -14,6 +14,7 @@ from servers.private_network import AUTOCONFIG, DOMAIN, autoconfig, private_netw
 from servers.tls import Authority
 from termmail.engine.child import EngineChild
 from termmail.model.account import Protocol
+from termmail.setup.ways import Way
 from termmail.store.queries import Queries
 from termmail.ui.screens.main import MainScreen
 from ui.wizard_support import TERMINALS, Wizarding, own_keyring, wizard
@@ -110,6 +111,31 @@ async def test_five_accounts_side_by_side(tmp_path: Path, authority: Authority, 
 def _all(queries: Queries, condition: Callable[..., bool]) -> bool:
     time.sleep(0.2)
     return all(condition(status) for status in queries.accounts())
+
+
+async def test_each_provider_has_a_client_of_its_own(
+    tmp_path: Path, authority: Authority, mail_server: Dovecot
+) -> None:
+    """The sign-in server that the domain names is filled in; what was typed for it is not given to another one, and comes back."""
+    file = file_of(mail_server).replace(b"password-cleartext", b"OAuth2")
+    file = file.replace(b"</emailProvider>", b"</emailProvider><oAuth2><issuer>login.example.test</issuer></oAuth2>")
+    with private_network(authority, https={AUTOCONFIG: (200, {}, file)}) as place:
+        async with wizard(tmp_path, network=place.network) as ui:
+
+            async def sign_in(address: str) -> None:
+                ui.wizard.go_to(0)
+                await ui.person(address)
+                ui.wizard.sign_in.way.value = Way.BROWSER
+                ui.wizard.go_to(2)
+                await ui.drawn()
+
+            await sign_in(f"lisa@{DOMAIN}")
+            assert ui.field("issuer").value == "https://login.example.test"
+            await ui.write("client_id", "mine")
+            await sign_in("lisa@nowhere.test")
+            assert [ui.field(name).value for name in ("issuer", "client_id")] == ["", ""]
+            await sign_in(f"lisa@{DOMAIN}")
+            assert [ui.field(name).value for name in ("issuer", "client_id")] == ["https://login.example.test", "mine"]
 
 
 async def test_names_found_in_the_clear_are_confirmed(

@@ -25,7 +25,8 @@ def ask(
     secret: bool = False,
     optional: bool = False,
 ) -> str:
-    """An answer that `check` has nothing against. Raises GoBack."""
+    """An answer that `check` has nothing against. Raises GoBack: for `BACK`, but where a password is asked for, which that may be,
+    for an empty answer."""
     insisted = ""
     while True:
         try:
@@ -34,7 +35,7 @@ def ask(
         except UnicodeError:
             say("This terminal sends letters such as ä in another encoding than UTF-8. Type it without them.")
             continue
-        if answer.strip().casefold() == BACK:
+        if not answer if secret and not optional else answer.strip().casefold() == BACK:
             raise GoBack
         if optional and not tidy(answer):
             return ""

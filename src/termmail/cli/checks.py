@@ -10,7 +10,7 @@ from termmail.cli.exit_codes import ExitCode
 from termmail.cli.output import say, say_json, terminal_columns
 from termmail.cli.session import Session
 from termmail.cli.shapes import check_shape
-from termmail.model.setup import Check, CheckCause, CheckPart, CheckState
+from termmail.model.setup import Check, CheckCause, CheckState
 
 _INDENT = " " * 9
 _CODES = {
@@ -50,8 +50,10 @@ def checks_code(done: Iterable[Check]) -> int:
 
 def check_text(check: Check, width: int) -> str:
     """One step: how it is, what it was, and on a line of its own what to do; wrapped where there is a width."""
-    name = f"sending, {check.name}" if check.part is CheckPart.SENDING and check.name != "sending" else check.name
-    paragraphs = [f"{check.state.value:<7}  {name}: {check.sentence}", *([_INDENT + check.fix] if check.fix else [])]
+    paragraphs = [
+        f"{check.state.value:<7}  {check.title}: {check.sentence}",
+        *([_INDENT + check.fix] if check.fix else []),
+    ]
     if width:
         # A command to be copied may be longer than a line, and must not be broken inside a word.
         paragraphs = [

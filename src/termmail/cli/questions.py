@@ -294,7 +294,11 @@ class Questions:
         command = ""
         if way in ways.TYPED:
             where = self._draft.incoming.host
-            answer = ask(f"Password at {where} (it is not shown):", field_checks.check_password, secret=True)
+            answer = ask(
+                f"Password at {where} (it is not shown; Enter alone goes back):",
+                field_checks.check_password,
+                secret=True,
+            )
             self._secret = Secret(answer)
         elif way in ways.COMMANDS:
             command = ask("Command:", field_checks.check_command, self._draft.credential.command)
@@ -353,7 +357,7 @@ class Questions:
             for check in SetupJob(CheckRequest(account, secret, self._network)):
                 if not isinstance(check, Check) or check.state is CheckState.RUNNING:
                     continue
-                say(f"{_STATES[check.state]}: {check.name}. {check.sentence}")
+                say(f"{_STATES[check.state]}: {check.title}. {check.sentence}")
                 if check.state is CheckState.FAILED:
                     failure = failure or check
                 elif check.state is CheckState.WARNING and check.fix:

@@ -166,3 +166,8 @@ class Check(msgspec.Struct, frozen=True, tag=True):
     @property
     def ok(self) -> bool:
         return self.state is not CheckState.FAILED
+
+    @property
+    def title(self) -> str:
+        """Its name for people: both sides of an account have some of the same names."""
+        return f"sending, {self.name}" if self.part is CheckPart.SENDING and self.name != "sending" else self.name

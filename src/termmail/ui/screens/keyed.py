@@ -35,6 +35,14 @@ class Keyed:
 
     def on_screen_resume(self) -> None:
         """The screen is there."""
+        self.take_early_keys()
+
+    def keep_keys(self) -> None:
+        """What is pressed from now on waits until `take_early_keys`: the screen is being built anew."""
+        self._ready = False
+
+    def take_early_keys(self) -> None:
+        """The screen is there for keys, those that waited first."""
         if not self._ready:
             self._ready = True
             early, self._early = self._early, ()

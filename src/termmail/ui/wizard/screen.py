@@ -122,6 +122,7 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
 
     def begin_again(self) -> None:
         """For another account; the person is the same."""
+        self.keep_keys()
         self.before, self.is_new = None, True
         self._begin(AccountDraft(full_name=self.draft.full_name))
         self.call_next(self._recompose_steps)
@@ -129,6 +130,7 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
     async def _recompose_steps(self) -> None:
         await self.recompose()
         self._show_step()
+        self.take_early_keys()
 
     def _title(self) -> str:
         if not self.is_new:
@@ -175,13 +177,15 @@ class WizardScreen(FormKeys, Screen[tuple[Account, ...]], inherit_bindings=False
         if len(self.step.controls()) > 1:
             hints.append(("Tab", "next field", "tab"))
         hints.extend(self.step.hints())
-        hints.append(("Esc", self._escape_words(), "escape"))
+        hints.append(self._way_out())
         self.key_hints.show(hints)
 
-    def _escape_words(self) -> str:
+    def _way_out(self) -> Hint:
         if self.place:
-            return "back"
-        return "leave" if self.before is not None or self.mail_app.accounts else "quit"
+            return "Esc", "back", "escape"
+        words = "leave" if self.before is not None or self.mail_app.accounts else "quit"
+        # Esc again and again, on the way back through the steps, must not lose what was typed.
+        return ("Ctrl+C twice", words, "ctrl+c") if self._anything_typed() else ("Esc", words, "escape")
 
     def say(self, sentence: str, tone: str = "text") -> None:
         """Answer in the line above the keys."""

@@ -47,7 +47,9 @@ class SignInStep(Step):
         self._keyring_job = 0
         self._keyring_trouble = ""
         self._chosen = before is not None
-        self._signed_in: tuple[OAuthProvider, Tokens] | None = None
+        self._signed_in: tuple[OAuthProvider, str, Tokens] | None = None
+        self._clients: dict[str, tuple[str, ...]] = {}
+        self._client_of: str | None = None
 
     def compose(self) -> ComposeResult:
         yield Facts([Fact("How do you sign in?", "bright")])
@@ -79,13 +81,24 @@ class SignInStep(Step):
         if not self._keyring_job:
             account = self.wizard.draft.account()
             self._keyring_job = self.wizard.jobs.call(lambda: credentials.check_keyring(account))
-        known = self._known_provider
-        if known is not None and not self.client_id.value:
-            self.client_id.value = known.client_id
-            self.client_secret.value = known.client_secret.reveal()
         self._suggest()
         self.looked()
         self.to_the_field()
+
+    def _show_client(self) -> None:
+        """What is known, or was typed, of the client at the provider of this address: each has its own."""
+        known, notes = self._known_provider, self._provider_notes
+        issuer = notes.oauth_provider if known is None and notes is not None else ""
+        name = issuer if known is None else known.name
+        if name == self._client_of:
+            return
+        fields = (self.issuer, self.scopes, self.client_id, self.client_secret)
+        if self._client_of is not None:
+            self._clients[self._client_of] = tuple(field.value for field in fields)
+        self._client_of = name
+        client = ("", "") if known is None else (known.client_id, known.client_secret.reveal())
+        for field, value in zip(fields, self._clients.get(name, (issuer, "", *client)), strict=True):
+            field.value = value
 
     def to_the_field(self) -> None:
         """The focus where something is to be typed, or else where one chooses."""
@@ -116,6 +129,7 @@ class SignInStep(Step):
     def looked(self) -> None:
         if not self.is_mounted:
             return
+        self._show_client()
         offers = ways.way_offers(self._provider_notes, self._known_provider, self._keyring_trouble)
         self.way.show([Option(offer.way, offer.title, (offer.meaning,), offer.against, "warning") for offer in offers])
         way = self.way.value
@@ -160,8 +174,8 @@ class SignInStep(Step):
         wizard.secret = Secret(self.password.value) if way in ways.TYPED and self.password.value else None
         if provider is None or self._keeps_secret():
             return True
-        if self._signed_in is not None and self._signed_in[0] == provider and not self._refused:
-            wizard.secret = self._signed_in[1]
+        if self._signed_in is not None and self._signed_in[:2] == (provider, wizard.draft.email) and not self._refused:
+            wizard.secret = self._signed_in[2]
             return True
         self._sign_in(provider, by_code=way is Way.CODE)
         return False
@@ -170,16 +184,16 @@ class SignInStep(Step):
         from termmail.ui.wizard.oauth_screen import OAuthScreen
 
         wizard = self.wizard
+        account = wizard.draft.account()
 
         def ended(tokens: Tokens | None) -> None:
             if tokens is None:
                 return
             self._refused = False
-            self._signed_in = provider, tokens
+            self._signed_in = provider, account.email, tokens
             wizard.secret = tokens
             wizard.go_to(wizard.steps.index(self) + 1)
 
-        account = wizard.draft.account()
         request = SignInRequest(provider, account.email, by_code, account.ca_file, account.proxy)
         wizard.app.push_screen(OAuthScreen(request), ended)
 

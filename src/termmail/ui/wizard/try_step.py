@@ -212,7 +212,7 @@ class TryStep(Step):
             words_tone = {CheckState.FAILED: "error", CheckState.SKIPPED: "muted", CheckState.RUNNING: "muted"}.get(
                 check.state, "text"
             )
-            facts.append(Fact(one_line(check.sentence) or "…", words_tone, one_line(check.name), mark, tone))
+            facts.append(Fact(one_line(check.sentence) or "…", words_tone, one_line(check.title), mark, tone))
             if check.state in (CheckState.FAILED, CheckState.WARNING):
                 facts.extend(Fact(words, "text", " ") for words in self._what_to_do(check))
         if self._saved is not None:
