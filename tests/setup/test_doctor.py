@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,8 +31,10 @@ from servers.web_server import Answer
 from termmail.accounts import credentials
 from termmail.model.account import Account, Credential, CredentialKind, Protocol, Security, Server
 from termmail.model.errors import PasswordRefused
+from termmail.model.remote import CopiedUids, UidRange
 from termmail.model.secret import Secret
 from termmail.model.setup import Check, CheckCause, CheckPart, CheckState
+from termmail.protocols import imap
 from termmail.setup import reach, there_and_back
 from termmail.setup.check import check_account, fix_for_refusal
 from termmail.setup.doctor import examine_account
@@ -461,8 +463,7 @@ def mail_home(
                 else Server("127.0.0.1", sink.port, Security.NONE),
             )
             assert [message.recipients for message in sink.taken] == [(ADDRESS,)]
-            if mailbox:
-                assert not server.state(user)[mailbox]
+            assert not any(server.state(user).values())
 
 
 @contextmanager
@@ -497,9 +498,19 @@ def last_of(account: Account, seconds: float = 60.0) -> Check:
 
 @pytest.mark.dovecot
 @pytest.mark.submissiond
-def test_there_and_back(tmp_path: Path, authority: Authority) -> None:
+def test_there_and_back(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is deleted by way of Trash, since elsewhere Gmail's expunge only archives; at the end it is nowhere."""
+    moved: list[bytes] = []
+    move = imap.ImapSession.move
+
+    def watched(session: imap.ImapSession, uids: Sequence[UidRange], wire_name: bytes) -> CopiedUids:
+        moved.append(wire_name)
+        return move(session, uids, wire_name)
+
+    monkeypatch.setattr(imap.ImapSession, "move", watched)
     with mail_home(tmp_path, authority) as account:
         found = last_of(account)
+    assert moved == [b"Trash"]
     assert found.state is CheckState.OK
     assert re.search(r"was back after \d+\.\d seconds, and is deleted again", found.sentence)
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, localtime
+from typing import NamedTuple
 
 from termmail import __version__
 from termmail.model.account import Account, Protocol, Server
@@ -30,6 +31,13 @@ _NAME = "there and back"
 _STEPS = Steps(CheckPart.ACCOUNT)
 
 
+class _Found(NamedTuple):
+    """Where the mail was, and whether it is deleted now, or only marked as that."""
+
+    role: Role
+    deleted: bool
+
+
 def send_and_wait(account: Account, server: Server, secret: Secret, seconds: float = SECONDS) -> Iterator[Check]:
     """Send a mail to the account's own address through `server`, and look for it in its inbox. Never raises TermmailError."""
     yield _STEPS.running(_NAME)
@@ -43,7 +51,7 @@ def send_and_wait(account: Account, server: Server, secret: Secret, seconds: flo
         return
     look = _look_by_imap if account.protocol is Protocol.IMAP else _look_by_pop3
     try:
-        while (where := look(account, secret, message_id, before)) is None:
+        while (found := look(account, secret, message_id, before)) is None:
             if time.monotonic() - began > seconds:
                 break
             time.sleep(_BETWEEN_LOOKS)
@@ -51,7 +59,7 @@ def send_and_wait(account: Account, server: Server, secret: Secret, seconds: flo
         yield _STEPS.failed(_NAME, error)
         return
     took = time.monotonic() - began
-    if where is None:
+    if found is None:
         yield _STEPS.failed(
             _NAME,
             TermmailError(
@@ -59,7 +67,7 @@ def send_and_wait(account: Account, server: Server, secret: Secret, seconds: flo
             ),
             fix="It may still come. If it does not, ask your provider whether it was held back; its subject is “termmail doctor”.",
         )
-    elif where is Role.JUNK:
+    elif found.role is Role.JUNK:
         yield _STEPS.warned(
             _NAME,
             f"A mail to {account.email} came back after {took:.1f} seconds, but into Junk.",
@@ -67,7 +75,13 @@ def send_and_wait(account: Account, server: Server, secret: Secret, seconds: flo
         )
     else:
         yield _STEPS.passed(
-            _NAME, f"A mail to {account.email} was back after {took:.1f} seconds, and is deleted again."
+            _NAME,
+            f"A mail to {account.email} was back after {took:.1f} seconds, and is "
+            + (
+                "deleted again."
+                if found.deleted
+                else "marked as deleted: this server removes nothing on its own (UIDPLUS)."
+            ),
         )
 
 
@@ -98,29 +112,37 @@ def _send(account: Account, server: Server, secret: Secret, message_id: str) -> 
         session.close()
 
 
-def _look_by_imap(account: Account, secret: Secret, message_id: str, _: frozenset[str]) -> Role | None:
-    """Where the mail is, after which it is deleted, there and in Sent."""
+def _look_by_imap(account: Account, secret: Secret, message_id: str, _: frozenset[str]) -> _Found | None:
+    """Where the mail is, after which it is deleted, there and in Sent: by way of Trash, since elsewhere Gmail's expunge only archives."""
     session = imap.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
     try:
         mailboxes = {mailbox.role: mailbox for mailbox in session.list_mailboxes(with_status=False).mailboxes}
         for role in (Role.INBOX, Role.JUNK):
-            if role in mailboxes and _take_out(session, mailboxes[role], message_id):
-                if Role.SENT in mailboxes:
-                    _take_out(session, mailboxes[Role.SENT], message_id)
-                return role
+            if role not in mailboxes or not (uids := _search(session, mailboxes[role], message_id)):
+                continue
+            trash = mailboxes.get(Role.TRASH) if session.has("MOVE") else None
+            deleted = _take_out(session, uids, trash)
+            for other in (Role.SENT, Role.TRASH):
+                if other in mailboxes and (uids := _search(session, mailboxes[other], message_id)):
+                    deleted &= _take_out(session, uids, trash if other is Role.SENT else None)
+            return _Found(role, deleted)
         return None
     finally:
         session.close()
 
 
-def _take_out(session: imap.ImapSession, mailbox: RemoteMailbox, message_id: str) -> bool:
+def _search(session: imap.ImapSession, mailbox: RemoteMailbox, message_id: str) -> list[UidRange]:
     session.select(mailbox.wire_name)
-    uids = [UidRange(uid, uid) for uid in session.search_message_id(message_id)]
-    if not uids:
-        return False
+    return [UidRange(uid, uid) for uid in session.search_message_id(message_id)]
+
+
+def _take_out(session: imap.ImapSession, uids: list[UidRange], trash: RemoteMailbox | None) -> bool:
+    """Out of the mailbox that is selected; whether it is gone from there."""
+    if trash is not None:
+        session.move(uids, trash.wire_name)
+        return True
     session.store_flags(uids, FlagSet.parse(["\\Deleted"]), FlagSet())
-    session.expunge(uids)
-    return True
+    return session.expunge(uids)
 
 
 def _known_uidls(account: Account, secret: Secret) -> frozenset[str]:
@@ -136,7 +158,7 @@ def _known_uidls(account: Account, secret: Secret) -> frozenset[str]:
     return frozenset()
 
 
-def _look_by_pop3(account: Account, secret: Secret, message_id: str, before: frozenset[str]) -> Role | None:
+def _look_by_pop3(account: Account, secret: Secret, message_id: str, before: frozenset[str]) -> _Found | None:
     try:
         session = pop3.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
     except SignInTooSoon:
@@ -149,7 +171,7 @@ def _look_by_pop3(account: Account, secret: Secret, message_id: str, before: fro
             if message_id.encode() in session.top(entry.number, 0):
                 session.delete([entry.number])
                 session.quit()
-                return Role.INBOX
+                return _Found(Role.INBOX, deleted=True)
         return None
     finally:
         session.close()
