@@ -147,8 +147,9 @@ def test_revoked_sign_in_asks_for_another_and_asks_the_server_once(server: OAuth
     account = signed_in(server)
     server.revoke_all()
     for _ in range(3):
-        with pytest.raises(SignInRefused, match="account sign-in lisa") as caught:
+        with pytest.raises(SignInRefused, match=r"Sign in again\.$") as caught:
             credentials.password(account)
+        assert caught.value.command == "termmail account sign-in lisa"
         assert "revoked or has expired" in caught.value.sentence
     assert server.requests == ["refresh_token"]
     access, refresh = server.sign_in()
@@ -157,8 +158,9 @@ def test_revoked_sign_in_asks_for_another_and_asks_the_server_once(server: OAuth
 
 
 def test_nobody_has_signed_in_yet(server: OAuthServer) -> None:
-    with pytest.raises(CredentialUnavailable, match="account sign-in lisa"):
+    with pytest.raises(CredentialUnavailable, match=r"Sign in\.$") as caught:
         credentials.password(account_of(server))
+    assert caught.value.command == "termmail account sign-in lisa"
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 404, 403])
@@ -210,8 +212,9 @@ def test_sign_in_in_memory_only(server: OAuthServer) -> None:
     account = account_of(server)
     access, refresh = server.sign_in()
     given = Tokens(access=AccessToken(access), refresh=Secret(refresh), lifetime=3600)
-    with pytest.raises(CredentialUnavailable, match=r"locked.*--token-command"):
+    with pytest.raises(CredentialUnavailable, match=r"locked.*a command takes a token") as caught:
         credentials.store_sign_in(account, given)
+    assert "--token-command" in caught.value.command
     credentials.remember_sign_in(account, given)
     for _ in range(3):
         token = credentials.password(account)

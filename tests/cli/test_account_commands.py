@@ -106,6 +106,7 @@ def test_no_server(cli: Cli, given: str) -> None:
         (("--password-ask", "--imap-security", "none"), "in the clear"),
         (("--password-ask", "--imap-security", "ssl"), "starttls"),
         (("--password-ask", "--smtp-security", "tls"), "needs --smtp"),
+        (("--password-ask", "--smtp", "none", "--smtp-security", "tls"), "has no --smtp-security"),
         (("--password-ask", "--offline", "sometimes"), "on-demand"),
         (("--password-ask", "--offline", "0"), "on-demand"),
         (("--password-stdin",), "standard input"),
@@ -205,6 +206,20 @@ def test_edit(cli: Cli) -> None:
     assert (cli.folder.parent / "keyring.json").read_text() == "{}"
     assert cli("account", "edit", "bob", "--offline", "all") == 66
     assert cli("account", "edit", "lisa", "--imap-security", "none") == 64
+
+
+def test_an_account_that_only_receives(cli: Cli) -> None:
+    """Said in so many words when it is added, and made so later."""
+    cli.ok(*ADD, "--smtp", "none", "--password-ask")
+    assert account(cli).smtp is None
+    cli.ok("account", "edit", "lisa", "--smtp", "smtp.example.org")
+    assert account(cli).smtp is not None
+    cli.ok("account", "edit", "lisa", "--smtp", "NONE")
+    assert account(cli).smtp is None
+    assert "smtp" not in (cli.folder / "config.toml").read_text()
+    assert cli("send", stdin=b"To: bob@example.org\n\nhello\n") == 78
+    assert "no server for sending" in cli.error
+    assert "On the command line: termmail account edit lisa --smtp HOST" in cli.error
 
 
 def test_pins_and_proxy(cli: Cli) -> None:

@@ -389,7 +389,9 @@ def test_a_pass_says_what_is_wrong(tmp_path: Path, dovecot_server: Dovecot, dove
     home = make_home(tmp_path / "home", account)
     (one,) = sync_once(home, [account]).accounts
     assert isinstance(one.error, SignInRefused)
-    assert credentials.advice_when_refused(account) in one.error.sentence
+    advice = credentials.advice_when_refused(account)
+    assert one.error.sentence.endswith(advice.sentence)
+    assert one.error.command == advice.command
     good = make_account(dovecot_server.port, dovecot_user)
     (one,) = sync_once(home, [good], mailbox="No such").accounts
     assert one.error is not None

@@ -143,7 +143,7 @@ def test_without_a_server_for_sending_it_says_what_to_add(tmp_path: Path) -> Non
     home = sending_home(tmp_path / "home", account)
     outbox_id = queue(home)
     with running_engine(home):
-        assert "--smtp" in until_told(home, outbox_id, "no server for sending").sentence
+        until_told(home, outbox_id, "no server for sending. Give it one in its settings.")
     assert item(home, outbox_id).state is OutboxState.QUEUED
 
 

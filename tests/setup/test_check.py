@@ -79,19 +79,21 @@ def test_wrong_password(dovecot_server: Dovecot, dovecot_user: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("credential", "advice"),
+    ("credential", "advice", "command"),
     [
-        (Credential(CredentialKind.KEYRING), "account edit lisa --password-stdin"),
-        (Credential(CredentialKind.COMMAND, "echo x"), "Run the password command"),
-        (Credential(CredentialKind.SESSION), "Type it again."),
+        (Credential(CredentialKind.KEYRING), "Type it again.", "termmail account edit lisa --password-stdin"),
+        (Credential(CredentialKind.COMMAND, "echo x"), "Run the password command", ""),
+        (Credential(CredentialKind.SESSION), "Type it again.", ""),
     ],
 )
 def test_wrong_password_says_what_to_do(
-    dovecot_server: Dovecot, dovecot_user: str, credential: Credential, advice: str
+    dovecot_server: Dovecot, dovecot_user: str, credential: Credential, advice: str, command: str
 ) -> None:
-    """It depends on where the password comes from."""
+    """It depends on where the password comes from. What is for the command line alone is no part of the sentence."""
     failure = failure_of(check(account_on(dovecot_server, dovecot_user, credential=credential), "wrong"))
     assert advice in failure.fix
+    assert command in failure.command
+    assert "termmail" not in failure.sentence + failure.fix
 
 
 def test_unknown_authority(dovecot_server: Dovecot, dovecot_user: str) -> None:

@@ -365,9 +365,10 @@ def test_without_a_server_for_sending(tmp_path: Path, opened: list[Sender]) -> N
     sender.account = sender.store.accounts[0]
     sender.submitter._account = sender.account
     outbox_id = sender.queue()
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as caught:
         sender.run()
-    assert "account edit lisa --smtp" in sender.item(outbox_id).sentence
+    assert caught.value.command == "termmail account edit lisa --smtp HOST"
+    assert sender.item(outbox_id).sentence.endswith("Give it one in its settings.")
 
 
 def test_a_long_message_says_how_far_it_is(tmp_path: Path, opened: list[Sender]) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from filled_store import FilledStore
 from termmail.mime.mailto import parse_mailto
-from termmail.model.account import Identity
+from termmail.model.account import Identity, Security, Server
 from termmail.model.errors import TermmailError
 from termmail.model.home import Home
 from termmail.model.message import Address
@@ -46,6 +46,8 @@ DRAFT = Draft(id="", account="lisa", from_=Address("Lisa", "lisa@demo.example"),
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[FilledStore]:
     with filled(tmp_path / "home", accounts=("lisa", "work")) as store:
+        smtp = Server("127.0.0.1", 1, Security.NONE)
+        store.accounts = tuple(msgspec.structs.replace(account, smtp=smtp) for account in store.accounts)
         store.add_body(store.ids()[0], ORIGINAL)
         yield store
 
@@ -175,6 +177,27 @@ async def test_a_message_that_is_not_here_is_fetched_first(store: FilledStore) -
         writing = Writing(ui)
         await writing.here()
         assert writing.screen.head.fields["subject"].value == "Re: Lunch"
+
+
+async def test_an_account_that_only_receives_says_so(store: FilledStore) -> None:
+    """At once, not in the outbox after it was written; another sender mends it."""
+    lisa, work = store.accounts
+    store.accounts = (msgspec.structs.replace(lisa, smtp=None), work)
+    async with opened(store) as ui:
+        writing = await compose(ui)
+        await writing.says("“lisa” only receives: it has no server for sending. Esc f writes as another sender.")
+        await writing.write("bob@demo.example\tHello\tText")
+        await ui.press("escape", "y")
+        await writing.says("“lisa” only receives")
+        assert ui.queries.outbox() == []
+        await ui.press("f")
+        await ui.type("work")
+        await ui.press("enter")
+        await writing.here()
+        await ui.until(lambda: writing.screen.words.words == "")
+        await ui.press("y")
+        await writing.gone()
+        assert [item.account for item in ui.queries.outbox()] == ["work"]
 
 
 async def test_second_thoughts(store: FilledStore) -> None:

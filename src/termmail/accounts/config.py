@@ -128,8 +128,8 @@ def add_account(home: Home, account: Account) -> Config:
         taken = next((known for known in config.accounts if known.name.casefold() == account.name.casefold()), None)
         if taken is not None:
             raise ConfigError(
-                f'There is an account "{taken.name}" already. Choose another name, or change it with:'
-                f" termmail account edit {taken.name}"
+                f'There is an account "{taken.name}" already. Choose another name, or change that account.',
+                command=f"termmail account edit {taken.name}",
             )
         import tomlkit
 

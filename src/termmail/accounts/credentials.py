@@ -12,7 +12,7 @@ from termmail.accounts import keyring_entries, session_secrets
 from termmail.accounts.oauth import tokens
 from termmail.mime.safe_text import safe_text
 from termmail.model.account import Account, CredentialKind
-from termmail.model.errors import CredentialUnavailable
+from termmail.model.errors import Advice, CredentialUnavailable
 from termmail.model.oauth import Tokens
 from termmail.model.secret import AccessToken, Secret
 
@@ -40,8 +40,8 @@ def password(account: Account) -> Secret:
             return Secret(_from_command(account, "password"))
         case CredentialKind.SESSION:
             raise CredentialUnavailable(
-                f'The password of "{account.name}" is asked for each time. Type it in the mail reader with g k,'
-                f" or on a terminal with: termmail sync {account.name}"
+                f'The password of "{account.name}" is asked for each time. Type it.',
+                command=f"termmail sync {account.name}",
             )
         case CredentialKind.KEYRING:
             return _from_keyring(account)
@@ -86,19 +86,21 @@ def check_keyring(account: Account) -> None:
     keyring_entries.read_entry(keyring_name(account), _alternatives(account))
 
 
-def advice_when_refused(account: Account) -> str:
-    """What to do where the server refused the account's password, as a sentence."""
+def advice_when_refused(account: Account) -> Advice:
+    """What to do where the server refused the account's password."""
     match account.credential.kind:
         case CredentialKind.COMMAND:
-            return f'Run the password command of "{account.name}" by hand: the first line that it prints must be the password.'
+            return Advice(
+                f'Run the password command of "{account.name}" by hand: the first line that it prints must be the password.'
+            )
         case CredentialKind.SESSION:
-            return "Type it again."
+            return Advice("Type it again.")
         case CredentialKind.KEYRING:
-            return f"Give the right one with: termmail account edit {account.name} --password-stdin"
+            return Advice("Type it again.", _new_password(account))
         case CredentialKind.OAUTH2:
             return tokens.sign_in_again(account)
         case CredentialKind.TOKEN_COMMAND:
-            return (
+            return Advice(
                 f'Run the token command of "{account.name}" by hand: the first line that it prints must be an access token for'
                 " mail that has not expired."
             )
@@ -125,7 +127,11 @@ def keyring_name(account: Account) -> str:
     return f"{account.user}@{account.incoming.host}"
 
 
-def _alternatives(account: Account) -> str:
+def _new_password(account: Account) -> str:
+    return f"termmail account edit {account.name} --password-stdin"
+
+
+def _alternatives(account: Account) -> Advice:
     oauth = account.credential.kind is CredentialKind.OAUTH2
     return keyring_entries.TOKEN_ALTERNATIVES if oauth else keyring_entries.PASSWORD_ALTERNATIVES
 
@@ -134,8 +140,8 @@ def _from_keyring(account: Account) -> Secret:
     found = keyring_entries.read_entry(keyring_name(account), keyring_entries.PASSWORD_ALTERNATIVES)
     if found is None:
         raise CredentialUnavailable(
-            f'The keyring has no password for "{account.name}" ({keyring_name(account)}).'
-            f" Give it with: termmail account edit {account.name} --password-stdin"
+            f'The keyring has no password for "{account.name}" ({keyring_name(account)}). Type it.',
+            command=_new_password(account),
         )
     return found
 

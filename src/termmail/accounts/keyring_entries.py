@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from termmail.model.errors import CredentialUnavailable
+from termmail.model.errors import Advice, CredentialUnavailable
 from termmail.model.secret import Secret
 
 if TYPE_CHECKING:
@@ -18,19 +18,19 @@ Result = TypeVar("Result")
 KEYRING_SECONDS = 5.0
 """How long the keyring may take before it counts as silent (C1)."""
 
-PASSWORD_ALTERNATIVES = (
-    "Other ways: --password-command 'pass show mail/me' takes it from a password manager, --password-ask asks"
-    " each time."
+PASSWORD_ALTERNATIVES = Advice(
+    "Other ways: a command takes it from a password manager, or termmail asks each time.",
+    "--password-command 'pass show mail/me', or --password-ask",
 )
-TOKEN_ALTERNATIVES = (
-    "Other ways: --token-command 'oama access me@example.org' takes a token from a program that keeps the sign-in,"
-    " `termmail account sign-in NAME --once` keeps it only while termmail runs."
+TOKEN_ALTERNATIVES = Advice(
+    "Other ways: a command takes a token from a program that keeps the sign-in, or it is kept only while termmail runs.",
+    "--token-command 'oama access me@example.org', or termmail account sign-in NAME --once",
 )
 
 _SERVICE = "termmail"
 
 
-def read_entry(name: str, alternatives: str) -> Secret | None:
+def read_entry(name: str, alternatives: Advice) -> Secret | None:
     """What the keyring has under a name; None where it has nothing. Raises CredentialUnavailable, with `alternatives` as its end."""
 
     def get(keyring: KeyringBackend) -> str | None:
@@ -40,7 +40,7 @@ def read_entry(name: str, alternatives: str) -> Secret | None:
     return None if found is None else Secret(found)
 
 
-def write_entry(name: str, secret: Secret, alternatives: str) -> None:
+def write_entry(name: str, secret: Secret, alternatives: Advice) -> None:
     """Put something under a name, in place of what is there. Raises CredentialUnavailable."""
 
     def set_(keyring: KeyringBackend) -> None:
@@ -49,7 +49,7 @@ def write_entry(name: str, secret: Secret, alternatives: str) -> None:
     _with_keyring(set_, "keep a password", alternatives)
 
 
-def delete_entry(name: str, alternatives: str) -> None:
+def delete_entry(name: str, alternatives: Advice) -> None:
     """Take out what is under a name, if something is. Raises CredentialUnavailable."""
 
     def delete(keyring: KeyringBackend) -> None:
@@ -59,7 +59,7 @@ def delete_entry(name: str, alternatives: str) -> None:
     _with_keyring(delete, "forget a password", alternatives)
 
 
-def _with_keyring(use: Callable[[KeyringBackend], Result], purpose: str, alternatives: str) -> Result:
+def _with_keyring(use: Callable[[KeyringBackend], Result], purpose: str, alternatives: Advice) -> Result:
     """Run `use` with the system's keyring in a thread of its own: D-Bus may never answer, and the thread is then left behind."""
     answers: queue.SimpleQueue[tuple[Result, None] | tuple[None, BaseException]] = queue.SimpleQueue()
 
@@ -74,22 +74,27 @@ def _with_keyring(use: Callable[[KeyringBackend], Result], purpose: str, alterna
         result, error = answers.get(timeout=KEYRING_SECONDS)
     except queue.Empty:
         raise CredentialUnavailable(
-            f"The system's keyring did not answer within {KEYRING_SECONDS:.0f} seconds. Unlock it and try again. {alternatives}"
+            f"The system's keyring did not answer within {KEYRING_SECONDS:.0f} seconds. Unlock it and try again."
+            f" {alternatives.sentence}",
+            command=alternatives.command,
         ) from None
     if error is not None:
         raise _failed(error, purpose, alternatives) from error
     return result  # type: ignore[return-value]
 
 
-def _failed(error: BaseException, purpose: str, alternatives: str) -> CredentialUnavailable:
+def _failed(error: BaseException, purpose: str, alternatives: Advice) -> CredentialUnavailable:
     from keyring.errors import KeyringLocked, NoKeyringError
 
     if isinstance(error, NoKeyringError):
-        return CredentialUnavailable(f"This system has no keyring that termmail can use. {alternatives}")
-    if isinstance(error, KeyringLocked):
-        return CredentialUnavailable(f"The system's keyring is locked. Unlock it and try again. {alternatives}")
+        happened = "This system has no keyring that termmail can use."
+    elif isinstance(error, KeyringLocked):
+        happened = "The system's keyring is locked. Unlock it and try again."
+    else:
+        happened = f"The system's keyring could not {purpose} ({type(error).__name__})."
     return CredentialUnavailable(
-        f"The system's keyring could not {purpose} ({type(error).__name__}). {alternatives}",
+        f"{happened} {alternatives.sentence}",
+        command=alternatives.command,
         detail=f"{type(error).__module__}.{type(error).__name__}",
     )
 

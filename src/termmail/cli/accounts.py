@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from termmail.accounts import config, credentials, saving
-from termmail.cli.arguments import Fingerprint, HostPort, Keep, Offline, ProxyUrl
+from termmail.cli.arguments import Fingerprint, HostPort, HostPortOrNone, Keep, Offline, ProxyUrl
 from termmail.cli.checks import say_checks
 from termmail.cli.completions import complete_account
 from termmail.cli.output import columns, local_time, note, say, say_json
@@ -60,7 +60,11 @@ def _settings(command: Command) -> Command:
                 type=HostPort(),
                 help="Instead of --imap, the POP3 server: mail is downloaded to this computer; port 995, or 110 without TLS.",
             ),
-            click.option("--smtp", type=HostPort(), help="The server for sending; port 465, or 587 without TLS."),
+            click.option(
+                "--smtp",
+                type=HostPortOrNone(),
+                help="The server for sending; port 465, or 587 without TLS; none for an account that only receives.",
+            ),
             click.option(
                 "--imap-security", type=_SECURITY, help="tls (the default), starttls, or none on this computer."
             ),
@@ -441,6 +445,10 @@ def _server(before: Server | None, options: dict[str, Any], service: str) -> Ser
         return before
     if address is None and before is None:
         raise click.UsageError(f"{option}-security needs {option}.")
+    if address == ("", None):
+        if security is not None:
+            raise click.UsageError(f"{option} none has no {option}-security.")
+        return None
     default = Security.TLS if before is None else before.security
     wanted = default if security is None else Security(security)
     if address is not None:

@@ -42,6 +42,17 @@ class HostPort(click.ParamType):  # type: ignore[type-arg]
         return host, int(port)
 
 
+class HostPortOrNone(HostPort):
+    """The same; `none` is a host of no letters."""
+
+    name = "HOST[:PORT]|none"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int | None]:
+        return ("", None) if str(value).lower() == "none" else super().convert(value, param, ctx)
+
+
 class Fingerprint(click.ParamType):  # type: ignore[type-arg]
     """A certificate's SHA-256 fingerprint as 64 lower-case hexadecimal digits; `none` is an empty string."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from textwrap import fill
 
 from termmail.cli.exit_codes import ExitCode
-from termmail.cli.output import say, say_json, terminal_columns
+from termmail.cli.output import say, say_json, terminal_columns, with_command
 from termmail.cli.session import Session
 from termmail.cli.shapes import check_shape
 from termmail.model.setup import Check, CheckCause, CheckState
@@ -52,7 +52,7 @@ def check_text(check: Check, width: int) -> str:
     """One step: how it is, what it was, and on a line of its own what to do; wrapped where there is a width."""
     paragraphs = [
         f"{check.state.value:<7}  {check.title}: {check.sentence}",
-        *([_INDENT + check.fix] if check.fix else []),
+        *([_INDENT + fix] if (fix := with_command(check.fix, check.command)) else []),
     ]
     if width:
         # A command to be copied may be longer than a line, and must not be broken inside a word.

@@ -15,7 +15,7 @@ from click.shell_completion import shell_complete
 
 from termmail import __version__
 from termmail.cli.exit_codes import ExitCode, exit_code
-from termmail.cli.output import note
+from termmail.cli.output import error_words, note
 from termmail.cli.session import HOME_KEY, Session, pass_session
 from termmail.model.errors import TermmailError
 
@@ -132,7 +132,7 @@ def run(arguments: Sequence[str]) -> int:
         note("Stopped.")
         return ExitCode.INTERRUPTED
     except TermmailError as error:
-        note(error.sentence)
+        note(error_words(error))
         return exit_code(error)
     except BrokenPipeError:
         _drop_output()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from termmail.cli.exit_codes import ExitCode
-from termmail.cli.output import for_one_try, iso, local_time, note
+from termmail.cli.output import error_words, for_one_try, iso, local_time, note
 from termmail.cli.passwords import give_passwords
 from termmail.cli.session import Session
 from termmail.cli.shapes import OutboxRecipientShape, OutboxShape
@@ -35,7 +35,8 @@ def sender_of(session: Session, account_name: str | None, addresses: Iterable[st
     account = chosen[0]
     if account.smtp is None:
         raise ConfigError(
-            f'"{account.name}" has no server for sending. Give it one with: termmail account edit {account.name} --smtp HOST'
+            f'"{account.name}" has no server for sending. Give it one in its settings.',
+            command=f"termmail account edit {account.name} --smtp HOST",
         )
     session.register_accounts()
     return chosen
@@ -67,7 +68,7 @@ def try_now(session: Session, outbox_ids: Sequence[int]) -> str:
         give_passwords(session, accounts, from_pipe=False)
         submit_once(session.home, accounts, outbox_ids=outbox_ids)
     except TermmailError as error:
-        return error.sentence
+        return error_words(error)
     except KeyboardInterrupt:
         note("What was not sent yet stays in the outbox.")
         raise

@@ -14,6 +14,7 @@ import msgspec
 
 from termmail.mime.safe_text import safe_text
 from termmail.mime.width import cell_width
+from termmail.model.errors import TermmailError
 
 # What JSON leaves as it is and a terminal or an editor would act on.
 _UNSAFE_IN_JSON = re.compile(
@@ -36,6 +37,16 @@ def for_one_try(sentence: str) -> str:
     """An error's sentence where it is a command that ends, and not an engine that goes on trying, which failed."""
     happened, retried, _ = sentence.rpartition(" It is tried again.")
     return f"{happened} Try again later." if retried else sentence
+
+
+def error_words(error: TermmailError) -> str:
+    """An error for whoever is on the command line."""
+    return with_command(error.sentence, error.command)
+
+
+def with_command(sentence: str, command: str) -> str:
+    """What to do, and the command that does it."""
+    return f"{sentence} On the command line: {command}".strip() if command else sentence
 
 
 def say_json(value: object) -> None:

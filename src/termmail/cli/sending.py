@@ -16,7 +16,7 @@ import click
 from termmail.cli.completions import complete_account
 from termmail.cli.exit_codes import CommandError, ExitCode
 from termmail.cli.outgoing import address_of, later, outbox_shape, outcome, outcome_code, sender_of, try_now
-from termmail.cli.output import note, say, say_json
+from termmail.cli.output import error_words, note, say, say_json
 from termmail.cli.session import NO_ACCOUNT, Session, existing_file, json_option, pass_session
 from termmail.mime.addresses import parse_addresses
 from termmail.mime.raw_message import RawMessage, UnknownUser, read_raw
@@ -230,7 +230,7 @@ def _now(session: Session, outbox_id: int, *, verbose: bool) -> int:
         problem = try_now(session, [outbox_id])
         item = _item(session, outbox_id)
     except TermmailError as error:
-        note(f"{error.sentence} The message is in the outbox.")
+        note(f"The message is in the outbox. {error_words(error)}")
         return ExitCode.OK
     if item.state is OutboxState.FAILED:
         note(outcome(item))

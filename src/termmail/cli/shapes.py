@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from termmail.cli.output import iso
+from termmail.cli.output import iso, with_command
 from termmail.model.account import Account, CredentialKind, KeepKind, OfflineKind, Protocol, Server
 from termmail.model.mailbox import Mailbox
 from termmail.model.message import Address, MessageRow
@@ -254,7 +254,14 @@ def account_shape(account: Account) -> AccountShape:
 
 
 def check_shape(check: Check) -> CheckShape:
-    return CheckShape(check.name, check.ok, check.sentence, check.fix, check.part.value, check.state.value)
+    return CheckShape(
+        check.name,
+        check.ok,
+        check.sentence,
+        with_command(check.fix, check.command),
+        check.part.value,
+        check.state.value,
+    )
 
 
 def result_shape(result: IntentResult) -> ResultShape:

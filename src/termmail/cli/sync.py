@@ -8,7 +8,7 @@ import click
 
 from termmail.cli.completions import complete_account, complete_mailbox
 from termmail.cli.exit_codes import ExitCode, exit_code
-from termmail.cli.output import for_one_try, note, say, say_json
+from termmail.cli.output import for_one_try, note, say, say_json, with_command
 from termmail.cli.passwords import give_passwords
 from termmail.cli.session import Session, json_option, pass_session
 from termmail.cli.shapes import SyncShape
@@ -83,7 +83,8 @@ def _counted(count: int, what: str) -> str:
 
 
 def _failure(error: TermmailError, report: SyncReport) -> str:
-    return error.sentence if report.by_engine else for_one_try(error.sentence)
+    sentence = error.sentence if report.by_engine else for_one_try(error.sentence)
+    return with_command(sentence, error.command)
 
 
 def _shape(one: AccountReport, report: SyncReport) -> SyncShape:

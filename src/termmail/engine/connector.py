@@ -127,10 +127,11 @@ class Connector(Generic[SessionT]):
                 self._connecting = None
 
     def _advised(self, error: PasswordRefused | TokenRefused) -> SignInRefused:
-        sentence = f"{error.sentence} {credentials.advice_when_refused(self._account)}"
+        advice = credentials.advice_when_refused(self._account)
+        sentence = f"{error.sentence} {advice.sentence}"
         if isinstance(error, TokenRefused):
-            return TokenRefused(sentence, renewable=False, detail=error.detail)
-        return PasswordRefused(sentence, detail=error.detail)
+            return TokenRefused(sentence, renewable=False, command=advice.command, detail=error.detail)
+        return PasswordRefused(sentence, command=advice.command, detail=error.detail)
 
     def _note_connecting(self, abort: Callable[[], None]) -> None:
         with self._open_lock:

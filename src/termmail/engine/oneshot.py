@@ -302,6 +302,10 @@ def _ask_engine(
             return sync_once(
                 home, accounts, mailbox=mailbox, on_progress=listen, password=password, all_accounts=all_accounts
             )
+        for account in accounts:
+            # The engine's words are for everybody.
+            if isinstance(error := errors.get(account.name), SignInRefused):
+                error.command = credentials.advice_when_refused(account).command
         pending = {status.account: status.pending_operations for status in queries.accounts()}
         reports = [
             AccountReport(account.name, errors.get(account.name), None, None, pending.get(account.name, 0), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from termmail.model.outgoing import Refusal, Submission
@@ -25,14 +25,23 @@ class Retry(enum.Enum):
     NEVER = "never"
 
 
+class Advice(NamedTuple):
+    """What to do: a sentence that is true wherever it is read, and what does it on the command line, or nothing."""
+
+    sentence: str
+    command: str = ""
+
+
 class TermmailError(Exception):
     """A failure told to a person as one sentence that says what happened and what to do.
 
-    `sentence` is already safe to show. `detail` is for the log and may be empty; it never holds a secret.
+    `sentence` is already safe to show, on the command line as in the mail reader. `command` is what helps on the command line alone,
+    and may be empty. `detail` is for the log and may be empty; it never holds a secret.
     """
 
     scope: Scope = Scope.ACCOUNT
     retry: Retry = Retry.LATER
+    command: str = ""
 
     def __init__(
         self,
@@ -40,10 +49,12 @@ class TermmailError(Exception):
         *,
         scope: Scope | None = None,
         retry: Retry | None = None,
+        command: str = "",
         detail: str = "",
     ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+        self.command = command
         self.detail = detail
         if scope is not None:
             self.scope = scope
@@ -76,8 +87,8 @@ class PasswordRefused(SignInRefused):
 class TokenRefused(SignInRefused):
     """The server refused an OAuth 2 access token. `renewable` says that another one may do (T12): it may only have expired."""
 
-    def __init__(self, sentence: str, *, renewable: bool, detail: str = "") -> None:
-        super().__init__(sentence, detail=detail)
+    def __init__(self, sentence: str, *, renewable: bool, command: str = "", detail: str = "") -> None:
+        super().__init__(sentence, command=command, detail=detail)
         self.renewable = renewable
 
 
@@ -90,8 +101,8 @@ class InsecureConnection(TermmailError):
 class CertificateRefused(InsecureConnection):
     """The server's certificate won't do. `self_signed` says that nobody but itself vouches for it, the only kind that may be pinned."""
 
-    def __init__(self, sentence: str, *, self_signed: bool = False, detail: str = "") -> None:
-        super().__init__(sentence, detail=detail)
+    def __init__(self, sentence: str, *, self_signed: bool = False, command: str = "", detail: str = "") -> None:
+        super().__init__(sentence, command=command, detail=detail)
         self.self_signed = self_signed
 
 

@@ -150,7 +150,8 @@ class CheckCause(enum.Enum):
 class Check(msgspec.Struct, frozen=True, tag=True):
     """One step of a check: what was looked at, how it is, and a sentence. First it is RUNNING, then one of the others.
 
-    `fix` says what to do, where there is something to do; it goes behind the sentence. `cause` is set where it failed, and
+    `fix` says what to do, where there is something to do; it goes behind the sentence. `command` does that on the command line, once
+    the account is written. `cause` is set where it failed, and
     `later` says that a later try may succeed by itself. `certificate` is one that is not trusted.
     """
 
@@ -162,6 +163,7 @@ class Check(msgspec.Struct, frozen=True, tag=True):
     cause: CheckCause | None = None
     later: bool = False
     certificate: SeenCertificate | None = None
+    command: str = ""
 
     @property
     def ok(self) -> bool:

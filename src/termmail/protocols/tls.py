@@ -13,6 +13,7 @@ import time
 
 from termmail.model.account import Security, Server
 from termmail.model.errors import (
+    Advice,
     Cancelled,
     CertificateRefused,
     ConfigError,
@@ -28,7 +29,7 @@ _NOT_YET_VALID = 9
 _SELF_SIGNED_ALONE = 18
 _SELF_SIGNED = {_SELF_SIGNED_ALONE, 19}
 _WRONG_HOST = {62, 64}
-_OWN_AUTHORITY = "If it is your own, give the file of its authority (--ca-file, in the mail reader “Authority”)"
+_OWN_AUTHORITY = Advice("If it is your own, give the account the file of its authority.", "--ca-file PEM")
 
 
 def client_context(ca_file: str = "") -> ssl.SSLContext:
@@ -105,7 +106,7 @@ class Transport:
                 lifeline.close()
                 raise CertificateRefused(
                     f"The certificate of {self.server.host} is not the one that was pinned, so nothing was sent. Its fingerprint"
-                    f" (SHA-256) is {shown}. If whoever runs the server has changed it, pin that one, or take pin_sha256 away.",
+                    f" (SHA-256) is {shown}. If whoever runs the server has changed it, pin that one, or none.",
                     detail=f"pinned {self.server.pin_sha256}",
                 )
         return secured
@@ -226,7 +227,13 @@ def secure_socket(
     except ssl.SSLCertVerificationError as error:
         lifeline.close()
         alone = error.verify_code == _SELF_SIGNED_ALONE
-        raise CertificateRefused(_certificate(host, error), self_signed=alone, detail=str(error)) from error
+        happened, advice = _certificate(host, error)
+        raise CertificateRefused(
+            f"{happened}, so nothing was sent. {advice.sentence}",
+            self_signed=alone,
+            command=advice.command,
+            detail=str(error),
+        ) from error
     except (OSError, ValueError) as error:
         lifeline.close()
         if lifeline.is_cut:
@@ -256,16 +263,17 @@ def _unreachable(server: Server, error: Exception) -> str:
     return f"{server.host} can't be reached. Check whether there is a network."
 
 
-def _certificate(host: str, error: ssl.SSLCertVerificationError) -> str:
+def _certificate(host: str, error: ssl.SSLCertVerificationError) -> tuple[str, Advice]:
+    """What is wrong with a certificate, and what to do."""
     code = error.verify_code
     if code == _EXPIRED:
-        what = "has expired", "Tell whoever runs the server, or check this computer's clock"
+        what, advice = "has expired", Advice("Tell whoever runs the server, or check this computer's clock.")
     elif code == _NOT_YET_VALID:
-        what = "is not valid yet", "Check this computer's clock"
+        what, advice = "is not valid yet", Advice("Check this computer's clock.")
     elif code in _WRONG_HOST:
-        what = "is for another host", "Check the server's name"
+        what, advice = "is for another host", Advice("Check the server's name.")
     elif code in _SELF_SIGNED:
-        what = "is signed by itself or by an unknown authority", _OWN_AUTHORITY
+        what, advice = "is signed by itself or by an unknown authority", _OWN_AUTHORITY
     else:
-        what = "is not signed by an authority this computer trusts", _OWN_AUTHORITY
-    return f"The certificate of {host} {what[0]}, so nothing was sent. {what[1]}."
+        what, advice = "is not signed by an authority this computer trusts", _OWN_AUTHORITY
+    return f"The certificate of {host} {what}", advice

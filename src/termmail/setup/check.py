@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Set
 
 from termmail.accounts.credentials import advice_when_refused
 from termmail.model.account import Account, CredentialKind, Protocol, Server
-from termmail.model.errors import PasswordRefused, Retry, SignInRefused, TermmailError, TokenRefused
+from termmail.model.errors import Advice, PasswordRefused, Retry, SignInRefused, TermmailError, TokenRefused
 from termmail.model.mailbox import Role
 from termmail.model.remote import MailboxListing, Quota
 from termmail.model.secret import AccessToken, Secret
@@ -64,7 +64,8 @@ def _receiving(account: Account, secret: Secret, thorough: bool) -> Generator[Ch
     try:
         session = _connect(account, secret)
     except TermmailError as error:
-        yield _RECEIVING.failed("sign-in", error, fix=fix_for_refusal(account, account.incoming, error))
+        fix = fix_for_refusal(account, account.incoming, error)
+        yield _RECEIVING.failed("sign-in", error, fix=fix.sentence, command=fix.command)
         return isinstance(error, SignInRefused)
     yield _RECEIVING.passed("sign-in", f"{account.incoming.host} accepted {account.user}.")
     if thorough:
@@ -104,7 +105,7 @@ def _mailboxes(account: Account, session: imap.ImapSession, thorough: bool) -> I
     except TermmailError as error:
         yield _RECEIVING.failed("room", error)
         return
-    yield _room(session.host, quota)
+    yield _room(account.name, session.host, quota)
 
 
 def _roles(account: Account, listing: MailboxListing) -> Check:
@@ -118,10 +119,10 @@ def _roles(account: Account, listing: MailboxListing) -> Check:
         )
     names = " and ".join(_ROLES[role] for role in missing)
     commands = "; ".join(f"termmail mailbox create {role.value.title()} -a {account.name}" for role in missing)
-    return _RECEIVING.warned("roles", f"There is no mailbox for {names}.", f"Make what you want to have: {commands}")
+    return _RECEIVING.warned("roles", f"There is no mailbox for {names}.", "Make those you want to have.", commands)
 
 
-def _room(host: str, quota: Quota | None) -> Check:
+def _room(account: str, host: str, quota: Quota | None) -> Check:
     if quota is None:
         return _RECEIVING.skipped("room", f"{host} does not say how much room there is.")
     shown = f"{quota.used / 1e6:.0f} MB of {quota.limit / 1e6:.0f} MB are used"
@@ -129,7 +130,8 @@ def _room(host: str, quota: Quota | None) -> Check:
         return _RECEIVING.failed(
             "room",
             TermmailError(f"The mailbox is full: {shown}, so new mail is turned away."),
-            fix="Delete what is large, and empty Trash and Junk: termmail empty trash --yes",
+            fix="Delete what is large, and empty Trash and Junk.",
+            command=f"termmail empty trash -a {account} --yes",
         )
     if quota.used >= _FULL * quota.limit:
         return _RECEIVING.warned(
@@ -166,7 +168,8 @@ def _sending(account: Account, server: Server, secret: Secret, thorough: bool) -
     try:
         session = smtp.connect(server, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
     except TermmailError as error:
-        yield _SENDING.failed("sign-in", error, fix=fix_for_refusal(account, server, error))
+        fix = fix_for_refusal(account, server, error)
+        yield _SENDING.failed("sign-in", error, fix=fix.sentence, command=fix.command)
         return
     try:
         yield _SENDING.passed("sign-in", f"{server.host} accepted {account.user}.")
@@ -174,7 +177,8 @@ def _sending(account: Account, server: Server, secret: Secret, thorough: bool) -
         try:
             session.would_take(account.email, account.email)
         except TermmailError as error:
-            yield _SENDING.failed("sending", error, fix=_fix_sender(account, error))
+            fix = _fix_sender(account, error)
+            yield _SENDING.failed("sending", error, fix=fix.sentence, command=fix.command)
             return
         limit = session.size_limit
     finally:
@@ -193,31 +197,34 @@ def _abilities(service: str, words: Set[str], before: Set[str], steps: Steps) ->
     return steps.passed("capabilities", sentence)
 
 
-def _fix_sender(account: Account, error: TermmailError) -> str:
+def _fix_sender(account: Account, error: TermmailError) -> Advice:
     if error.retry is not Retry.NEVER:
-        return ""
-    return f"If {account.user} may send from another address only, set that with: termmail account edit {account.name} --email ADDRESS"
+        return Advice("")
+    return Advice(
+        f"If {account.user} may send from another address only, give the account that one.",
+        f"termmail account edit {account.name} --email ADDRESS",
+    )
 
 
-def fix_for_refusal(account: Account, server: Server, error: TermmailError) -> str:
+def fix_for_refusal(account: Account, server: Server, error: TermmailError) -> Advice:
     """What to do about a refused sign-in with this provider."""
     if not isinstance(error, PasswordRefused | TokenRefused):
         # Port 25 is for servers among each other: nobody signs in there.
         no_way = server is account.smtp and isinstance(error, SignInRefused) and error.retry is Retry.NEVER
-        return PORTS["smtp"] if no_way else ""
-    advice = advice_when_refused(account)
+        return Advice(PORTS["smtp"] if no_way else "")
+    advice, command = advice_when_refused(account)
     provider = provider_of_server(server.host)
     if provider is None:
         local = account.email.partition("@")[0]
         if account.user == account.email and account.credential.kind is not CredentialKind.OAUTH2:
-            advice += (
-                f" Some servers want the name before the @ alone: termmail account edit {account.name} --user {local}"
-            )
-        return advice
+            advice += f" Some servers want the name before the @ alone, {local}."
+            with_name = f"termmail account edit {account.name} --user {local}"
+            command = f"{command}, or {with_name}" if command else with_name
+        return Advice(advice, command)
     notes = provider.notes
     if account.credential.kind not in (CredentialKind.OAUTH2, CredentialKind.TOKEN_COMMAND):
         if SignInWay.APP_PASSWORD in notes.sign_in and notes.app_password_url:
             advice = f"{notes.sentence} App passwords are made at {notes.app_password_url}. {advice}"
         else:
             advice = f"{notes.sentence} {advice}"
-    return advice.strip()
+    return Advice(advice.strip(), command)

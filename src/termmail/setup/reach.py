@@ -8,6 +8,7 @@ from collections.abc import Generator
 
 from termmail.model.account import Account, Security, Server
 from termmail.model.errors import (
+    Advice,
     CertificateRefused,
     InsecureConnection,
     ProtocolViolation,
@@ -113,7 +114,8 @@ def _unreached(
             if error.self_signed
             else None
         )
-        yield steps.failed("encryption", error, fix=_pin(account, service, certificate), certificate=certificate)
+        fix = _pin(account, service, certificate)
+        yield steps.failed("encryption", error, fix=fix.sentence, command=fix.command, certificate=certificate)
         return
     trial = try_server(service, server, network, _OTHER_WAY_SECONDS)
     if trial.speaks and trial.speaks != service:
@@ -128,8 +130,8 @@ def _unreached(
             InsecureConnection(
                 f"{server.host} expects {word} on port {server.port}, not {server.security.value}. Nothing was sent."
             ),
-            fix=f"Change it with: termmail account edit {account.name} --{service}-security {word} "
-            f"--{service} {host}:{server.port}",
+            fix="Change that in the account's settings.",
+            command=f"termmail account edit {account.name} --{service}-security {word} --{service} {host}:{server.port}",
         )
         return
     if isinstance(error, InsecureConnection):
@@ -159,12 +161,14 @@ def _usual(service: str) -> tuple[int, ...]:
     return {"imap": (993, 143), "pop3": (995, 110), "smtp": (465, 587)}[service]
 
 
-def _pin(account: Account, service: str, certificate: SeenCertificate | None) -> str:
+def _pin(account: Account, service: str, certificate: SeenCertificate | None) -> Advice:
     if certificate is None:
-        return ""
+        return Advice("")
     if not certificate.pinnable:
-        return "It can't be pinned either: it has expired, or is for another host. Whoever runs the server has to make a new one."
-    return (
-        f"Or compare its fingerprint (SHA-256) {certificate.fingerprint} with the server's own, and pin it with: termmail"
-        f" account edit {account.name} --{service}-pin {certificate.sha256}"
+        return Advice(
+            "It can't be pinned either: it has expired, or is for another host. Whoever runs the server has to make a new one."
+        )
+    return Advice(
+        f"Or compare its fingerprint (SHA-256) {certificate.fingerprint} with the server's own, and pin it.",
+        f"termmail account edit {account.name} --{service}-pin {certificate.sha256}",
     )

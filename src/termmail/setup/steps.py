@@ -34,9 +34,9 @@ class Steps:
     def passed(self, name: str, sentence: str) -> Check:
         return Check(name, CheckState.OK, sentence, part=self._part)
 
-    def warned(self, name: str, sentence: str, fix: str = "") -> Check:
+    def warned(self, name: str, sentence: str, fix: str = "", command: str = "") -> Check:
         """It works, but something is worth a look."""
-        return Check(name, CheckState.WARNING, sentence, fix, self._part)
+        return Check(name, CheckState.WARNING, sentence, fix, self._part, command=command)
 
     def skipped(self, name: str, sentence: str) -> Check:
         """It can't be said."""
@@ -49,6 +49,7 @@ class Steps:
         *,
         cause: CheckCause | None = None,
         fix: str = "",
+        command: str = "",
         certificate: SeenCertificate | None = None,
     ) -> Check:
         """What went wrong. A check is one try, and not an engine that goes on trying."""
@@ -62,6 +63,7 @@ class Steps:
             cause or cause_of(error),
             error.retry is not Retry.NEVER,
             certificate,
+            command or error.command,
         )
 
 

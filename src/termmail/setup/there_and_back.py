@@ -113,7 +113,7 @@ def _send(account: Account, server: Server, secret: Secret, message_id: str) -> 
 
 
 def _look_by_imap(account: Account, secret: Secret, message_id: str, _: frozenset[str]) -> _Found | None:
-    """Where the mail is, after which it is deleted, there and in Sent: by way of Trash, since elsewhere Gmail's expunge only archives."""
+    """Where the mail is, after which it is deleted, there and in Sent: in Trash, since elsewhere Gmail only archives."""
     session = imap.connect(account.incoming, account.user, secret, ca_file=account.ca_file, proxy=account.proxy)
     try:
         mailboxes = {mailbox.role: mailbox for mailbox in session.list_mailboxes(with_status=False).mailboxes}

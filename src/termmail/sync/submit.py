@@ -231,8 +231,8 @@ class Submitter(Generic[SessionT]):
     def _connect(self, should_stop: Callable[[], bool]) -> SessionT:
         if self._account.smtp is None:
             raise ConfigError(
-                f'"{self._account.name}" has no server for sending. Give it one with:'
-                f" termmail account edit {self._account.name} --smtp HOST"
+                f'"{self._account.name}" has no server for sending. Give it one in its settings.',
+                command=f"termmail account edit {self._account.name} --smtp HOST",
             )
         session = self._sessions.connect(should_stop)
         self._connected = True

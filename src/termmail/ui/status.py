@@ -32,8 +32,9 @@ def status_line(
     problems: int,
     engine_sentence: str = "",
     several: bool = False,
+    password_key: str = "",
 ) -> StatusWords:
-    """One account's state in words."""
+    """One account's state in words. `password_key` is the key that asks for a password, or a sign-in."""
     if status is None:
         return StatusWords(state=one_line(engine_sentence) or "Getting ready")
     words = connection(status, clock, work_offline=work_offline)
@@ -41,8 +42,8 @@ def status_line(
     if status.state in _TROUBLE and not work_offline:
         words = one_line(status.sentence) or words
         tone = "error"
-        if status.state is ConnectionState.SIGN_IN:
-            words += " g k types it again." if "Press" not in words and "g k" not in words else ""
+        if status.state is ConnectionState.SIGN_IN and password_key:
+            words += f" Press {password_key}."
     elif work_offline or status.state in _AWAY:
         tone = "warning"
         sentence = one_line(status.sentence)

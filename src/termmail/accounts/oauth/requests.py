@@ -134,7 +134,8 @@ def _failed(url: str, error: httpx.HTTPError | httpx.InvalidURL | ssl.SSLError) 
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return InsecureConnection(
             f"The certificate of {host} is not one that this computer trusts, so nothing was sent. If the server is your own, give"
-            " the file of its authority with --ca-file.",
+            " the account the file of its authority.",
+            command="--ca-file PEM",
             detail=detail,
         )
     if isinstance(error, httpx.TimeoutException):

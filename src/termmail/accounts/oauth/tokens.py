@@ -27,6 +27,7 @@ from termmail.accounts.oauth.server import GrantRefused, client_refused, refresh
 from termmail.accounts.session_secrets import remember, remembered
 from termmail.model.account import Account
 from termmail.model.errors import (
+    Advice,
     ConfigError,
     ConnectionLost,
     CredentialUnavailable,
@@ -116,9 +117,13 @@ def keyring_name(account: Account) -> str:
     return f"{account.user} oauth2 {'' if provider is None else provider.name}"
 
 
-def sign_in_again(account: Account) -> str:
-    """What to do where a sign-in is no longer accepted, as a sentence."""
-    return f"Sign in again in the mail reader with g k, or with: termmail account sign-in {account.name}"
+def sign_in_again(account: Account) -> Advice:
+    """What to do where a sign-in is no longer accepted."""
+    return Advice("Sign in again.", _sign_in(account))
+
+
+def _sign_in(account: Account) -> str:
+    return f"termmail account sign-in {account.name}"
 
 
 def _refresh(account: Account, key: str) -> AccessToken:
@@ -130,11 +135,13 @@ def _refresh(account: Account, key: str) -> AccessToken:
     in_memory = remembered(key)
     refresh = in_memory or keyring_entries.read_entry(key, TOKEN_ALTERNATIVES)
     if refresh is None:
-        raise CredentialUnavailable(f'Nobody has signed in to "{account.name}" yet. {sign_in_again(account)}')
+        raise CredentialUnavailable(
+            f'Nobody has signed in to "{account.name}" yet. Sign in.', command=_sign_in(account)
+        )
     with _memory:
         known_bad, why = _refused.get(key, (None, ""))
     if known_bad == refresh:
-        raise SignInRefused(why)
+        raise SignInRefused(why, command=_sign_in(account))
     route = Route(account.ca_file, account.proxy)
     provider = with_endpoints(provider, route)
     asked_at = _now()
@@ -174,7 +181,8 @@ def _no_longer(account: Account, provider: OAuthProvider, refused: GrantRefused)
     if (error := client_refused(provider, refused)) is not None:
         return error
     return SignInRefused(
-        f"{provider.label} no longer accepts the sign-in of {account.user}: it was revoked or has expired. {sign_in_again(account)}",
+        f"{provider.label} no longer accepts the sign-in of {account.user}: it was revoked or has expired. Sign in again.",
+        command=_sign_in(account),
         detail=f"{refused.code}{refused.words}",
     )
 

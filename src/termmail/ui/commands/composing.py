@@ -219,6 +219,9 @@ class Composing:
         if row is None or account is None:
             return
         screen = self.screen
+        if account.smtp is None:
+            screen.say(f"“{one_line(account.name)}” only receives: it has no server for sending.", "error")
+            return
         at = screen.mail_app.compose_settings.undo_seconds
 
         def done(written: Written) -> None:

@@ -102,6 +102,8 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         self._to_field(self.head.first_empty)
         self.set_interval(AUTOSAVE_SECONDS, self.save)
         self.mail_app.composers.append(self)
+        if reason := self._why_unsendable():
+            self.say(reason, "warning")
 
     def _to_field(self, name: str = "") -> None:
         """Write in a field, or in the text."""
@@ -298,8 +300,22 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
         """Send, after a look at what may have been forgotten."""
         self.attaching.when_copied(lambda: self._send(time.time() + self.mail_app.compose_settings.undo_seconds))
 
+    def _why_unsendable(self) -> str:
+        """Why nothing can be sent from the account that the draft is written in, or nothing."""
+        account = next((one for one in self._accounts if one.name == self._draft.account), None)
+        if account is None or account.smtp is not None:
+            return ""
+        happened = f"“{one_line(account.name)}” only receives: it has no server for sending."
+        if any(one.smtp is not None for one in self._accounts):
+            return f"{happened} Esc f writes as another sender."
+        key = self.mail_app.keys.shown("accounts")
+        return f"{happened} Give it one in its settings{f' ({key} in the list)' if key else ''}."
+
     def _send(self, at: float) -> None:
         if self._leaving:
+            return
+        if reason := self._why_unsendable():
+            self.say(reason, "error")
             return
         draft = self.draft
         thoughts = before_sending(draft, known=self._people.addresses, replies_to=self._replies_to)
@@ -477,5 +493,6 @@ class ComposerScreen(Keyed, Screen[Composed], inherit_bindings=False):
             account, identity = found
             self._sign_as(identity)
             self.change(account=account, from_=Address(identity.name, identity.address))
+            self.say(self._why_unsendable(), "warning")
 
         self.app.push_screen(Choice("Write as", items), chosen)

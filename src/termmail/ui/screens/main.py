@@ -528,6 +528,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             problems=self.problems,
             engine_sentence=self.backend.engine.sentence if self.backend.engine is not None else "",
             several=len(self.statuses) > 1,
+            password_key=self.mail_app.keys.shown("password"),
         )
         waiting = " · ".join(words for words in (self.composing.words(), line.waiting) if words)
         self.status_line.show(

@@ -51,6 +51,7 @@ class _ServerFields(Vertical):
             _NAMES[service],
             check if required else lambda text: check(text) if tidy(text) else None,
             value=draft.host,
+            placeholder="" if required else "nothing: the account only receives",
         )
         self.port = FormField(f"{service}-port", "Port", self._check_port, value=draft.port or self._usual(draft))
         self.security = Segments("Encryption", _SECURITY, draft.security)
