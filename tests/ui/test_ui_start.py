@@ -49,3 +49,10 @@ def test_nothing_heavy_is_loaded_before_the_first_frame(tmp_path: Path) -> None:
     loaded = done.stdout.split()
     assert "termmail.ui.app" in loaded
     assert [name for name in _NOT_AT_START if name in loaded] == []
+
+
+def test_what_textual_is_told_before_it_is_loaded() -> None:
+    """UX.md: ESCDELAY is 25 ms. A second change of the screen, such as a message's text, does not wait for a slow clock."""
+    asked = "import termmail.ui.app; from textual import constants; print(constants.ESCAPE_DELAY, constants.MAX_FPS)"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, env={})
+    assert told.stdout.split() == ["0.025", "240"]
