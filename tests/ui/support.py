@@ -22,6 +22,7 @@ from termmail.model.operation import Operation
 from termmail.ui.app import TermmailApp
 from termmail.ui.backend import EngineHandle
 from termmail.ui.keymap import Bindings, Where
+from termmail.ui.pictures import Drawing
 from termmail.ui.screens.main import MainScreen
 from termmail.ui.widgets.pane import Drawn, Pane
 from termmail.ui.words import Clock
@@ -263,11 +264,18 @@ async def opened(
     keys: Bindings | None = None,
     read_after: float = 1.0,
     engine: EngineHandle | None = None,
+    drawing: Drawing = "blocks",
 ) -> AsyncIterator[Driven]:
     """The app on a store, when its list is loaded."""
     start = None if engine is None else lambda: engine
     app = TermmailApp(
-        store.home, store.accounts, start_engine=start, keys=keys, clock=Clock(NOW), read_after=read_after
+        store.home,
+        store.accounts,
+        start_engine=start,
+        keys=keys,
+        clock=Clock(NOW),
+        read_after=read_after,
+        drawing=drawing,
     )
     try:
         async with app.run_test(size=size) as pilot:

@@ -97,12 +97,12 @@ async def test_a_picture_is_drawn(store: FilledStore) -> None:
     )
     store.add_body(store.ids()[0], raw)
     async with opened(store, MIDDLE) as ui:
-        ui.main.backend.pictures.drawing = "none"
+        ui.main.backend.pictures.best = "none"
         await listed(ui)
         await ui.press("enter")
         await ui.shows("A PNG picture of 160 × 80 pixels.")
         assert "dusk.png]" not in ui.everything()
-        ui.main.backend.pictures.drawing = "blocks"
+        ui.main.backend.pictures.best = "blocks"
         await ui.press("q", "enter")
         await ui.shows("▀▀▀▀▀▀▀▀▀▀▀▀▀▀")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 import stat
+import struct
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +16,10 @@ import pytest
 from filled_store import FilledStore
 from gallery.mails import mails, png
 from termmail.model.errors import ConnectionLost
-from termmail.ui.pictures import drawing_of
+from termmail.ui.answers import KittyFound, SixelFound
+from termmail.ui.drawing import Overlay, SteadyStrip
+from termmail.ui.pictures import Drawing, drawing_of
+from termmail.ui.sixel import SixelTerminal
 from ui.support import NARROW, Driven, filled, opened
 
 MAILS = mails()
@@ -71,15 +77,189 @@ async def test_a_picture_of_the_message_is_drawn(store: FilledStore) -> None:
 @pytest.mark.parametrize(
     ("environment", "colours", "drawing"),
     [
-        ({"TERM": "xterm-256color"}, True, "blocks"),
+        ({"TERM": "xterm-256color"}, True, "sixel"),
+        ({"TERM": "xterm-256color", "TMUX": "x"}, True, "blocks"),
+        ({"TERM": "screen"}, True, "blocks"),
+        ({"TERM": "xterm-ghostty"}, True, "kitty"),
         ({"TERM": "xterm-256color"}, False, "none"),
         ({"TERM": "xterm-kitty"}, True, "kitty"),
         ({"TERM": "screen", "KITTY_WINDOW_ID": "1"}, True, "blocks"),
         ({"TERM": "xterm-kitty", "TMUX": "x"}, True, "blocks"),
     ],
 )
-def test_how_a_terminal_draws(environment: dict[str, str], colours: bool, drawing: str) -> None:
+def test_how_a_terminal_may_draw(environment: dict[str, str], colours: bool, drawing: str) -> None:
     assert drawing_of(environment, colours=colours) == drawing
+
+
+def frame(ui: Driven) -> str:
+    """All that a terminal gets to draw the screen."""
+    return ui.app.screen._compositor.render_full_update().render_segments(ui.app.console)
+
+
+def sixels_of(ui: Driven) -> list[tuple[int, Overlay]]:
+    """What is drawn over lines of the message pane."""
+    pane = ui.main.message_pane
+    strips = [(y, pane.render_line(y)) for y in range(pane.height)]
+    return [(y, strip.overlay) for y, strip in strips if isinstance(strip, SteadyStrip) and strip.overlay is not None]
+
+
+async def sixels_drawn(ui: Driven) -> list[tuple[int, Overlay]]:
+    """The same when each picture in view has its own."""
+    blocks = [y for y, line in enumerate(ui.lines(ui.main.message_pane)) if "▀" in line]
+    parts = sum(y + 1 not in blocks for y in blocks)
+    assert parts
+    await ui.until(lambda: len(sixels_of(ui)) == parts)
+    await ui.drawn()
+    return sixels_of(ui)
+
+
+def size_of(overlay: Overlay) -> tuple[int, int]:
+    """In pixels."""
+    found = re.match(r'\x1bP0;1;0q"1;1;(\d+);(\d+)#', overlay.sequence)
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+async def test_pixels_where_the_terminal_says_so(store: FilledStore) -> None:
+    """Over the half blocks, which stay beneath: exactly on their cells, up to the last whole band of six pixels."""
+    store.add_body(store.ids()[0], MAILS["picture"])
+    async with opened(store, drawing="sixel") as ui:
+        await read(ui, "how the pier looks")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        await ui.settled()
+        assert sixels_of(ui) == []
+        assert "\x1bP" not in frame(ui)
+        ui.app.post_message(SixelFound(SixelTerminal(7, 13)))
+        (y, overlay), *_ = await sixels_drawn(ui)
+        lines = ui.lines(ui.main.message_pane)
+        first = next(number for number, line in enumerate(lines) if "▀" in line)
+        assert y - overlay.up == first
+        assert overlay.right == len(lines[y]) - len(lines[y].lstrip())
+        assert size_of(overlay) == (7 * lines[y].count("▀"), 13 * (overlay.up + 1) // 6 * 6)
+        assert frame(ui).count("\x1bP") == len(sixels_of(ui))
+
+
+async def test_pixels_of_what_is_in_view(store: FilledStore) -> None:
+    """They are made anew for each part of a picture, never reach out of the pane, and are the same when it is there again."""
+    store.add_body(store.ids()[0], MAILS["picture"])
+    async with opened(store, (140, 24), drawing="sixel") as ui:
+        ui.app.post_message(SixelFound(SixelTerminal(10, 20)))
+        await read(ui, "how the pier looks")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        whole = await sixels_drawn(ui)
+        pane = ui.main.message_pane
+        seen = set()
+        while pane.top < pane.furthest:
+            await ui.press("down")
+            for y, overlay in await sixels_drawn(ui):
+                assert 0 <= y - overlay.up <= y < pane.height
+                assert size_of(overlay)[1] == (overlay.up + 1) * 20 // 6 * 6
+                seen.add(overlay.up)
+        assert len(seen) > 3
+        await ui.press("g", "g")
+        pane.to_line(0)
+        await ui.until(lambda: sixels_of(ui) == whole)
+
+
+async def test_a_dialog_over_pixels(store: FilledStore) -> None:
+    """It is drawn, with half blocks around it; the pixels are there again when it is closed."""
+    store.add_body(store.ids()[0], MAILS["picture"])
+    async with opened(store, drawing="sixel") as ui:
+        ui.app.post_message(SixelFound(SixelTerminal(10, 20)))
+        await read(ui, "how the pier looks")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        await sixels_drawn(ui)
+        assert "\x1bP" in frame(ui)
+        await ui.press("?")
+        await ui.shows("Keys in the message")
+        assert "\x1bP" not in frame(ui)
+        assert "▀" in frame(ui)
+        await ui.press("escape")
+        assert "\x1bP" in frame(ui)
+
+
+async def test_pixels_with_another_size_of_the_letters(store: FilledStore) -> None:
+    store.add_body(store.ids()[0], MAILS["picture"])
+    async with opened(store, drawing="sixel") as ui:
+        ui.app.post_message(SixelFound(SixelTerminal(10, 20)))
+        await read(ui, "how the pier looks")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        width, height = size_of((await sixels_drawn(ui))[0][1])
+        ui.app.post_message(SixelFound(SixelTerminal(20, 40)))
+        await ui.until(lambda: sixels_of(ui) and size_of(sixels_of(ui)[0][1]) > (width, height))
+        assert size_of(sixels_of(ui)[0][1])[0] == 2 * width
+
+
+@pytest.mark.parametrize("drawing", ["none", "blocks"])
+async def test_no_pixels_where_they_are_not_wanted(store: FilledStore, drawing: Drawing) -> None:
+    """Inside tmux, or without colours: whatever the terminal is said to be."""
+    store.add_body(store.ids()[0], MAILS["picture"])
+    async with opened(store, drawing=drawing) as ui:
+        ui.app.post_message(SixelFound(SixelTerminal(10, 20)))
+        ui.app.post_message(KittyFound())
+        await read(ui, "how the pier looks")
+        if drawing == "blocks":
+            await ui.until(lambda: "▀▀▀▀" in ui.message)
+        await ui.settled()
+        assert "\x1bP" not in frame(ui)
+        assert "\U0010eeee" not in frame(ui)
+        assert ui.main.backend.pictures.drawing == drawing
+
+
+async def test_a_part_in_pixels(store: FilledStore) -> None:
+    """A picture that is attached, looked at in place."""
+    store.add_body(store.ids()[0], MAILS["picture"])
+    async with opened(store, drawing="sixel") as ui:
+        ui.app.post_message(SixelFound(SixelTerminal(10, 20)))
+        await ui.press("v")
+        await ui.shows("pier.png")
+        await ui.press("enter")
+        await ui.until(lambda: frame(ui).count("\x1bP") == 1)
+
+
+async def test_kittys_pictures_take_the_place_of_half_blocks(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent once, then placed by characters; sent again when the terminal has forgotten them."""
+    store.add_body(store.ids()[0], MAILS["picture"])
+    sent: list[str] = []
+    async with opened(store, (140, 50), drawing="kitty") as ui:
+        monkeypatch.setattr(ui.app, "send_to_terminal", sent.append)
+        await read(ui, "how the pier looks")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        for times in (1, 2):
+            ui.app.post_message(KittyFound())
+            await ui.until(lambda: len([data for data in sent if data]) >= 2 * times)  # noqa: B023
+            await ui.until(lambda: "\U0010eeee" in ui.message and "▀" not in ui.message)
+        names = [data.partition(",i=")[2].partition(",")[0] for data in sent if data]
+        assert len(set(names)) == len(names)
+        assert "\x1bP" not in frame(ui)
+
+
+async def test_a_hostile_picture_is_no_sequence_of_its_own(store: FilledStore) -> None:
+    """D1: of a picture's bytes nothing reaches the terminal, only what was drawn of them."""
+    comment = b"\x1b]0;owned\x07\x1b[31m\x9b"
+    picture = png(90, 60, lambda x, y: (200, 30, 30))
+    with_text = (
+        picture[:33]
+        + struct.pack(">I", len(comment))
+        + b"tEXt"
+        + comment
+        + struct.pack(">I", zlib.crc32(b"tEXt" + comment))
+        + picture[33:]
+    )
+    store.add_body(
+        store.ids()[0],
+        b"Subject: x\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+        b"<p>Look</p><img src=cid:a>\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <a>\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(with_text) + b"--b--\r\n",
+    )
+    async with opened(store, drawing="sixel") as ui:
+        ui.app.post_message(SixelFound(SixelTerminal(9, 18)))
+        await read(ui, "Look")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        [(_, overlay)] = await sixels_drawn(ui)
+        assert re.fullmatch(r'\x1bP0;1;0q"1;1;90;54#0;2;\d+;\d+;\d+[#0-9!?-~$-]*\x1b\\', overlay.sequence)
 
 
 async def test_pictures_from_elsewhere_are_loaded_when_asked_for(store: FilledStore) -> None:

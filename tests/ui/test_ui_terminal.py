@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from filled_store import FilledStore
+from gallery.mails import mails
 from termmail.accounts import config
 from termmail.engine.lock import engine_runs
 from termmail.model.home import Home
@@ -74,6 +75,25 @@ class Terminal:
 
     def send(self, keys: bytes) -> None:
         os.write(self._master, keys)
+
+    def answer(self, sequence: bytes, *, in_pieces: bool = False) -> None:
+        """Say what a terminal says by itself."""
+        for piece in [sequence[at : at + 1] for at in range(len(sequence))] if in_pieces else [sequence]:
+            if piece:
+                self.send(piece)
+            if in_pieces:
+                self.read(0.03)
+
+    def unread(self) -> bytes:
+        """What was said to the program and not read by it."""
+        os.set_blocking(self._slave, False)
+        settings = termios.tcgetattr(self._slave)
+        settings[3] &= ~(termios.ICANON | termios.ECHO)
+        termios.tcsetattr(self._slave, termios.TCSANOW, settings)
+        try:
+            return os.read(self._slave, 1000)
+        except BlockingIOError:
+            return b""
 
     def ended(self, seconds: float) -> bool:
         """Whether it has ended, after waiting for its output for some time."""
@@ -348,3 +368,129 @@ def test_a_terminal_that_goes_away(home: Path, terminals: list[Terminal]) -> Non
         time.sleep(0.05)
     terminal.status = 0
     assert engine_ended(home)
+
+
+# pictures, and what the terminal is asked for them
+
+XTERM, NO_SIXEL = b"\x1b[?63;1;2;4;6;9;15;16;22;28c", b"\x1b[?64;1;2;6;9;15;16;17;18;21;22;28;29c"
+
+
+@pytest.fixture
+def home_with_picture(tmp_path: Path) -> Path:
+    store = FilledStore(tmp_path / "home")
+    config.add_account(store.home, store.accounts[0])
+    store.add_body(store.ids()[0], mails()["picture"])
+    store.close()
+    return tmp_path / "home"
+
+
+def typed_nothing(terminal: Terminal) -> None:
+    """What the terminal answered did nothing: the keys that follow do what they do at the same place."""
+    terminal.send(b"j")
+    terminal.wait_for(b"Message 2 of 10")
+    assert b"means nothing" not in terminal.output
+
+
+@pytest.mark.parametrize("how", ["at once", "in pieces", "late"])
+def test_a_terminal_that_draws_sixels(home_with_picture: Path, terminals: list[Terminal], how: str) -> None:
+    """It is asked when the first picture is seen; its answers are no keys, however they come."""
+    terminal = Terminal(home_with_picture, (120, 40))
+    terminals.append(terminal)
+    terminal.wait_for("▀▀▀▀".encode())
+    terminal.wait_for(b"\x1b[c")
+    assert terminal.output.count(b"\x1b[c") == 1
+    if how == "late":
+        # Longer than an answer is waited for.
+        deadline = time.monotonic() + 2.5
+        while time.monotonic() < deadline:
+            terminal.read(0.1)
+    terminal.answer(XTERM, in_pieces=how == "in pieces")
+    terminal.wait_for(b"\x1b[16t\x1b[?1;1;0S\x1b[c")
+    assert b"\x1bP" not in terminal.output
+    terminal.answer(b"\x1b[6;16;8t\x1b[?1;0;64S" + XTERM, in_pieces=how == "in pieces")
+    terminal.wait_for(b'\x1bP0;1;0q"1;1;')
+    width = int(terminal.output.partition(b'\x1bP0;1;0q"1;1;')[2].partition(b";")[0])
+    assert width % 8 == 0
+    terminal.wait_for(b"\x1b\\\x1b8")
+    typed_nothing(terminal)
+    terminal.send(b"q")
+    assert terminal.end() == 0
+    terminal.check_restored()
+
+
+@pytest.mark.parametrize("answer", [NO_SIXEL, b""])
+def test_a_terminal_that_draws_none(home_with_picture: Path, terminals: list[Terminal], answer: bytes) -> None:
+    """Also one that says nothing at all: half blocks, no second question, and nothing typed."""
+    terminal = Terminal(home_with_picture, (120, 40))
+    terminals.append(terminal)
+    terminal.wait_for("▀▀▀▀".encode())
+    terminal.wait_for(b"\x1b[c")
+    terminal.answer(answer)
+    typed_nothing(terminal)
+    assert b"\x1b[16t" not in terminal.output
+    terminal.send(b"q")
+    assert terminal.end() == 0
+    assert b"\x1bP" not in terminal.output
+    terminal.check_restored()
+
+
+@pytest.mark.parametrize("inside", [{"TMUX": "/tmp/x,1,0"}, {"TERM": "screen-256color"}, {"NO_COLOR": "1"}])
+def test_a_terminal_that_is_not_asked(
+    home_with_picture: Path, terminals: list[Terminal], inside: dict[str, str]
+) -> None:
+    terminal = Terminal(home_with_picture, (120, 40), **inside)
+    terminals.append(terminal)
+    terminal.wait_for(b"[The pier" if "NO_COLOR" in inside else "▀▀▀▀".encode())
+    terminal.send(b"j")
+    terminal.wait_for(b"Message 2 of 10")
+    terminal.send(b"q")
+    assert terminal.end() == 0
+    assert b"\x1b[c" not in terminal.output
+    assert b"\x1b_G" not in terminal.output
+
+
+@pytest.mark.parametrize("answer", [b"\x1b_Gi=8231;OK\x1b\\\x1b[?62;c", b"\x1b[?62;c"])
+def test_a_terminal_that_calls_itself_kitty(home_with_picture: Path, terminals: list[Terminal], answer: bytes) -> None:
+    """Its way of drawing is used where it says that it has it; versions before 0.28 have not."""
+    terminal = Terminal(home_with_picture, (120, 40), TERM="xterm-kitty")
+    terminals.append(terminal)
+    terminal.wait_for("▀▀▀▀".encode())
+    terminal.wait_for(b",a=q,t=d,f=24,U=1;AAAA\x1b\\\x1b[c")
+    terminal.answer(answer)
+    if b"OK" in answer:
+        terminal.wait_for(b"\x1b_Ga=T,U=1,i=")
+        terminal.wait_for("\U0010eeee".encode())
+    typed_nothing(terminal)
+    terminal.send(b"q")
+    assert terminal.end() == 0
+    assert ("\U0010eeee".encode() in terminal.output) == (b"OK" in answer)
+    terminal.check_restored()
+
+
+def test_an_answer_that_is_on_its_way_at_the_end(home_with_picture: Path, terminals: list[Terminal]) -> None:
+    """It is waited for, so that it is not typed into what comes after."""
+    terminal = Terminal(home_with_picture, (120, 40))
+    terminals.append(terminal)
+    terminal.wait_for(b"\x1b[c")
+    terminal.send(b"q")
+    time.sleep(0.2)
+    terminal.answer(NO_SIXEL)
+    assert terminal.end() == 0
+    assert terminal.unread() == b""
+
+
+def test_keys_that_are_only_held(home: Path, terminals: list[Terminal]) -> None:
+    """A terminal with kitty's keyboard protocol tells Shift and others when they are pressed: that means nothing."""
+    terminal = Terminal(home)
+    terminals.append(terminal)
+    terminal.wait_for(b"Subject 10")
+    terminal.send(b"\x1b[57441;2u\x1b[57442;5u\x1b[57358;1u")
+    typed_nothing(terminal)
+    before = terminal.output.count(b"Message 1 of 10")
+    terminal.send(b"g\x1b[57441;2ug")
+    deadline = time.monotonic() + _PATIENCE
+    while terminal.output.count(b"Message 1 of 10") == before:
+        assert time.monotonic() < deadline, terminal.output[-2000:]
+        terminal.read(0.1)
+    terminal.send(b"q")
+    assert terminal.end() == 0

@@ -33,6 +33,7 @@ from termmail.model.home import Home
 from termmail.model.oauth import Tokens
 from termmail.model.secret import Secret
 from termmail.setup.network import Network
+from termmail.ui.answers import SixelFound
 from termmail.ui.backend import Backend, EngineHandle
 from termmail.ui.driver import TerminalDriver
 from termmail.ui.keymap import Bindings, bindings
@@ -41,6 +42,7 @@ from termmail.ui.pictures import Drawing, Fetch, drawing_of
 from termmail.ui.screens.keyed import Keyed
 from termmail.ui.threads import faults_told
 from termmail.ui.widgets.pane import Drawn
+from termmail.ui.widgets.picture_pane import PicturePane
 from termmail.ui.words import Clock, left_in_outbox
 
 if TYPE_CHECKING:
@@ -155,6 +157,9 @@ class TermmailApp(App[str], inherit_bindings=False):
                 return
         if isinstance(event, events.Resize) and not self.is_headless:
             event = _as_it_is_now(event)
+            if isinstance(self._driver, TerminalDriver):
+                # With the size of the window that of the letters may have changed.
+                self._driver.ask_for_size()
         await super().on_event(event)
 
     # accounts
@@ -241,6 +246,37 @@ class TermmailApp(App[str], inherit_bindings=False):
         """Those to choose from."""
         plain = {PLAIN.name}
         return [theme for name, theme in self.available_themes.items() if name not in plain and not theme.ansi]
+
+    # pictures
+
+    def ask_for_pictures(self) -> None:
+        """Ask the terminal how it draws pictures, before the first one is drawn; later calls do nothing."""
+        best = self.backend.pictures.best
+        if best in ("sixel", "kitty") and isinstance(self._driver, TerminalDriver):
+            self._driver.ask_for_pictures(kitty=best == "kitty")
+
+    def send_to_terminal(self, sequence: str) -> None:
+        """Send a control sequence before what is drawn next."""
+        if sequence and self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
+    def on_sixel_found(self, found: SixelFound) -> None:
+        """It does so in sixels, or its cells have another size."""
+        pictures = self.backend.pictures
+        if pictures.best in ("sixel", "kitty") and pictures.terminal != found.terminal:
+            pictures.terminal = found.terminal
+            for pane in self._picture_panes():
+                pane.forget_pixels()
+
+    def on_kitty_found(self) -> None:
+        """It does so by kitty's protocol, or has forgotten the pictures that it got."""
+        if self.backend.pictures.best == "kitty":
+            self.backend.pictures.use_kitty()
+            for pane in self._picture_panes():
+                pane.forget_pictures()
+
+    def _picture_panes(self) -> list[PicturePane]:
+        return [pane for screen in self.screen_stack for pane in screen.walk_children(PicturePane)]
 
     # faults
 

@@ -17,7 +17,7 @@ from termmail.ui.bodies import Bodies
 from termmail.ui.desktop import OpenedFiles
 from termmail.ui.origins import Origins
 from termmail.ui.part_reader import PartReader
-from termmail.ui.pictures import Drawing, DrawnPicture, LoadedPictures, Pictures
+from termmail.ui.pictures import Drawing, DrawnPicture, DrawnView, LoadedPictures, Pictures
 from termmail.ui.watcher import News, Watcher
 from termmail.ui.writer import Done, Writer, Written
 
@@ -80,7 +80,7 @@ class Backend:
         self.queries = Queries(home)
         self.engine: EngineHandle | None = None
         self._start_engine = start_engine
-        self._tell: Callable[[News | DrawnPicture | LoadedPictures], None] = lambda news: None
+        self._tell: Callable[[News | DrawnPicture | DrawnView | LoadedPictures], None] = lambda news: None
         self._engine_lock = threading.Lock()
         self._stopping = False
         self.watcher = Watcher(self.queries, self._told)
@@ -91,7 +91,7 @@ class Backend:
         self.pictures = Pictures(self.queries, self.opened, drawing, self._told)
         self.bodies = Bodies(self.queries, self._told, self._keep_rendering, self.origins, self.pictures.loaded)
 
-    def start(self, tell: Callable[[News | DrawnPicture | LoadedPictures], None], changed: int) -> None:
+    def start(self, tell: Callable[[News | DrawnPicture | DrawnView | LoadedPictures], None], changed: int) -> None:
         """Start the threads; `tell` is called in them. `changed` is the store's number from before the mailboxes were read."""
         self._tell = tell
         self.watcher.start(changed)
@@ -168,7 +168,7 @@ class Backend:
 
         threading.Thread(target=try_it, name="password", daemon=True).start()
 
-    def _told(self, news: News | DrawnPicture | LoadedPictures) -> None:
+    def _told(self, news: News | DrawnPicture | DrawnView | LoadedPictures) -> None:
         self._tell(news)
 
     def _written(self, done: Done, written: Written) -> None:

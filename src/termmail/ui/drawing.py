@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
@@ -14,14 +17,42 @@ from termmail.ui.text import clip
 _SAVE_CURSOR, _RESTORE_CURSOR = "\x1b7", "\x1b8"
 
 
+class Overlay(NamedTuple):
+    """What is drawn over the cells of a line and those above it, by a control sequence that begins `up` lines higher and `right` cells
+    from the line's beginning."""
+
+    sequence: str
+    up: int
+    right: int
+
+
 class SteadyStrip(Strip):
     """A line in which text that terminals give different widths (Indic vowel signs, for one) never moves what follows it.
 
     Such a segment ends in as many spaces as the widest terminal needs. Its cells are emptied, the text is put over them, and the
     cursor is then placed where they end.
+
+    Its `overlay` is drawn where the line is, whole: what is made of it, cut by a dialog or dimmed below one, has none.
     """
 
+    def __init__(
+        self, segments: Iterable[Segment], cell_length: int | None = None, overlay: Overlay | None = None
+    ) -> None:
+        super().__init__(segments, cell_length)
+        self.overlay = overlay
+
     def render(self, console: Console) -> str:
+        if self.overlay is None:
+            return self._text(console)
+        sequence, up, right = self.overlay
+        start = (f"\x1b[{up}A" if up else "") + (f"\x1b[{right}C" if right else "")
+        # The cells come first: writing on them takes away what was drawn over them.
+        return (
+            f"{_SAVE_CURSOR}{self._text(console)}{_RESTORE_CURSOR}{start}{sequence}"
+            f"{_RESTORE_CURSOR}\x1b[{self.cell_length}C"
+        )
+
+    def _text(self, console: Console) -> str:
         if self._render_cache is None and any(map(_is_unsteady, self._segments)):
             self._render_cache = "".join(
                 _placed(segment, console) if _is_unsteady(segment) else Strip([segment]).render(console)
@@ -45,11 +76,12 @@ def _placed(segment: Segment, console: Console) -> str:
 
 
 class Pen:
-    """Collects styled text for one line of `width` cells; `ground` is the style beneath all of it."""
+    """Collects styled text for one line of `width` cells; `ground` is the style beneath all of it, `overlay` what is drawn over it."""
 
-    __slots__ = ("_ground", "_segments", "_width", "left")
+    __slots__ = ("_ground", "_segments", "_width", "left", "overlay")
 
     def __init__(self, width: int, ground: Style) -> None:
+        self.overlay: Overlay | None = None
         self.left = self._width = max(width, 0)
         self._ground = ground
         self._segments: list[Segment] = []
@@ -87,4 +119,4 @@ class Pen:
 
     def strip(self) -> Strip:
         """The line as a strip."""
-        return SteadyStrip(self.segments(), self._width)
+        return SteadyStrip(self.segments(), self._width, self.overlay)

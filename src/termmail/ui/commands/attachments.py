@@ -16,10 +16,11 @@ from termmail.model.body import Part, Picture
 from termmail.model.errors import TermmailError
 from termmail.model.message import BodyState, MessageRow
 from termmail.ui.desktop import hand_over
-from termmail.ui.pictures import DrawnPicture, PictureJob
+from termmail.ui.pictures import DrawnPicture, DrawnView, PictureJob, ViewJob
 from termmail.ui.screens.keyed import hand_key
 from termmail.ui.text import one_line
 from termmail.ui.threads import call_in_app
+from termmail.ui.widgets.message_text import PictureView
 
 if TYPE_CHECKING:
     from termmail.ui.screens.attachments import PartScreen, Wish
@@ -36,7 +37,7 @@ class Attachments:
     def __init__(self, screen: MainScreen) -> None:
         self.screen = screen
         self._folder = ""
-        self._drawing: dict[PictureJob, PartScreen] = {}
+        self._drawing: dict[PictureJob | ViewJob, PartScreen] = {}
 
     def commands(self) -> dict[str, Callable[[], None]]:
         return {
@@ -158,8 +159,12 @@ class Attachments:
                 screen.say,
             )
 
-        def draw(screen: PartScreen, picture: Picture) -> None:
+        def draw(screen: PartScreen, picture: Picture, view: PictureView | None) -> None:
             job = PictureJob(row.id, picture.part_path, "", picture.columns, picture.rows)
+            if view is not None:
+                self._draw_view(screen, job, view)
+                return
+            self.screen.mail_app.ask_for_pictures()
             self._drawing[job] = screen
             if (cells := self.screen.backend.pictures.want(job)) is not None:
                 self.picture_drawn(DrawnPicture(job, cells))
@@ -175,6 +180,20 @@ class Attachments:
         screen = self._drawing.pop(drawn.job, None)
         if screen is not None and screen.is_attached and drawn.cells is not None:
             screen.show_picture(drawn.cells)
+
+    def _draw_view(self, screen: PartScreen, picture: PictureJob, view: PictureView) -> None:
+        pictures = self.screen.backend.pictures
+        if pictures.terminal is not None:
+            job = ViewJob(picture, view.first, view.rows, pictures.terminal)
+            self._drawing[job] = screen
+            if (sixels := pictures.want_view(job)) is not None:
+                self.view_drawn(DrawnView(job, sixels))
+
+    def view_drawn(self, drawn: DrawnView) -> None:
+        """The pixels of what is in view of a picture are there, maybe of a part that is no longer looked at."""
+        screen = self._drawing.pop(drawn.job, None)
+        if screen is not None and screen.is_attached:
+            screen.show_pixels(PictureView(0, drawn.job.first, drawn.job.rows), drawn.sixels)
 
     def _ask_where(self, row: MessageRow, parts: Sequence[Part], chosen: Sequence[Part]) -> None:
         from termmail.ui.screens.ask import Prompt

@@ -14,9 +14,10 @@ from termmail.model.origin import Origin, TrustLevel
 from termmail.ui.bodies import Body
 from termmail.ui.commands.handing import plain_text, run_with
 from termmail.ui.desktop import hand_over
-from termmail.ui.pictures import DrawnPicture, LoadedPictures, PictureJob
+from termmail.ui.pictures import DrawnPicture, DrawnView, LoadedPictures, PictureJob, ViewJob
 from termmail.ui.text import one_line, shown_address
 from termmail.ui.threads import call_in_app
+from termmail.ui.widgets.message_text import PictureView
 from termmail.ui.words import number, pictures
 from termmail.ui.writer import Written
 
@@ -132,6 +133,7 @@ class Viewing:
         row, rendered = self.screen.message_pane.row, self.screen.message_pane.rendered
         if row is None or rendered is None or place >= len(rendered.pictures):
             return
+        self.screen.mail_app.ask_for_pictures()
         job = self._picture_job(row, rendered.pictures[place])
         if (cells := self.screen.backend.pictures.want(job)) is not None:
             self.picture_drawn(DrawnPicture(job, cells))
@@ -149,6 +151,26 @@ class Viewing:
         for place, picture in enumerate(rendered.pictures):
             if self._picture_job(row, picture) == drawn.job:
                 pane.show_picture(place, drawn.cells)
+
+    def view_seen(self, view: PictureView) -> None:
+        """Rows of a picture are in view that have no pixels yet: draw them, where the terminal can."""
+        row, rendered = self.screen.message_pane.row, self.screen.message_pane.rendered
+        drawer = self.screen.backend.pictures
+        if row is None or rendered is None or view.place >= len(rendered.pictures) or drawer.terminal is None:
+            return
+        job = ViewJob(self._picture_job(row, rendered.pictures[view.place]), view.first, view.rows, drawer.terminal)
+        if (sixels := drawer.want_view(job)) is not None:
+            self.view_drawn(DrawnView(job, sixels))
+
+    def view_drawn(self, drawn: DrawnView) -> None:
+        """The pixels of what is in view of a picture are there, maybe of a message that is no longer shown."""
+        pane = self.screen.message_pane
+        row, rendered = pane.row, pane.rendered
+        if row is None or rendered is None or row.id != drawn.job.picture.placement_id:
+            return
+        for place, picture in enumerate(rendered.pictures):
+            if self._picture_job(row, picture) == drawn.job.picture:
+                pane.show_pixels(PictureView(place, drawn.job.first, drawn.job.rows), drawn.sixels)
 
     def load_pictures(self) -> None:
         """Load what this message names elsewhere, this once."""

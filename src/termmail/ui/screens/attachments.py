@@ -9,7 +9,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Static
@@ -19,8 +18,9 @@ from termmail.ui.pictures import Cells
 from termmail.ui.screens.choice import Choices, Item
 from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import clip, one_line, steady, worded, wrapped
-from termmail.ui.widgets.message_text import MessageText
-from termmail.ui.widgets.pane import Pane, PaneTitle, look_for
+from termmail.ui.widgets.message_text import MessageText, PictureView
+from termmail.ui.widgets.pane import PaneTitle, look_for
+from termmail.ui.widgets.picture_pane import PicturePane
 from termmail.ui.words import kind_words, part_words, size
 
 Wish = Literal["view", "open", "save", "save_all", "pipe", "reply", "inside"]
@@ -124,18 +124,14 @@ def _item(part: Part, parts: Sequence[Part]) -> Item[Part]:
     return Item(words, part, f"{kind_words(part.content_type)}  {size(part.size):>7}", muted=not part.is_attachment)
 
 
-class PartPane(Pane):
+class PartPane(PicturePane):
     """A part that was laid out, with its links and what is to be said about it below."""
 
     DEFAULT_CSS = "PartPane { height: 1fr; background: $surface; }"
 
-    class PictureSeen(Message):
-        """The picture came into view and is not drawn yet."""
-
     def __init__(self) -> None:
         super().__init__("part")
         self.rendered: Rendered | None = None
-        self._text: MessageText | None = None
         self._words: tuple[str, ...] = ("Opening …",)
         self._ending: list[tuple[str, str]] = []
 
@@ -145,8 +141,8 @@ class PartPane(Pane):
 
     def show(self, rendered: Rendered) -> None:
         self.rendered = rendered
-        self._text = MessageText(rendered)
-        self._text.toggle_folds()
+        self.text = MessageText(rendered)
+        self.text.toggle_folds()
         self._ending = [("", "text")]
         for note in rendered.notes:
             self._ending += [(line, "muted") for line in wrapped(f"▪ {steady(note)}", self.text_width, 4)]
@@ -158,14 +154,8 @@ class PartPane(Pane):
                 (clip(f"{number:>3}  {steady(link)}", self.text_width), "muted")
                 for number, link in enumerate(rendered.links[:_LINKS_LISTED], 1)
             ]
-        self.set_line_count(len(self._text.rows) + len(self._ending))
+        self.set_line_count(len(self.text.rows) + len(self._ending))
         self.touch()
-
-    def show_picture(self, cells: Cells) -> None:
-        """The picture is drawn."""
-        if self._text is not None:
-            self._text.pictures[0] = cells
-            self.touch()
 
     def say(self, sentence: str) -> None:
         """In place of the part: why it can't be shown."""
@@ -179,19 +169,15 @@ class PartPane(Pane):
         pen = self.pen()
         pen.space(_MARGIN)
         place = y + self.top
-        if self.rendered is None or self._text is None:
+        if self.rendered is None or self.text is None:
             lines = worded(self._words, self.text_width)
             if place < len(lines):
                 pen.put(lines[place][0], look.text)
             return self.ended(pen, y)
-        if place < len(self._text.rows):
-            self._text.draw(pen, place, look)
-            if (missing := self._text.missing_picture) >= 0:
-                self._text.missing_picture = -1
-                self._text.pictures[missing] = ()
-                self.post_message(self.PictureSeen())
-        elif place - len(self._text.rows) < len(self._ending):
-            text, style = self._ending[place - len(self._text.rows)]
+        if place < len(self.text.rows):
+            self.draw_text(pen, y, place, look)
+        elif place - len(self.text.rows) < len(self._ending):
+            text, style = self._ending[place - len(self.text.rows)]
             pen.put(text, getattr(look, style))
         return self.ended(pen, y)
 
@@ -210,11 +196,12 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         self,
         part: Part,
         bring: Callable[[PartScreen, int], None],
-        draw: Callable[[PartScreen, Picture], None],
+        draw: Callable[[PartScreen, Picture, PictureView | None], None],
         act: Act,
         follow: Callable[[str], None],
     ) -> None:
-        """`draw` is asked for its picture, `act` is told what is wished with it, `follow` opens a link."""
+        """`draw` is asked for its picture, and then for the pixels of what is in view of it; `act` is told what is wished with it,
+        `follow` opens a link."""
         super().__init__()
         self._draw = draw
         self.part = part
@@ -251,13 +238,24 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
 
     def show_picture(self, cells: Cells) -> None:
         """Its picture as it was drawn."""
-        self._pane.show_picture(cells)
+        self._pane.show_picture(0, cells)
 
-    def on_part_pane_picture_seen(self, event: PartPane.PictureSeen) -> None:
+    def show_pixels(self, view: PictureView, sixels: str) -> None:
+        """What is in view of its picture, in pixels."""
+        self._pane.show_pixels(view, sixels)
+
+    def on_picture_pane_picture_seen(self, event: PicturePane.PictureSeen) -> None:
         event.stop()
+        self._draw_picture(None)
+
+    def on_picture_pane_view_seen(self, event: PicturePane.ViewSeen) -> None:
+        event.stop()
+        self._draw_picture(event.view)
+
+    def _draw_picture(self, view: PictureView | None) -> None:
         rendered = self._pane.rendered
         if rendered is not None and rendered.pictures:
-            self._draw(self, rendered.pictures[0])
+            self._draw(self, rendered.pictures[0], view)
 
     def say(self, sentence: str) -> None:
         """Why it can't be shown."""

@@ -26,7 +26,7 @@ from termmail.ui.heading import HeadingHints
 from termmail.ui.keymap import BY_NAME, Bindings, Where, show_key
 from termmail.ui.keys import SEQUENCE_SECONDS, KeyResolver
 from termmail.ui.list_model import ListKey, ListModel
-from termmail.ui.pictures import DrawnPicture, LoadedPictures
+from termmail.ui.pictures import DrawnPicture, DrawnView, LoadedPictures
 from termmail.ui.screens.keyed import Keyed, key_name
 from termmail.ui.text import one_line
 from termmail.ui.threads import tell
@@ -44,6 +44,7 @@ from termmail.ui.widgets.folder_tree import FolderTree
 from termmail.ui.widgets.message_list import MessageList
 from termmail.ui.widgets.message_pane import MessagePane
 from termmail.ui.widgets.panes import Arrangement, Panes, PaneSizes, Splitter
+from termmail.ui.widgets.picture_pane import PicturePane
 from termmail.ui.words import folder_path, number
 from termmail.ui.writer import Written
 
@@ -361,8 +362,12 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
             case WrittenNews(done=done, written=written):
                 done(written)
             case DrawnPicture() as drawn:
+                self.mail_app.send_to_terminal(drawn.transmission)
                 self.viewing.picture_drawn(drawn)
                 self.attachments.picture_drawn(drawn)
+            case DrawnView() as drawn:
+                self.viewing.view_drawn(drawn)
+                self.attachments.view_drawn(drawn)
             case LoadedPictures() as loaded:
                 self.viewing.pictures_loaded(loaded)
             case OutboxChanged(items=items):
@@ -570,9 +575,13 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         event.stop()
         self.navigation.tree_clicked(event)
 
-    def on_message_pane_picture_seen(self, event: MessagePane.PictureSeen) -> None:
+    def on_picture_pane_picture_seen(self, event: PicturePane.PictureSeen) -> None:
         event.stop()
         self.viewing.picture_seen(event.place)
+
+    def on_picture_pane_view_seen(self, event: PicturePane.ViewSeen) -> None:
+        event.stop()
+        self.viewing.view_seen(event.view)
 
     def on_message_pane_link_clicked(self, event: MessagePane.LinkClicked) -> None:
         event.stop()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rich.segment import Segment
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
@@ -23,7 +20,8 @@ from termmail.ui.text import (
     wrapped,
 )
 from termmail.ui.widgets.message_text import MessageText
-from termmail.ui.widgets.pane import Pane, look_for
+from termmail.ui.widgets.pane import look_for
+from termmail.ui.widgets.picture_pane import PicturePane
 from termmail.ui.words import Clock
 
 MARGIN = 2
@@ -31,7 +29,7 @@ WIDEST_TEXT = 92
 _LINKS_LISTED = 60
 
 
-class MessagePane(Pane):
+class MessagePane(PicturePane):
     """Shows one message, or words where there is none to show."""
 
     DEFAULT_CSS = "MessagePane { background: $background; }"
@@ -43,13 +41,6 @@ class MessagePane(Pane):
             super().__init__()
             self.number = number
 
-    class PictureSeen(Message):
-        """A picture came into view that is not drawn yet; `place` is that in `Rendered.pictures`."""
-
-        def __init__(self, place: int) -> None:
-            super().__init__()
-            self.place = place
-
     def __init__(self, clock: Clock) -> None:
         super().__init__(id="message")
         self.clock = clock
@@ -58,7 +49,6 @@ class MessagePane(Pane):
         self.hints = HeadingHints()
         self.mode: Mode = "text"
         self.rendered: Rendered | None = None
-        self.text: MessageText | None = None
         self.searched = ""
         self.words: tuple[str, ...] = ()
         self._head: list[tuple[tuple[str, str], ...]] = []
@@ -195,11 +185,7 @@ class MessagePane(Pane):
             return self.ended(pen, y)
         rows = len(self.text.rows)
         if place < rows:
-            self.text.draw(pen, place, look)
-            if (missing := self.text.missing_picture) >= 0:
-                self.text.missing_picture = -1
-                self.text.pictures[missing] = ()
-                self.post_message(self.PictureSeen(missing))
+            self.draw_text(pen, y, place, look)
         elif place - rows < len(self._tail):
             self._pieces(pen, self._tail[place - rows], look)
         return self.ended(pen, y)
@@ -208,12 +194,6 @@ class MessagePane(Pane):
     def _pieces(pen: Pen, pieces: tuple[Piece, ...], look: Look) -> None:
         for text, style in pieces:
             pen.put(text, getattr(look, style))
-
-    def show_picture(self, place: int, cells: Sequence[Sequence[Segment]]) -> None:
-        """A picture is drawn."""
-        if self.text is not None:
-            self.text.pictures[place] = cells
-            self.touch()
 
     # folding and searching
 

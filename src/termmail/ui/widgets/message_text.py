@@ -36,6 +36,14 @@ class Hit(NamedTuple):
     pieces: tuple[tuple[int, int, int], ...]
 
 
+class PictureView(NamedTuple):
+    """`rows` rows of a picture from `first` on, those that are in view; `place` is that in Rendered.pictures."""
+
+    place: int
+    first: int
+    rows: int
+
+
 class MessageText:
     """What is shown of `rendered`, row by row. Quotations are folded at first."""
 
@@ -46,6 +54,7 @@ class MessageText:
         self.hits: list[Hit] = []
         self.hit = -1
         self.pictures: dict[int, Sequence[Sequence[Segment]]] = {}
+        self.pixels: dict[int, tuple[PictureView, str]] = {}
         self.missing_picture = -1
         self._hit_pieces: dict[int, list[tuple[int, int, int]]] = {}
         self._arrange()
@@ -147,6 +156,24 @@ class MessageText:
                 mark = Style.null() if place < 0 else look.hit_now if place == self.hit else look.hit
                 pen.put(steady(shown.text[first:last]), style + mark)
             position = end
+
+    def view_ending(self, row: int, above: int, *, is_last: bool) -> PictureView | None:
+        """What is in view of the picture that ends at a row: its last one, or the last one in view. `above` is how many rows are in
+        view down to this one."""
+        line, fold = self.rows[row]
+        shown = self.rendered.lines[line]
+        cells = self.pictures.get(shown.picture)
+        if fold >= 0 or not cells or not (is_last or shown.picture_row == len(cells) - 1):
+            return None
+        rows = min(shown.picture_row + 1, above)
+        # The beginning of a picture may be in a quotation that is folded.
+        if self.rows[row - rows + 1].line != line - rows + 1:
+            return None
+        return PictureView(shown.picture, shown.picture_row + 1 - rows, rows)
+
+    def picture_width(self, place: int) -> int:
+        """The cells that the lines of a picture take."""
+        return max((sum(segment.cell_length for segment in line) for line in self.pictures[place]), default=0)
 
     @staticmethod
     def _bars(pen: Pen, spans: Sequence[Span], quote: int, look: Look) -> tuple[Sequence[Span], int]:

@@ -215,7 +215,7 @@ class Pane(Drawn, can_focus=False):
 
     def ended(self, pen: Pen, y: int) -> Strip:
         """The line that was written, with its cell of the scroll bar."""
-        return SteadyStrip([*pen.segments(), self.bar_cell(y)], self.outer_size.width)
+        return SteadyStrip([*pen.segments(), self.bar_cell(y)], self.outer_size.width, pen.overlay)
 
     def bar_cell(self, y: int) -> Segment:
         """Line `y` of the scroll bar."""
