@@ -308,7 +308,7 @@ def test_left_at_any_question(
         else:
             servers(talk, dovecot_server, dovecot_user)
             talk.ask("[1]")
-            talk.hear("Password at 127.0.0.1 (it is not shown):")
+            talk.hear("Password at 127.0.0.1 (it is not shown; Enter alone goes back):")
             if step == "trying":
                 talk.answer("wrong")
                 talk.hear("What now? [1]")

@@ -186,7 +186,7 @@ async def test_an_account_that_only_receives_says_so(store: FilledStore) -> None
     async with opened(store) as ui:
         writing = await compose(ui)
         await writing.says("“lisa” only receives: it has no server for sending. Esc f writes as another sender.")
-        await writing.write("bob@demo.example\tHello\tText")
+        await writing.write("bob@demo.example\t\t\tHello\tText")
         await ui.press("escape", "y")
         await writing.says("“lisa” only receives")
         assert ui.queries.outbox() == []
