@@ -107,6 +107,65 @@ async def test_a_picture_is_drawn(store: FilledStore) -> None:
         await ui.shows("▀▀▀▀▀▀▀▀▀▀▀▀▀▀")
 
 
+NESTED = (
+    b"Subject: outer\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nhello\r\n"
+    b"--o\r\nContent-Type: message/rfc822\r\nContent-Disposition: attachment; filename=mail.eml\r\n\r\n"
+    b"Subject: inner\r\nContent-Type: multipart/related; boundary=i\r\n\r\n--i\r\nContent-Type: text/html\r\n\r\n"
+    + b"".join(b"<p>Line %d <a href='https://a.example/%d'>harbour plan %d</a></p>" % (n, n, n) for n in range(1, 13))
+    + b"<p><img alt=one src='cid:a' width=80><br>between</p><p><img alt=two src='cid:b' width=80></p>"
+    + b"".join(
+        b"\r\n--i\r\nContent-Type: image/png\r\nContent-ID: <%s>\r\nContent-Transfer-Encoding: base64\r\n\r\n" % name
+        + base64.encodebytes(lighthouse_png(160, 80))
+        for name in (b"a", b"b")
+    )
+    + b"--i--\r\n--o--\r\n"
+)
+
+
+async def test_every_link_of_a_part_can_be_opened(store: FilledStore) -> None:
+    """By its number, also one of two digits, and by a click in the text or in the list of links; each asked about first (D8)."""
+    store.add_body(store.ids()[0], NESTED)
+    async with opened(store, (96, 60)) as ui:
+        await listed(ui)
+        await ui.press("enter")
+        await ui.shows("harbour plan 12")
+        await ui.press("1")
+        await ui.until(lambda: ui.input() is not None)
+        await ui.type("2")
+        await ui.press("enter")
+        await ui.shows("https://a.example/12")
+        await ui.press("escape", "7")
+        await ui.shows("https://a.example/7")
+        await ui.press("escape", "1")
+        await ui.until(lambda: ui.input() is not None)
+        await ui.type("3")
+        await ui.press("enter")
+        await ui.shows("There is no such link: they have numbers from 1 to 12.")
+        for words, url in (
+            ("harbour plan 4", "https://a.example/4"),
+            ("  5  https://a.example/5", "https://a.example/5"),
+        ):
+            lines = ui.everything().splitlines()
+            y = next(number for number, line in enumerate(lines) if words in line)
+            await ui.pilot.click(offset=(lines[y].index(words) + 4, y))
+            await ui.shows("Open this link at a.example?")
+            await ui.shows(url)
+            await ui.press("escape")
+
+
+async def test_pictures_of_an_enclosed_mail_are_drawn(store: FilledStore) -> None:
+    """Those that came with it, each in its place."""
+    store.add_body(store.ids()[0], NESTED)
+    async with opened(store, (96, 70)) as ui:
+        await listed(ui)
+        await ui.press("enter")
+        await ui.shows("between")
+        await ui.until(lambda: ui.everything().count("▀▀▀▀▀▀▀▀") >= 4)
+        text = ui.everything()
+        assert "▀▀▀▀" in text.partition("between")[0]
+        assert "▀▀▀▀" in text.partition("between")[2]
+
+
 async def test_mail_in_mail_with_its_attachments(store: FilledStore) -> None:
     """An enclosed message is a mail with attachments of its own."""
     async with opened(store, MIDDLE) as ui:

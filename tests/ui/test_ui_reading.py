@@ -281,7 +281,7 @@ async def test_links_ask_with_the_whole_address(store: FilledStore) -> None:
         await ui.shows("Open this link at example.org?")
         assert "https://example.org/plan" in ui.everything()
         await ui.press("n", "2")
-        await ui.says("There is no such link.")
+        await ui.says("There is no such link: they have numbers from 1 to 1.")
         await ui.press("enter")
         assert "https://example.org/plan" in "\n".join(ui.choices)
         await ui.press("enter")

@@ -16,6 +16,7 @@ from termmail.mime.layout import lay_out, picture_cells
 from termmail.mime.links import Links
 from termmail.mime.logical import Logical, LogicalLine, LogicalPicture, Run
 from termmail.mime.pdf_text import pdf_text
+from termmail.mime.picture_places import PicturePlaces
 from termmail.mime.plain import plain_lines
 from termmail.mime.render import MAX_TEXT, render_enclosed, render_tnef
 from termmail.mime.rtf import rtf_text
@@ -53,7 +54,7 @@ _CARDS = {
 
 def view_part(raw: bytes, part_path: str, *, width: int, pictures: bool = False) -> Rendered:
     """The part of the message in `raw` at `part_path`, laid out to `width` cells. What can't be shown says so in its lines.
-    With `pictures` one gets room to be drawn in.
+    With `pictures` those that came with the message get room to be drawn in.
 
     Every string is safe to show (D1, D2); nothing is loaded, run or written. Budgets of P5 hold but for
     time: the caller sets a deadline. Raises LookupError where there is no such part.
@@ -65,12 +66,13 @@ def view_part(raw: bytes, part_path: str, *, width: int, pictures: bool = False)
     kind = kind_of(node)
     if kind in ("message/rfc822", "message/global"):
         if node.children:
-            return render_enclosed(tree, node, width)
+            return render_enclosed(tree, node, width, pictures=pictures)
+        # What is in it has no path in the whole message, by which a picture could be found.
         inner = Tree(node.decoded())
         return render_enclosed(inner, inner.root, width)
     if is_tnef(node):
         return render_tnef(tree, node, width)
-    view = _View(node, kind, width, pictures=pictures)
+    view = _View(node, kind, width, PicturePlaces(tree.root, {}) if pictures else None)
     lines, cut = lay_out(view.lines(), width)
     if cut:
         view.notes.append("There are very many lines: only the first are shown.")
@@ -79,7 +81,7 @@ def view_part(raw: bytes, part_path: str, *, width: int, pictures: bool = False)
         tuple(view.links.urls),
         tuple(safe_text(note, one_line=True) for note in view.notes),
         source="part",
-        pictures=view.pictures,
+        pictures=view.pictures or (view.places.pictures(lines, width) if view.places is not None else ()),
     )
 
 
@@ -93,13 +95,13 @@ def kind_of(node: Node) -> str:
 
 
 class _View:
-    def __init__(self, node: Node, kind: str, width: int, *, pictures: bool) -> None:
+    def __init__(self, node: Node, kind: str, width: int, places: PicturePlaces | None) -> None:
         self.node = node
         self.kind = kind
         self.width = width
         self.links = Links()
         self.notes: list[str] = []
-        self.with_pictures = pictures
+        self.places = places
         self.pictures: tuple[Picture, ...] = ()
 
     def lines(self) -> Iterator[Logical]:
@@ -142,7 +144,7 @@ class _View:
         return plain_lines(text, self.links)
 
     def html(self) -> Iterator[Logical]:
-        found = html_lines(self.text(), self.links)
+        found = html_lines(self.text(), self.links, find=self.places.find if self.places is not None else None)
         self.notes += found.notes
         return iter(found.lines)
 
@@ -175,7 +177,7 @@ class _View:
 
     def image(self) -> Iterator[Logical]:
         found = image_size(self.node.decoded(limit=256 * 1024))
-        if found is not None and found[1] and found[2] and self.with_pictures:
+        if found is not None and found[1] and found[2] and self.places is not None:
             # Larger than in a text: somebody wants to see it.
             width, height = _ENLARGED * found[1], _ENLARGED * found[2]
             columns, rows = picture_cells(width, height, self.width)

@@ -11,7 +11,7 @@ from termmail.mime.html_lines import Found
 from termmail.mime.image_size import image_size
 from termmail.mime.layout import picture_cells
 from termmail.mime.links import safe_url
-from termmail.mime.structure import Node, Tree
+from termmail.mime.structure import Node
 from termmail.model.body import Line, Picture
 
 _MAX_SHOWN = 40
@@ -26,10 +26,10 @@ class _Source(NamedTuple):
 
 
 class PicturePlaces:
-    """Finds pictures among the parts of a message, and among the files of those that were `loaded` from their URLs."""
+    """Finds pictures among the parts of the message at `root`, and among the files of those that were `loaded` from their URLs."""
 
-    def __init__(self, tree: Tree, loaded: Mapping[str, str]) -> None:
-        self._nodes: dict[str, Node] = {node.content_id: node for node in tree.root.walk() if node.content_id}
+    def __init__(self, root: Node, loaded: Mapping[str, str]) -> None:
+        self._nodes: dict[str, Node] = {node.content_id: node for node in root.walk() if node.content_id}
         self._loaded = loaded
         self._sources: list[_Source] = []
 

@@ -71,13 +71,17 @@ def render_message(
     tree = Tree(raw)
     renderer = _Renderer(tree, prefer, stripped=stripped)
     if pictures:
-        renderer.places = PicturePlaces(tree, loaded or {})
+        renderer.places = PicturePlaces(tree.root, loaded or {})
     return renderer.render(width)
 
 
-def render_enclosed(tree: Tree, node: Node, width: int) -> Rendered:
-    """A message that is enclosed in another one, at its node, with its own attachments; their paths are those of the whole message."""
-    return _Renderer(tree, "text", stripped=node.body_end - node.body_start > MAX_TEXT).enclosed(node, width)
+def render_enclosed(tree: Tree, node: Node, width: int, *, pictures: bool = False) -> Rendered:
+    """A message that is enclosed in another one, at its node, with its own attachments; their paths are those of the whole message.
+    With `pictures` those that came with it get room in its HTML."""
+    renderer = _Renderer(tree, "text", stripped=node.body_end - node.body_start > MAX_TEXT)
+    if pictures:
+        renderer.places = PicturePlaces(node, {})
+    return renderer.enclosed(node, width)
 
 
 def render_tnef(tree: Tree, node: Node, width: int) -> Rendered:

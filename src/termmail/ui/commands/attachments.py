@@ -171,7 +171,12 @@ class Attachments:
 
         self.screen.app.push_screen(
             PartScreen(
-                part, bring, draw, lambda wish, one: self._act(row, parts, wish, one), self.screen.handing.follow
+                part,
+                bring,
+                draw,
+                lambda wish, one: self._act(row, parts, wish, one),
+                self.screen.handing.follow,
+                lambda links, digit: self.screen.handing.follow_number(links, digit, self._say),
             )
         )
 
@@ -179,7 +184,7 @@ class Attachments:
         """A picture is drawn, maybe of a part that is no longer looked at."""
         screen = self._drawing.pop(drawn.job, None)
         if screen is not None and screen.is_attached and drawn.cells is not None:
-            screen.show_picture(drawn.cells)
+            screen.show_picture(_picture(drawn.job), drawn.cells)
 
     def _draw_view(self, screen: PartScreen, picture: PictureJob, view: PictureView) -> None:
         pictures = self.screen.backend.pictures
@@ -193,7 +198,7 @@ class Attachments:
         """The pixels of what is in view of a picture are there, maybe of a part that is no longer looked at."""
         screen = self._drawing.pop(drawn.job, None)
         if screen is not None and screen.is_attached:
-            screen.show_pixels(PictureView(0, drawn.job.first, drawn.job.rows), drawn.sixels)
+            screen.show_pixels(_picture(drawn.job.picture), drawn.job.first, drawn.job.rows, drawn.sixels)
 
     def _ask_where(self, row: MessageRow, parts: Sequence[Part], chosen: Sequence[Part]) -> None:
         from termmail.ui.screens.ask import Prompt
@@ -324,6 +329,10 @@ class Attachments:
         top = self.screen.app.screen
         if isinstance(top, AttachmentsScreen | PartScreen):
             top.tell(sentence)
+
+
+def _picture(job: PictureJob) -> Picture:
+    return Picture(job.part_path, "", job.columns, job.rows)
 
 
 def _to_save(parts: Sequence[Part]) -> list[Part]:

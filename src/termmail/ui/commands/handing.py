@@ -11,6 +11,7 @@ from termmail.mime.mailto import parse_mailto
 from termmail.model.body import Line
 from termmail.model.errors import TermmailError
 from termmail.model.message import BodyState
+from termmail.setup.field_checks import is_number
 from termmail.ui import pipes
 from termmail.ui.desktop import hand_over
 from termmail.ui.text import name_and_address, one_line, shown_address
@@ -66,34 +67,40 @@ class Handing:
         screen.app.push_screen(Choice("Open a link", items), chosen)
 
     def link_by_digit(self, digit: int) -> None:
-        """Open a link by its number: at once where no longer number begins with this digit, otherwise when the number is typed."""
+        """Open a link of the message by its number."""
+        rendered = self.screen.message_pane.rendered
+        self.follow_number(rendered.links if rendered is not None else (), digit, self.screen.say)
+
+    def follow_number(self, links: Sequence[str], digit: int, say: Callable[[str], None]) -> None:
+        """Open one of these by its number: at once where no longer number begins with this digit, otherwise when the number is typed.
+        `say` gets why not."""
         from termmail.ui.screens.ask import Prompt
 
-        rendered = self.screen.message_pane.rendered
-        count = len(rendered.links) if rendered is not None else 0
-        if digit * 10 > count:
-            self.link(digit - 1)
-            return
+        count = len(links)
 
         def typed(text: str | None) -> None:
             if text is None:
                 return
-            if text.strip().isdecimal():
-                self.link(int(text) - 1)
+            if is_number(text, count):
+                self.follow(links[int(text) - 1])
             else:
-                self.screen.say(f"Links have numbers from 1 to {count}.")
+                say(
+                    f"There is no such link: they have numbers from 1 to {count:,}."
+                    if count
+                    else "There are no links here."
+                )
 
-        note = f"1 to {count:,}; the list of links at the end of the message says where each leads."
+        if digit * 10 > count:
+            typed(str(digit))
+            return
+        note = f"1 to {count:,}; the list of links at the end says where each leads."
         self.screen.app.push_screen(Prompt("Open the link with the number", value=str(digit), note=note), typed)
 
     def link(self, place: int) -> None:
-        """Ask with the whole URL, then open it (D8)."""
-        screen = self.screen
-        rendered = screen.message_pane.rendered
-        if rendered is None or not 0 <= place < len(rendered.links):
-            screen.say("This message has no links." if not rendered or not rendered.links else "There is no such link.")
-            return
-        self.follow(rendered.links[place])
+        """Open a link of the message by its place."""
+        rendered = self.screen.message_pane.rendered
+        if rendered is not None and 0 <= place < len(rendered.links):
+            self.follow(rendered.links[place])
 
     def follow(self, url: str) -> None:
         """Ask with the whole URL, then open it (D8)."""

@@ -9,6 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Static
@@ -129,11 +130,19 @@ class PartPane(PicturePane):
 
     DEFAULT_CSS = "PartPane { height: 1fr; background: $surface; }"
 
+    class LinkClicked(Message):
+        """A link was clicked; `number` is its place in `Rendered.links`."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
     def __init__(self) -> None:
         super().__init__("part")
         self.rendered: Rendered | None = None
         self._words: tuple[str, ...] = ("Opening …",)
         self._ending: list[tuple[str, str]] = []
+        self._first_link = 0
 
     @property
     def text_width(self) -> int:
@@ -150,12 +159,23 @@ class PartPane(PicturePane):
             self._ending.append((f"Attached: {part_words(part)}  {size(part.size)}", "text"))
         if rendered.links:
             self._ending.append(("Links", "heading"))
+            self._first_link = len(self._ending)
             self._ending += [
                 (clip(f"{number:>3}  {steady(link)}", self.text_width), "muted")
                 for number, link in enumerate(rendered.links[:_LINKS_LISTED], 1)
             ]
         self.set_line_count(len(self.text.rows) + len(self._ending))
         self.touch()
+
+    def on_click(self, event: events.Click) -> None:
+        if self.text is None or self.rendered is None:
+            return
+        place = event.y + self.top
+        rows = len(self.text.rows)
+        link = self.text.link_at(place, event.x - _MARGIN) if place < rows else place - rows - self._first_link
+        if link is not None and 0 <= link < min(len(self.rendered.links), _LINKS_LISTED):
+            event.stop()
+            self.post_message(self.LinkClicked(link))
 
     def say(self, sentence: str) -> None:
         """In place of the part: why it can't be shown."""
@@ -199,15 +219,17 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         draw: Callable[[PartScreen, Picture, PictureView | None], None],
         act: Act,
         follow: Callable[[str], None],
+        follow_number: Callable[[Sequence[str], int], None],
     ) -> None:
-        """`draw` is asked for its picture, and then for the pixels of what is in view of it; `act` is told what is wished with it,
-        `follow` opens a link."""
+        """`draw` is asked for its pictures, and then for the pixels of what is in view of them; `act` is told what is wished with it.
+        `follow` opens a link, `follow_number` one of these whose number begins with a digit."""
         super().__init__()
         self._draw = draw
         self.part = part
         self._bring = bring
         self._act = act
         self._follow = follow
+        self._follow_number = follow_number
         self._title = PaneTitle("part")
         self._pane = PartPane()
         self._width = 0
@@ -236,26 +258,39 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         self._pane.show(rendered)
         self.tell("")
 
-    def show_picture(self, cells: Cells) -> None:
-        """Its picture as it was drawn."""
-        self._pane.show_picture(0, cells)
+    def show_picture(self, picture: Picture, cells: Cells) -> None:
+        """One of its pictures as it was drawn."""
+        for place in self._places(picture):
+            self._pane.show_picture(place, cells)
 
-    def show_pixels(self, view: PictureView, sixels: str) -> None:
-        """What is in view of its picture, in pixels."""
-        self._pane.show_pixels(view, sixels)
+    def _places(self, picture: Picture) -> list[int]:
+        """Where it has a picture, which may be several times."""
+        rendered = self._pane.rendered
+        return [place for place, one in enumerate(rendered.pictures if rendered is not None else ()) if one == picture]
+
+    def show_pixels(self, picture: Picture, first: int, rows: int, sixels: str) -> None:
+        """What is in view of one of its pictures, in pixels."""
+        for place in self._places(picture):
+            self._pane.show_pixels(PictureView(place, first, rows), sixels)
 
     def on_picture_pane_picture_seen(self, event: PicturePane.PictureSeen) -> None:
         event.stop()
-        self._draw_picture(None)
+        self._draw_picture(event.place, None)
 
     def on_picture_pane_view_seen(self, event: PicturePane.ViewSeen) -> None:
         event.stop()
-        self._draw_picture(event.view)
+        self._draw_picture(event.view.place, event.view)
 
-    def _draw_picture(self, view: PictureView | None) -> None:
+    def _draw_picture(self, place: int, view: PictureView | None) -> None:
         rendered = self._pane.rendered
-        if rendered is not None and rendered.pictures:
-            self._draw(self, rendered.pictures[0], view)
+        if rendered is not None and place < len(rendered.pictures):
+            self._draw(self, rendered.pictures[place], view)
+
+    def on_part_pane_link_clicked(self, event: PartPane.LinkClicked) -> None:
+        event.stop()
+        rendered = self._pane.rendered
+        if rendered is not None and event.number < len(rendered.links):
+            self._follow(rendered.links[event.number])
 
     def say(self, sentence: str) -> None:
         """Why it can't be shown."""
@@ -281,6 +316,6 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
             self._pane.to_line(self._pane.top + moves[key])
         elif key in wishes:
             self._act(wishes[key], self.part)
-        elif key.isdecimal() and self._pane.rendered is not None and 0 < int(key) <= len(self._pane.rendered.links):
-            self._follow(self._pane.rendered.links[int(key) - 1])
+        elif key in "123456789" and self._pane.rendered is not None:
+            self._follow_number(self._pane.rendered.links, int(key))
         return True
