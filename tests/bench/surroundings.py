@@ -87,8 +87,9 @@ def home_of(folder: Path, account: Account) -> Home:
 
 
 def filled_home(folder: Path, count: int) -> Home:
-    """A home with a synced inbox of so many messages, whose server is not there."""
+    """A home with a synced inbox of so many messages, which works offline: there is no server to tell of."""
     store = FilledStore(folder, count=count)
+    store.intents.set_work_offline(True)
     store.close()
     by_command = Credential(CredentialKind.COMMAND, f"echo {PASSWORD}")
     config.add_account(store.home, msgspec.structs.replace(store.accounts[0], credential=by_command))
@@ -96,10 +97,11 @@ def filled_home(folder: Path, count: int) -> Home:
 
 
 def home_with(folder: Path, bodies: Sequence[bytes]) -> Home:
-    """A home with these messages, the first one on top, which looking at them does not mark as read."""
+    """A home with these messages, the first one on top, which works offline and where looking at them does not mark them as read."""
     store = FilledStore(folder, count=len(bodies))
     for placement_id, raw in zip(store.ids(), bodies, strict=True):
         store.add_body(placement_id, raw)
+    store.intents.set_work_offline(True)
     store.close()
     by_command = Credential(CredentialKind.COMMAND, f"echo {PASSWORD}")
     config.add_account(store.home, msgspec.structs.replace(store.accounts[0], credential=by_command))
@@ -108,15 +110,20 @@ def home_with(folder: Path, bodies: Sequence[bytes]) -> Home:
     return store.home
 
 
-def long_newsletter() -> bytes:
-    """The gallery's newsletter with so many stories that it takes 200 kB."""
+def long_newsletter(number: int) -> bytes:
+    """The gallery's newsletter with so many stories that it takes 200 kB, another one for each number."""
     raw = mails()["newsletter"]
     head, _, rest = raw.partition(b"\r\n\r\n")
     markup = quopri.decodestring(rest).decode()
     first = markup.index('<tr><td style="padding:24px;"><table')
     last = markup.index('<tr><td><table role="presentation" width="100%"><tr>', first)
     stories = markup[first:last]
-    longer = markup[:first] + stories * ((200_000 - len(markup)) // len(stories) + 1) + markup[last:]
+    longer = (
+        markup[:first]
+        + stories * ((200_000 - len(markup)) // len(stories) + 1)
+        + f"<p>Issue {number}</p>"
+        + markup[last:]
+    )
     return head.replace(b"quoted-printable", b"8bit") + b"\r\n\r\n" + longer.encode()
 
 
