@@ -76,6 +76,20 @@ def store_sign_in(account: Account, signed_in: Tokens) -> None:
     tokens.store_sign_in(account, signed_in)
 
 
+def kept(account: Account) -> Secret | None:
+    """What the keyring has for an account now, a password or a refresh token. Raises CredentialUnavailable."""
+    return keyring_entries.read_entry(keyring_name(account), _alternatives(account))
+
+
+def put_back(account: Account, earlier: Secret | None) -> None:
+    """Undo `store_password` or `store_sign_in`: the keyring has again what was `kept` before. Raises CredentialUnavailable."""
+    forget_in_memory(account)
+    if earlier is None:
+        keyring_entries.delete_entry(keyring_name(account), _alternatives(account))
+    else:
+        keyring_entries.write_entry(keyring_name(account), earlier, _alternatives(account))
+
+
 def remember_sign_in(account: Account, signed_in: Tokens) -> Secret:
     """Keep what a sign-in yielded in this process's memory alone; returns the refresh token, for an engine that runs."""
     return tokens.remember_sign_in(account, signed_in)
@@ -83,7 +97,7 @@ def remember_sign_in(account: Account, signed_in: Tokens) -> Secret:
 
 def check_keyring(account: Account) -> None:
     """Before a person types a password or signs in: is there a keyring, and open? Raises CredentialUnavailable with the other ways."""
-    keyring_entries.read_entry(keyring_name(account), _alternatives(account))
+    kept(account)
 
 
 def advice_when_refused(account: Account) -> Advice:

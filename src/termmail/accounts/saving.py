@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import msgspec
 
@@ -35,24 +36,15 @@ def add_account(home: Home, account: Account, secret: Secret | Tokens | None) ->
 
     Raises ConfigError, StorageFailed, CredentialUnavailable; then nothing was written.
     """
-    keeps = secret is not None and account.credential.kind in _IN_KEYRING
-    before = config.load(home)
-    if keeps:
-        _keep(account, secret)
-    try:
+    with _kept(account, secret):
         return config.add_account(home, account)
-    except TermmailError:
-        if keeps:
-            with contextlib.suppress(TermmailError):
-                _forget(account, before)
-        raise
 
 
 def change_account(home: Home, before: Account, after: Account, secret: Secret | Tokens | None) -> tuple[Config, str]:
     """Write what is different; the keyring follows, whether to a new server, a new password or another way to get it.
 
     Returns the new configuration, and a sentence where the old password may still be in the keyring. Raises ConfigError, StorageFailed,
-    CredentialUnavailable.
+    CredentialUnavailable; then file and keyring are as they were.
     """
     was = before.credential.kind in _IN_KEYRING
     is_ = after.credential.kind in _IN_KEYRING
@@ -60,9 +52,8 @@ def change_account(home: Home, before: Account, after: Account, secret: Secret |
     alike = before.credential.kind is after.credential.kind is CredentialKind.KEYRING
     if alike and secret is None and not same:
         secret = credentials.password(before)
-    if is_:
-        _keep(after, secret)
-    changed = config.edit_account(home, after)
+    with _kept(after, secret):
+        changed = config.edit_account(home, after)
     return changed, _forget(before, changed) if was and not (is_ and same) else ""
 
 
@@ -75,11 +66,30 @@ def remove_account(home: Home, account: Account) -> tuple[Config, str]:
     return changed, _forget(account, changed)
 
 
-def _keep(account: Account, secret: Secret | Tokens | None) -> None:
-    if isinstance(secret, Tokens):
+@contextlib.contextmanager
+def _kept(account: Account, secret: Secret | Tokens | None) -> Iterator[None]:
+    """The keyring has what the account signs in with, if it is for that, before the block writes the file; where that fails the keyring
+    gets back what it had. So the file never names a password that is nowhere.
+    """
+    kind = account.credential.kind
+    earlier = None
+    if isinstance(secret, Tokens) and kind in _IN_KEYRING:
+        earlier = credentials.kept(account)
         credentials.store_sign_in(account, secret)
-    elif secret is not None and account.credential.kind is CredentialKind.KEYRING:
+    elif isinstance(secret, Secret) and kind is CredentialKind.KEYRING:
+        earlier = credentials.kept(account)
         credentials.store_password(account, secret)
+    else:
+        yield
+        return
+    try:
+        yield
+    except TermmailError as error:
+        try:
+            credentials.put_back(account, earlier)
+        except TermmailError as again:
+            error.sentence += f" The keyring may have the new password all the same. {again.sentence}"
+        raise
 
 
 def _forget(account: Account, changed: Config) -> str:
