@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,11 +32,12 @@ from termmail.model.outgoing import (
     Refusal,
     Submission,
 )
-from termmail.store import draft_intents, undo
+from termmail.store import draft_intents, durable, outbox_items, undo
 from termmail.store.correspondents import catch_up
 from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id, read_draft
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outbox import Outbox
+from termmail.store.outbox_items import OutboxNote
 from termmail.store.reindex import reindex
 from termmail.store.uploads import stage
 
@@ -481,6 +484,108 @@ def test_a_finished_message_is_cancelled_into_drafts(store: FilledStore) -> None
     assert [one.address for one in draft.bcc] == [CAROL]
     assert store.queries.outbox() == []
     assert list(store.home.outbox.iterdir()) == []
+
+
+def engine_sends(store: FilledStore) -> None:
+    submitted(store, send(store))
+    outbox_of(store).file_copies("lisa", keep_copy=True)
+
+
+def engine_fails_and_user_resends(store: FilledStore) -> None:
+    item, outbox = send(store), outbox_of(store)
+    outbox.begin_attempt(item.id)
+    assert outbox.begin_data(item.id)
+    outbox.failed(item.id, "No.")
+    store.intents.resend(item.id)
+
+
+def engine_died_sending(store: FilledStore) -> None:
+    item, outbox = send(store), outbox_of(store)
+    assert outbox.begin_data(item.id)
+    assert outbox.recover() == 1
+
+
+def user_takes_back(store: FilledStore) -> None:
+    store.intents.take_back(send(store).id)
+
+
+def user_cancels_a_finished_message(store: FilledStore) -> None:
+    store.intents.cancel_sending(submit(store, RAW).id)
+
+
+def user_undoes_a_redirection(store: FilledStore) -> None:
+    sender = Address("Lisa", "lisa@demo.example")
+    store.intents.redirect("lisa", RAW, sender=sender, to=BOB, at=0.0)
+    store.intents.undo()
+    assert len(in_mailbox(store, "Drafts")) == 1
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        engine_sends,
+        engine_fails_and_user_resends,
+        engine_died_sending,
+        user_takes_back,
+        user_cancels_a_finished_message,
+        user_undoes_a_redirection,
+    ],
+)
+def test_nobody_waits_for_files_of_the_outbox(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch, action: Callable[[FilledStore], None]
+) -> None:
+    """S15: the write lock is free whenever something is made durable."""
+    synced = []
+
+    def somebody_else_writes(name: str) -> None:
+        if name == "before fsync":
+            with contextlib.closing(sqlite3.connect(store.home.database, timeout=0, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                other.execute("ROLLBACK")
+            synced.append(name)
+
+    monkeypatch.setattr(durable, "crash_point", somebody_else_writes)
+    action(store)
+    assert len(synced) > 3
+
+
+def test_what_changes_while_a_note_is_written_is_not_overwritten(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O1: the note and the row say the same in the end."""
+    item = send(store)
+    outbox = outbox_of(store)
+    write_note = outbox_items.write_note
+    asked: list[object] = []
+
+    def somebody_was_quicker(folder: Path, note: OutboxNote) -> None:
+        write_note(folder, note)
+        if not asked:
+            asked.append(store.intents.send_now(item.id))
+
+    monkeypatch.setattr(outbox_items, "write_note", somebody_was_quicker)
+    outbox.put_off(item.id, "No time now.", 5.0)
+    changed = item_of(store, item.id)
+    assert (changed.state, changed.sentence, changed.next_at) == (OutboxState.QUEUED, "No time now.", 5.0)
+    note = msgspec.json.decode((store.home.outbox / item.folder / "item.json").read_bytes(), type=OutboxNote)
+    assert note.item == changed
+
+
+def test_what_is_taken_back_while_its_note_is_written_is_not_sent(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O1: by whoever has the row first."""
+    item = send(store)
+    write_note = outbox_items.write_note
+
+    def taken_back(folder: Path, note: OutboxNote) -> None:
+        store.intents.take_back(item.id)
+        write_note(folder, note)
+
+    monkeypatch.setattr(outbox_items, "write_note", taken_back)
+    assert not outbox_of(store).begin_data(item.id)
+    assert abandoned(store.home) == [item.folder]
+    assert store.queries.outbox() == []
 
 
 def test_a_message_that_can_not_be_written_is_not_accepted(store: FilledStore) -> None:

@@ -13,7 +13,9 @@ from servers.smtp_sink import SmtpSink
 from sync.submitting import Sender
 from termmail.model.errors import ConfigError, ConnectionLost, SignInRefused, StorageFailed, TermmailError
 from termmail.model.outgoing import OutboxState, RecipientState
+from termmail.store import outbox_items
 from termmail.store.mailbox_intents import IntentRefused
+from termmail.store.outbox_items import OutboxNote
 
 BOB = "bob@else.example"
 CAROL = "carol@else.example"
@@ -390,14 +392,14 @@ def test_what_became_of_it_is_written_when_the_disk_takes_it_again(
         sender = make(opened, tmp_path, sink.port)
         outbox_id = sender.queue()
         full = [True]
-        settle = sender.outbox._settle
+        write_note = outbox_items.write_note
 
-        def refuses(*arguments: object, **named: object) -> None:
-            if full[0]:
+        def refuses(folder: Path, note: OutboxNote) -> None:
+            if full[0] and note.item.state is not OutboxState.SENDING:
                 raise StorageFailed("The disk is full.")
-            settle(*arguments, **named)  # type: ignore[arg-type]
+            write_note(folder, note)
 
-        monkeypatch.setattr(sender.outbox, "_settle", refuses)
+        monkeypatch.setattr(outbox_items, "write_note", refuses)
         with pytest.raises(StorageFailed):
             sender.run()
         assert sender.item(outbox_id).state is OutboxState.SENDING

@@ -196,7 +196,7 @@ class Intents(OutgoingIntents, RequestIntents):
         draft_id = ""
         while more:
             reopen: list[Callable[[], IntentResult]] = []
-            with self._database.write() as connection:
+            with self._staged(*undo.last_sent(self._database, undo_id)) as staged, self._database.write() as connection:
                 last = undo.take_last(connection, undo_id, _AT_ONCE)
                 if last is None:
                     break
@@ -206,7 +206,7 @@ class Intents(OutgoingIntents, RequestIntents):
                     try:
                         match inverse:
                             case undo.UndoSend(outbox_id=outbox_id):
-                                reopen.append(self._retract(connection, outbox_id))
+                                reopen.append(self._retract(connection, outbox_id, staged))
                             case undo.UndoDiscard(draft_id=discarded):
                                 reopen.append(functools.partial(self._undiscard, discarded))
                             case _:

@@ -30,11 +30,10 @@ from termmail.store.outbox_items import (
     MESSAGE_FILE,
     OUTBOX_COLUMNS,
     OutboxNote,
-    encode_recipients,
+    change_item,
     outbox_item,
     read_item,
     read_note,
-    write_note,
 )
 from termmail.store.uploads import add_upload, is_shown, stage
 
@@ -92,15 +91,12 @@ class Outbox:
     def begin_data(self, outbox_id: int, refused: Sequence[Refusal] = ()) -> bool:
         """The message's bytes are about to be sent, to all but those `refused`: SENDING, durably. False where it was taken back, and
         must not be sent."""
-        with self._database.write() as connection:
-            note = self._change(
-                connection, outbox_id, (OutboxState.QUEUED,), state=OutboxState.SENDING, sentence="", refused=refused
-            )
-            if note is None:
-                return False
-            # Before the commit: a rebuilt database has to know as well.
-            write_note(self._home.outbox / note.item.folder, note)
-        return True
+
+        def begin(note: OutboxNote) -> OutboxNote:
+            recipients = _after(note.item.recipients, (), refused)
+            return _becomes(note, OutboxState.SENDING, "", recipients, next_at=note.item.next_at)
+
+        return change_item(self._database, outbox_id, (OutboxState.QUEUED,), begin) is not None
 
     def is_to_stop(self, outbox_id: int) -> bool:
         """Whether the user wants an item stopped that is being sent."""
@@ -112,10 +108,8 @@ class Outbox:
     def submitted(self, outbox_id: int, submission: Submission, *, next_at: float) -> None:
         """The server has taken the message for some or all. Those refused for now wait until `next_at`; those refused for good are
         told (O4)."""
-        with self._database.write() as connection:
-            note = read_note(connection, outbox_id)
-            if note is None:
-                return
+
+        def settle(note: OutboxNote) -> OutboxNote:
             recipients = _after(note.item.recipients, submission.accepted, submission.refused)
             waiting = [one for one in recipients if one.state is RecipientState.WAITING]
             refused = [one for one in recipients if one.state is RecipientState.REFUSED]
@@ -129,9 +123,9 @@ class Outbox:
             if state is OutboxState.SENT and copy == "done":
                 # The copy was filed when the first of them had it.
                 state = OutboxState.FILED
-            self._settle(connection, note, state, sentence, recipients, copy=copy, next_at=next_at if waiting else 0.0)
-        if state is OutboxState.FILED:
-            remove_folder(self._home.outbox / note.item.folder)
+            return _becomes(note, state, sentence, recipients, copy=copy, next_at=next_at if waiting else 0.0)
+
+        self._remove_filed(change_item(self._database, outbox_id, tuple(OutboxState), settle))
 
     def put_off(self, outbox_id: int, sentence: str, next_at: float, refused: Sequence[Refusal] = ()) -> None:
         """It was not sent to anybody; it is tried again at `next_at` (Unix seconds)."""
@@ -156,23 +150,21 @@ class Outbox:
     def _end_attempt(
         self, outbox_id: int, state: OutboxState, sentence: str, refused: Sequence[Refusal], next_at: float
     ) -> None:
-        with self._database.write() as connection:
-            note = read_note(connection, outbox_id)
-            if note is None or note.item.state not in (OutboxState.QUEUED, OutboxState.SENDING):
-                return
-            recipients = _after(note.item.recipients, (), refused)
-            self._settle(connection, note, state, sentence, recipients, copy=note.copy, next_at=next_at)
+        def end(note: OutboxNote) -> OutboxNote:
+            return _becomes(note, state, sentence, _after(note.item.recipients, (), refused), next_at=next_at)
+
+        change_item(self._database, outbox_id, (OutboxState.QUEUED, OutboxState.SENDING), end)
 
     def recover(self) -> int:
         """At the engine's start: what a dead engine was just sending is UNKNOWN; what was filed long ago is forgotten."""
+
+        def doubt(note: OutboxNote) -> OutboxNote:
+            return _becomes(note, OutboxState.UNKNOWN, _UNKNOWN, note.item.recipients)
+
+        ids = [row[0] for row in self._database.all("SELECT id FROM outbox WHERE state = 'sending'")]
+        for outbox_id in ids:
+            change_item(self._database, outbox_id, (OutboxState.SENDING,), doubt)
         with self._database.write() as connection:
-            ids = [row[0] for row in connection.execute("SELECT id FROM outbox WHERE state = 'sending'")]
-            for outbox_id in ids:
-                note = read_note(connection, outbox_id)
-                assert note is not None
-                self._settle(
-                    connection, note, OutboxState.UNKNOWN, _UNKNOWN, note.item.recipients, copy=note.copy, next_at=0.0
-                )
             connection.execute(
                 "DELETE FROM outbox WHERE state = 'filed' AND created_at < ?", (time.time() - _FILED_SECONDS,)
             )
@@ -199,22 +191,25 @@ class Outbox:
         if keep_copy:
             # Under the same name at every try.
             staged = stage(self._home, f"{item.folder}.sent", item.account, Role.SENT, Flag.SEEN, folder / MESSAGE_FILE)
-        with self._database.write() as connection:
+
+        def show(connection: sqlite3.Connection) -> None:
             row = connection.execute("SELECT id FROM account WHERE name = ?", (item.account,)).fetchone()
             if row is not None and staged is not None and not is_shown(connection, staged):
                 add_upload(connection, row[0], staged)
             self._mark(connection, note.answers, _ANSWERED)
             self._mark(connection, note.forwards, _FORWARDED)
-            current = read_note(connection, outbox_id)
-            if current is None:
-                return
-            state = OutboxState.FILED if current.item.state is OutboxState.SENT else current.item.state
-            self._settle(
-                connection, current, state, current.item.sentence, current.item.recipients,
-                copy="done", next_at=current.item.next_at,
-            )  # fmt: skip
-        if state is OutboxState.FILED:
-            remove_folder(folder)
+
+        def file(current: OutboxNote) -> OutboxNote:
+            item = current.item
+            state = OutboxState.FILED if item.state is OutboxState.SENT else item.state
+            return _becomes(current, state, item.sentence, item.recipients, copy="done", next_at=item.next_at)
+
+        self._remove_filed(change_item(self._database, outbox_id, tuple(OutboxState), file, show))
+
+    def _remove_filed(self, note: OutboxNote | None) -> None:
+        """Nothing of an item is needed any more when its copy is on its way to Sent."""
+        if note is not None and note.item.state is OutboxState.FILED:
+            remove_folder(self._home.outbox / note.item.folder)
 
     @staticmethod
     def _mark(connection: sqlite3.Connection, message_id_header: str, flags: FlagSet) -> None:
@@ -235,52 +230,20 @@ class Outbox:
         for (folder,) in self._database.all("SELECT folder FROM outbox WHERE state = 'filed'"):
             remove_folder(self._home.outbox / folder)
 
-    # shared
 
-    @staticmethod
-    def _change(
-        connection: sqlite3.Connection,
-        outbox_id: int,
-        only: Sequence[OutboxState],
-        *,
-        state: OutboxState,
-        sentence: str,
-        refused: Sequence[Refusal] = (),
-    ) -> OutboxNote | None:
-        note = read_note(connection, outbox_id)
-        if note is None or note.item.state not in only:
-            return None
-        recipients = _after(note.item.recipients, (), refused)
-        connection.execute(
-            "UPDATE outbox SET state = ?, sentence = ?, recipients = ? WHERE id = ?",
-            (state.value, column_text(sentence), encode_recipients(recipients), outbox_id),
-        )
-        item = msgspec.structs.replace(note.item, state=state, sentence=sentence, recipients=recipients)
-        return msgspec.structs.replace(note, item=item)
-
-    def _settle(
-        self,
-        connection: sqlite3.Connection,
-        note: OutboxNote,
-        state: OutboxState,
-        sentence: str,
-        recipients: tuple[OutboxRecipient, ...],
-        *,
-        copy: str,
-        next_at: float,
-    ) -> None:
-        """Write what became of an item into its row and into its note."""
-        sentence = column_text(sentence)
-        connection.execute(
-            "UPDATE outbox SET state = ?, sentence = ?, recipients = ?, copy = ?, next_at = ?, stop = 0 WHERE id = ?",
-            (state.value, sentence, encode_recipients(recipients), copy, next_at, note.item.id),
-        )
-        item = msgspec.structs.replace(
-            note.item, state=state, sentence=sentence, recipients=recipients, next_at=next_at
-        )
-        folder = self._home.outbox / item.folder
-        if folder.is_dir():
-            write_note(folder, msgspec.structs.replace(note, item=item, copy=copy))
+def _becomes(
+    note: OutboxNote,
+    state: OutboxState,
+    sentence: str,
+    recipients: tuple[OutboxRecipient, ...],
+    *,
+    copy: str | None = None,
+    next_at: float = 0.0,
+) -> OutboxNote:
+    item = msgspec.structs.replace(
+        note.item, state=state, sentence=column_text(sentence), recipients=recipients, next_at=next_at
+    )
+    return msgspec.structs.replace(note, item=item, copy=note.copy if copy is None else copy)
 
 
 def _after(

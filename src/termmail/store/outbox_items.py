@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -111,6 +112,49 @@ def write_note(folder: Path, note: OutboxNote) -> None:
     """Make what is known of an item durable beside its message. Raises StorageFailed."""
     with storage_errors("write to the outbox"):
         replace_private(folder / NOTE_FILE, msgspec.json.encode(note))
+
+
+def change_item(
+    database: Database,
+    outbox_id: int,
+    only: Collection[OutboxState],
+    change: Callable[[OutboxNote], OutboxNote],
+    also: Callable[[sqlite3.Connection], None] = lambda connection: None,
+) -> OutboxNote | None:
+    """What becomes of an item that is in one of the states `only`: durable in its note, so that a rebuilt database knows as well, then
+    in its row, in one transaction with what `also` does. So nobody waits for a disk that is written to.
+
+    Returns the item as it is now; None where it is gone or in another state. Raises StorageFailed; the row is then as it was.
+    """
+    while True:
+        with database.read() as reader:
+            before = read_note(reader, outbox_id)
+        if before is None or before.item.state not in only:
+            return None
+        after = change(before)
+        item = after.item
+        folder = database.home.outbox / item.folder
+        if folder.is_dir():
+            try:
+                write_note(folder, after)
+            except StorageFailed:
+                if database.one("SELECT 1 FROM outbox WHERE id = ?", (outbox_id,)) is None:
+                    # Its folder was just moved away: it was taken back.
+                    return None
+                raise
+        with database.write() as connection:
+            # Otherwise somebody changed it meanwhile, and what becomes of it is another question.
+            if read_note(connection, outbox_id) == before:
+                connection.execute(
+                    "UPDATE outbox SET state = ?, sentence = ?, recipients = ?, copy = ?, not_before = ?, next_at = ?, attempts = ?,"
+                    " stop = 0 WHERE id = ?",
+                    (
+                        item.state.value, column_text(item.sentence), encode_recipients(item.recipients), after.copy,
+                        item.not_before, item.next_at, item.attempts, outbox_id,
+                    ),
+                )  # fmt: skip
+                also(connection)
+                return after
 
 
 def restore_outbox(database: Database) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -37,21 +38,20 @@ from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outbox_items import (
     MESSAGE_FILE,
     OutboxNote,
-    encode_recipients,
+    change_item,
     insert_item,
     new_item,
     read_note,
     write_note,
 )
-from termmail.store.uploads import add_upload, stage
+from termmail.store.uploads import StagedUpload, add_upload, remove_file, stage
 
 _HEAD = 256 * 1024
 _RETRACTABLE = (OutboxState.QUEUED, OutboxState.FAILED, OutboxState.UNKNOWN)
 
 
 class OutgoingIntents(DraftIntents):
-    """The part of `Intents` that is about the outbox. What is to be sent is written to files before its transaction; of what is sent
-    again or taken back only the row tells, so that its files are written within it."""
+    """The part of `Intents` that is about the outbox. Files are written before each transaction, not within it."""
 
     # sending
 
@@ -137,10 +137,8 @@ class OutgoingIntents(DraftIntents):
     def resend(self, outbox_id: int) -> IntentResult:
         """Try a failed item again, or one that may have been sent, with the Message-ID that it had (O2); those who have it are left
         out. Raises IntentRefused where it is gone or on its way."""
-        with self._database.write() as connection:
-            note = self._note(connection, outbox_id)
-            if note.item.state not in _RETRACTABLE:
-                raise IntentRefused("That message is being sent, or was sent, already.")
+
+        def again(note: OutboxNote) -> OutboxNote:
             recipients = tuple(
                 recipient
                 if recipient.state is RecipientState.ACCEPTED
@@ -156,13 +154,14 @@ class OutgoingIntents(DraftIntents):
                 attempts=0,
                 sentence="",
             )
-            connection.execute(
-                "UPDATE outbox SET state = 'queued', recipients = ?, not_before = 0, next_at = 0, attempts = 0, sentence = ''"
-                " WHERE id = ?",
-                (encode_recipients(recipients), outbox_id),
-            )
-            write_note(self._home.outbox / item.folder, msgspec.structs.replace(note, item=item))
-        return IntentResult(f"Sending again to {_names(item)}.", undoable=False, outbox_id=outbox_id)
+            return msgspec.structs.replace(note, item=item)
+
+        changed = change_item(self._database, outbox_id, _RETRACTABLE, again)
+        if changed is None:
+            with self._database.read() as reader:
+                self._note(reader, outbox_id)
+            raise IntentRefused("That message is being sent, or was sent, already.")
+        return IntentResult(f"Sending again to {_names(changed.item)}.", undoable=False, outbox_id=outbox_id)
 
     def send_now(self, outbox_id: int | None = None) -> IntentResult:
         """Try what waits, or one item, at once, whatever it waits for."""
@@ -184,41 +183,40 @@ class OutgoingIntents(DraftIntents):
         One that was not goes to Drafts. Raises IntentRefused where it was sent or is gone, and where it is just being sent: the engine
         then stops it, if the server does not have all of it, and it stays in the outbox as FAILED.
         """
-        with self._database.write() as connection:
-            reopen = self._retract(connection, outbox_id)
-        return reopen()
+        with self._staged(outbox_id) as staged:
+            with self._database.write() as connection:
+                reopen = self._retract(connection, outbox_id, staged)
+            return reopen()
 
     def cancel_sending(self, outbox_id: int) -> IntentResult:
         """Don't send an item; it goes to the account's Drafts. Raises as `take_back`."""
-        with self._database.write() as connection:
-            item = self._note(connection, outbox_id).item
-            reopen = self._retract(connection, outbox_id)
-        result = reopen()
+        with self._database.read() as reader:
+            item = self._note(reader, outbox_id).item
+        result = self.take_back(outbox_id)
         if not result.draft_id:
             return result
         self.keep_draft(read_draft(self._home.drafts / result.draft_id))
         return IntentResult(f"{_was_sent(item)} The message is in Drafts.", undoable=False)
 
-    def _retract(self, connection: sqlite3.Connection, outbox_id: int) -> Callable[[], IntentResult]:
-        """Take an item's row away; returns what is to be done after the commit, which is done later where that fails."""
-        note = self._note(connection, outbox_id)
-        item = note.item
-        if item.state is OutboxState.SENDING:
-            connection.execute("UPDATE outbox SET stop = 1 WHERE id = ?", (outbox_id,))
-            return _refuse_for_now
-        if item.state not in _RETRACTABLE:
-            raise IntentRefused("That message was sent already.")
-        if note.copy == "due":
-            raise IntentRefused("It was sent to some just now, and its copy is not in Sent yet. Try again in a moment.")
-        folder = self._home.outbox / item.folder
-        if not item.editable:
-            return self._to_drafts(connection, item, folder)
-        connection.execute("DELETE FROM outbox WHERE id = ?", (outbox_id,))
-        return lambda: self._reopen(item, folder)
+    @contextlib.contextmanager
+    def _staged(self, *outbox_ids: int) -> Iterator[dict[int, StagedUpload]]:
+        """Those of these items that were not written here, as messages for Drafts, durable before the transaction that takes them out
+        of the dictionary; what is left in it goes. Raises StorageFailed."""
+        staged: dict[int, StagedUpload] = {}
+        try:
+            for outbox_id in outbox_ids:
+                with self._database.read() as reader:
+                    note = read_note(reader, outbox_id)
+                if note is not None and not note.item.editable and note.item.state in _RETRACTABLE:
+                    staged[outbox_id] = self._stage(note.item)
+            yield staged
+        finally:
+            for left in staged.values():
+                remove_file(self._home, left.name)
 
-    def _to_drafts(self, connection: sqlite3.Connection, item: OutboxItem, folder: Path) -> Callable[[], IntentResult]:
+    def _stage(self, item: OutboxItem) -> StagedUpload:
         def fill(file: BinaryIO) -> None:
-            with (folder / MESSAGE_FILE).open("rb") as source:
+            with (self._home.outbox / item.folder / MESSAGE_FILE).open("rb") as source:
                 shown = parse_envelope(source.read(_HEAD))
                 source.seek(0)
                 named = {one.address.casefold() for one in (*shown.to, *shown.cc)}
@@ -229,9 +227,32 @@ class OutgoingIntents(DraftIntents):
                 while block := source.read(1 << 20):
                     file.write(block)
 
-        staged = stage(self._home, f"{item.folder}.draft", item.account, Role.DRAFTS, DRAFT_FLAGS, fill)
-        add_upload(connection, self._check_account(item.account, connection), staged)
-        connection.execute("DELETE FROM outbox WHERE id = ?", (item.id,))
+        # A name that no other try has: what is left of one is removed.
+        name = f"{item.folder}.{secrets.token_hex(4)}"
+        return stage(self._home, name, item.account, Role.DRAFTS, DRAFT_FLAGS, fill)
+
+    def _retract(
+        self, connection: sqlite3.Connection, outbox_id: int, staged: dict[int, StagedUpload]
+    ) -> Callable[[], IntentResult]:
+        """Take an item's row away, and what was `staged` for it; returns what is to be done after the commit, which is done later where
+        that fails."""
+        note = self._note(connection, outbox_id)
+        item = note.item
+        if item.state is OutboxState.SENDING:
+            connection.execute("UPDATE outbox SET stop = 1 WHERE id = ?", (outbox_id,))
+            return _refuse_for_now
+        if item.state not in _RETRACTABLE:
+            raise IntentRefused("That message was sent already.")
+        if note.copy == "due":
+            raise IntentRefused("It was sent to some just now, and its copy is not in Sent yet. Try again in a moment.")
+        folder = self._home.outbox / item.folder
+        if item.editable:
+            connection.execute("DELETE FROM outbox WHERE id = ?", (outbox_id,))
+            return lambda: self._reopen(item, folder)
+        if outbox_id not in staged:
+            raise IntentRefused("It was being sent just now. Take it back in the outbox.")
+        add_upload(connection, self._check_account(item.account, connection), staged.pop(outbox_id))
+        connection.execute("DELETE FROM outbox WHERE id = ?", (outbox_id,))
 
         def after() -> IntentResult:
             remove_folder(folder)

@@ -8,6 +8,7 @@ import time
 import msgspec
 
 from termmail.model.flags import FlagSet
+from termmail.store.database import Database
 
 
 class UndoFlags(msgspec.Struct, frozen=True, tag="flags"):
@@ -95,6 +96,14 @@ def take_last(
     else:
         connection.execute("DELETE FROM undo WHERE id = ?", (row[0],))
     return row[0], row[1], taken, bool(left)
+
+
+def last_sent(database: Database, undo_id: int | None) -> list[int]:
+    """The outbox items that `take_last` is about to take back."""
+    row = database.one("SELECT inverses FROM undo WHERE ?1 IS NULL OR id = ?1 ORDER BY id DESC LIMIT 1", (undo_id,))
+    if row is None or '"send"' not in row[0]:
+        return []
+    return [inverse.outbox_id for inverse in _decoder.decode(row[0]) if isinstance(inverse, UndoSend)]
 
 
 def _size(inverse: Inverse) -> int:
