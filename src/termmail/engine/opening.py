@@ -16,6 +16,7 @@ from termmail.protocols import imap, pop3, smtp
 from termmail.protocols.redact import Redactor
 from termmail.store.ingest import Ingest
 from termmail.store.outbox import Outbox
+from termmail.store.purging import finish_purges
 from termmail.store.reindex import rebuild_if_damaged
 from termmail.store.uploads import sweep_uploads
 
@@ -53,6 +54,7 @@ def begin(ingest: Ingest, accounts: Sequence[Account] | None = None) -> None:
     # Before rows of what was filed long ago go: a folder without a row is taken for a draft.
     outbox.sweep()
     outbox.recover()
+    finish_purges(ingest.database)
     unclean = ingest.begin_session()
     if accounts is not None:
         ingest.register_accounts(tuple(accounts))

@@ -411,8 +411,7 @@ class BodyIngest:
 
     def expire_kept_bodies(self) -> int:
         """Remove bodies that were kept after a bulk disappearance and whose time is over (S6)."""
-        with self._database.write(durable=False) as connection:
-            expired = doom_expired(connection)
+        expired = doom_expired(self._database)
         sweep(self._database)
         return expired
 

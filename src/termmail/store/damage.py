@@ -14,7 +14,11 @@ def is_damaged(home: Home) -> bool:
     if not home.database.exists():
         return any(
             any(folder.glob(what))
-            for folder, what in ((home.mail, "*/*/.termmail"), (home.uploads, "*.json"), (home.outbox, "*/item.json"))
+            for folder, what in (
+                (home.mail, "[!.]*/*/.termmail"),
+                (home.uploads, "*.json"),
+                (home.outbox, "*/item.json"),
+            )
         )
     try:
         with contextlib.closing(sqlite3.connect(home.database, timeout=5)) as connection:

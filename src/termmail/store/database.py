@@ -22,6 +22,12 @@ from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.store.schema import migrate
 
+CHANGED_AT_ONCE = 200
+"""Rows changed in one transaction of a long change that does little with each: some 5 ms."""
+
+LET_OTHERS_WRITE = 0.001
+"""Seconds between transactions of a long change, in which others get the write lock."""
+
 _PATIENCE = 5.0
 _ENGINE_CHECKPOINT_PAGES = 500
 _LARGEST_IDLE_LOG = 16 * 1024 * 1024

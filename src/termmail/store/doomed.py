@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from termmail.store.database import Database, storage_errors
+from termmail.store.database import CHANGED_AT_ONCE, LET_OTHERS_WRITE, Database, storage_errors
 
 _AT_ONCE = 200
 
@@ -24,6 +23,7 @@ def sweep(database: Database) -> int:
             _remove([database.home.mail / path for (path,) in paths])
             connection.executemany("DELETE FROM doomed_file WHERE path = ?", paths)
         removed += len(paths)
+        time.sleep(LET_OTHERS_WRITE)
     return removed
 
 
@@ -63,8 +63,16 @@ def spare(database: Database, paths: Iterable[str]) -> None:
                     (database.home.mail / old).unlink(missing_ok=True)
 
 
-def doom_expired(connection: sqlite3.Connection) -> int:
-    """Doom the bodies that were kept long enough (S6), inside a write transaction; returns how many."""
-    now = int(time.time())
-    connection.execute("INSERT OR IGNORE INTO doomed_file SELECT path FROM kept_body WHERE until < ?", (now,))
-    return connection.execute("DELETE FROM kept_body WHERE until < ?", (now,)).rowcount
+def doom_expired(database: Database) -> int:
+    """Doom the bodies that were kept long enough (S6), in short transactions; returns how many."""
+    expired = database.all("SELECT path FROM kept_body WHERE until < ?", (int(time.time()),))
+    doomed = 0
+    for start in range(0, len(expired), CHANGED_AT_ONCE):
+        with database.write(durable=False) as connection:
+            for path in expired[start : start + CHANGED_AT_ONCE]:
+                # It may just have been given to a message that came back.
+                if connection.execute("DELETE FROM kept_body WHERE path = ?", path).rowcount:
+                    connection.execute("INSERT OR IGNORE INTO doomed_file VALUES (?)", path)
+                    doomed += 1
+        time.sleep(LET_OTHERS_WRITE)
+    return doomed

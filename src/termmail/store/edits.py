@@ -81,7 +81,8 @@ def expunge(connection: sqlite3.Connection, owner_id: int, placement_id: int) ->
     """Journal a deletion for good; what else waited for the placement is not needed any more, but by what is to be copied from it."""
     copied = connection.execute(f"SELECT 1 FROM operation WHERE source_id = ? AND {ACTIVE}", (placement_id,)).fetchone()
     connection.execute(
-        "UPDATE operation SET state = 'cancelled' WHERE placement_id = ? AND state = 'pending' AND (source_id IS NULL OR ?)",
+        f"UPDATE operation SET state = 'cancelled' WHERE placement_id = ? AND {ACTIVE} AND state = 'pending'"
+        " AND (source_id IS NULL OR ?)",
         (placement_id, copied is None),
     )
     (base_mailbox_id,) = connection.execute(

@@ -9,7 +9,7 @@ from termmail.model.home import Home
 from termmail.model.status import AccountStatus, Request, RequestKind, RequestState
 from termmail.store.bodies import BodySpool
 from termmail.store.codec import column_text
-from termmail.store.database import Database
+from termmail.store.database import CHANGED_AT_ONCE, LET_OTHERS_WRITE, Database
 from termmail.store.mailboxes import UNSET
 from termmail.store.messages import MessageIngest, uid_ranges
 from termmail.store.uploads import UploadIngest
@@ -108,17 +108,23 @@ class Ingest(MessageIngest, UploadIngest):
             connection.execute("UPDATE request SET state = 'waiting' WHERE state = 'running'")
             connection.execute("DELETE FROM request WHERE at < ?", (time.time() - 86400,))
             connection.execute(
-                "DELETE FROM operation WHERE state IN ('done', 'cancelled') AND created_at < ?",
-                (time.time() - 7 * 86400,),
-            )
-            connection.execute(
                 "UPDATE account SET state = 'unknown', activity = '', done = 0, total = 0, size = 0, next_at = 0"
                 " WHERE state <> 'sign in'"
             )
-            connection.execute("DELETE FROM rendered WHERE id <= (SELECT max(id) FROM rendered) - ?", (_RENDERED_KEPT,))
             # A front end that has not looked for this many commits loads its list anew.
             connection.execute("UPDATE clock SET tombstone_floor = max(tombstone_floor, value - ?)", (_COMMITS_TOLD,))
-            connection.execute("DELETE FROM tombstone WHERE changed <= (SELECT tombstone_floor FROM clock)")
+        week = time.time() - 7 * 86400
+        self._delete_rows("operation", "state IN ('done', 'cancelled') AND created_at < ?", week)
+        self._delete_rows("rendered", "id <= (SELECT max(id) FROM rendered) - ?", _RENDERED_KEPT)
+        self._delete_rows("tombstone", "changed <= (SELECT tombstone_floor FROM clock)")
+
+    def _delete_rows(self, table: str, condition: str, *values: float) -> None:
+        """In short transactions, of a table that may have very many."""
+        rows = self._database.all(f"SELECT rowid FROM {table} WHERE {condition}", values)
+        for start in range(0, len(rows), CHANGED_AT_ONCE):
+            with self._database.write(durable=False) as connection:
+                connection.executemany(f"DELETE FROM {table} WHERE rowid = ?", rows[start : start + CHANGED_AT_ONCE])
+            time.sleep(LET_OTHERS_WRITE)
 
     def work_offline(self) -> bool:
         """Whether the user has switched to working offline."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from termmail.model.flags import Flag, FlagSet
@@ -14,7 +15,7 @@ from termmail.model.operation import Copy
 from termmail.model.view import IntentResult
 from termmail.store import edits, undo
 from termmail.store.codec import flag_set
-from termmail.store.database import Database
+from termmail.store.database import LET_OTHERS_WRITE, Database
 from termmail.store.effective import recompute
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outgoing_intents import OutgoingIntents
@@ -213,6 +214,7 @@ class Intents(OutgoingIntents, RequestIntents):
                                 touched += self._invert(connection, inverse)
                     except IntentRefused as error:
                         refused = error
+            time.sleep(LET_OTHERS_WRITE if more else 0)
             for one in reopen:
                 result = one()
                 sentence, draft_id = result.sentence, result.draft_id
@@ -256,6 +258,7 @@ class Intents(OutgoingIntents, RequestIntents):
         touched: list[int] = []
         undo_id: int | None = None
         for start in range(0, len(placement_ids), _AT_ONCE):
+            time.sleep(LET_OTHERS_WRITE if start else 0)
             with self._database.write() as connection:
                 part = placement_ids[start : start + _AT_ONCE]
                 if len(placement_ids) == 1 and not any(self._placements(connection, part)):

@@ -12,12 +12,12 @@ from termmail.model.errors import StorageFailed
 from termmail.model.mailbox import Role
 from termmail.store import local_keywords
 from termmail.store.codec import column_text, keyword_set
-from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.database import LET_OTHERS_WRITE, Database, now_changed, storage_errors
 from termmail.store.downloads import Download, is_ours, unique_name
 from termmail.store.durable import sync_files, sync_folder
 from termmail.store.effective import account_folder, recompute
 from termmail.store.local_names import DELIMITER, INBOX, directory_name
-from termmail.store.mailboxes import LET_OTHERS_WRITE, REMOVED_AT_ONCE, account_id
+from termmail.store.mailboxes import REMOVED_AT_ONCE, account_id
 from termmail.store.maildir import (
     SUBFOLDER_FILE,
     MailboxIdentity,

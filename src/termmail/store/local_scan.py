@@ -18,12 +18,12 @@ from termmail.model.flags import Flag, FlagSet
 from termmail.model.message import BodyState
 from termmail.store import local_keywords
 from termmail.store.codec import column_text
-from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.database import LET_OTHERS_WRITE, Database, now_changed, storage_errors
 from termmail.store.downloads import as_sent
 from termmail.store.effective import forget_file, recompute, remove_placements
 from termmail.store.local_mail import LocalMail, take_uid
 from termmail.store.local_names import mailbox_name
-from termmail.store.mailboxes import LET_OTHERS_WRITE, account_id
+from termmail.store.mailboxes import account_id
 from termmail.store.maildir import info_flags, read_identity, rename
 from termmail.store.maildrop import Maildrop
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements

@@ -22,7 +22,7 @@ from termmail.store.codec import (
     keywords_text,
     mailbox_state,
 )
-from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.database import LET_OTHERS_WRITE, Database, now_changed, storage_errors
 from termmail.store.doomed import sweep
 from termmail.store.effective import account_folder, forget_file, relative_path, remove_placements
 from termmail.store.effective_mailboxes import abandon_mailbox, recompute_mailboxes
@@ -34,9 +34,6 @@ _BULK = 20
 
 REMOVED_AT_ONCE = 100
 """Placements removed in one transaction: some 10 ms."""
-
-LET_OTHERS_WRITE = 0.001
-"""Seconds between transactions of a long change, in which a front end gets the write lock."""
 
 
 class _Unset:

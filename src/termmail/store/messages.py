@@ -13,10 +13,10 @@ from termmail.model.message import Envelope
 from termmail.model.operation import Move
 from termmail.model.remote import FetchFault, RemoteFlags, RemoteHeader, UidRange
 from termmail.store.codec import column_text, decode_payload, encode_payload, flag_set, json_ids, keywords_text
-from termmail.store.database import now_changed
+from termmail.store.database import CHANGED_AT_ONCE, LET_OTHERS_WRITE, now_changed
 from termmail.store.doomed import sweep
 from termmail.store.effective import recompute, remove_placements, want_link
-from termmail.store.mailboxes import LET_OTHERS_WRITE, REMOVED_AT_ONCE, MailboxIngest
+from termmail.store.mailboxes import REMOVED_AT_ONCE, MailboxIngest
 from termmail.store.placements import NewPlacement, envelope_columns, insert_messages, insert_placements
 
 _BASE_FLAGS = (
@@ -26,6 +26,7 @@ _BASE_FLAGS = (
     " file_stale = file_stale OR file_name IS NOT NULL WHERE id = ?4"
 )
 
+_UNLISTED = "uidnext = NULL, highestmodseq = NULL, floor = NULL, complete = 0, status = NULL"
 _ALL_UIDS = UidRange(1, (1 << 32) - 1)
 _SPARSE = 4
 
@@ -47,19 +48,34 @@ class MessageIngest(MailboxIngest):
         if row is None or row[0] == uidvalidity:
             return False
         renumbered = row[0] is not None
+        if renumbered:
+            self._forget_uids(mailbox_id)
         with self._database.write() as connection:
             if renumbered:
-                connection.execute("UPDATE placement SET uid = NULL WHERE base_mailbox_id = ?", (mailbox_id,))
                 self._forget_copied(connection, mailbox_id)
             connection.execute(
-                "UPDATE mailbox SET uidvalidity = ?1, uidnext = NULL, highestmodseq = NULL, floor = NULL, complete = 0,"
-                " status = NULL, candidates = (SELECT count(*) FROM placement WHERE base_mailbox_id = ?2 AND uid IS NULL)"
-                " WHERE id = ?2",
-                (uidvalidity, mailbox_id),
+                f"UPDATE mailbox SET uidvalidity = ?, {_UNLISTED} WHERE id = ?", (uidvalidity, mailbox_id)
             )
             self._adopting[mailbox_id] = now_changed(connection)
         self.write_identities([mailbox_id])
         return renumbered
+
+    def _forget_uids(self, mailbox_id: int) -> None:
+        """In short transactions. The old UIDVALIDITY stays until none is left: if the process ends in between this begins again, and if
+        the server comes back to the old one all is listed anew."""
+        more = True
+        while more:
+            with self._database.write() as connection:
+                forgotten = connection.execute(
+                    "UPDATE placement SET uid = NULL WHERE id IN"
+                    " (SELECT id FROM placement WHERE base_mailbox_id = ? AND uid IS NOT NULL LIMIT ?)",
+                    (mailbox_id, CHANGED_AT_ONCE),
+                ).rowcount
+                connection.execute(
+                    f"UPDATE mailbox SET candidates = candidates + ?, {_UNLISTED} WHERE id = ?", (forgotten, mailbox_id)
+                )
+                more = forgotten == CHANGED_AT_ONCE
+            time.sleep(LET_OTHERS_WRITE if more else 0)
 
     @staticmethod
     def _forget_copied(connection: sqlite3.Connection, mailbox_id: int) -> None:

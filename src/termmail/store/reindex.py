@@ -103,6 +103,9 @@ def _fill(home: Home, set_aside: Path | None) -> ReindexReport:
     try:
         mailboxes = messages = 0
         for account_folder in _folders(home.mail):
+            if account_folder.name.startswith("."):
+                # Of no account, or of one that is being removed.
+                continue
             found = [(folder, read_identity(folder)) for folder in _folders(account_folder)]
             known = [(folder, identity) for folder, identity in found if identity is not None]
             if any(identity.protocol == "pop3" for _, identity in known):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -11,13 +10,13 @@ from termmail.model.account import Account
 from termmail.model.home import Home
 from termmail.model.status import RequestKind
 from termmail.store.body_files import forget_what_is_not_whole
-from termmail.store.database import Database, storage_errors
-from termmail.store.effective import account_folder, recompute
+from termmail.store.database import Database
+from termmail.store.effective import recompute
 from termmail.store.effective_mailboxes import recompute_mailboxes
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.mailboxes import register_accounts
+from termmail.store.purging import purge_account
 from termmail.store.settling import give_up
-from termmail.store.uploads import remove_file
 
 
 class RequestIntents:
@@ -130,27 +129,5 @@ class RequestIntents:
             register_accounts(connection, tuple(accounts))
 
     def purge_account(self, account: str) -> None:
-        """Delete an account's rows and mail files. Can't be undone."""
-        with self._database.write() as connection:
-            row = connection.execute("SELECT id FROM account WHERE name = ?", (account,)).fetchone()
-            uploads = [
-                name
-                for (name,) in connection.execute(
-                    "SELECT p.upload FROM placement p JOIN message m ON m.id = p.message_id JOIN account a ON a.id = m.account_id"
-                    " WHERE a.name = ? AND p.upload IS NOT NULL",
-                    (account,),
-                )
-            ]
-            folders = connection.execute("DELETE FROM outbox WHERE account = ? RETURNING folder", (account,)).fetchall()
-            if row is not None:
-                connection.execute(
-                    "DELETE FROM placement WHERE message_id IN (SELECT id FROM message WHERE account_id = ?)", (row[0],)
-                )
-                connection.execute("DELETE FROM account WHERE id = ?", (row[0],))
-        with storage_errors("remove the account's mail"):
-            folder = self._home.mail / account_folder(account)
-            for path in (folder, *(self._home.outbox / name for (name,) in folders)):
-                if path.exists():
-                    shutil.rmtree(path)
-        for name in uploads:
-            remove_file(self._home, name)
+        """Delete an account's rows and mail files. Can't be undone. Raises StorageFailed."""
+        purge_account(self._database, account)

@@ -1,0 +1,240 @@
+"""Long changes are made in short transactions, and end as they should where the process dies between two of them (S1, S15)."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from filled_store import FilledStore
+from store.store_checks import check_rows
+from termmail.engine import opening
+from termmail.model import crash
+from termmail.model.message import Address
+from termmail.model.outgoing import Draft
+from termmail.store import messages, purging
+from termmail.store.database import Database
+from termmail.store.drafts import DraftFolder, new_draft_id
+
+MANY = 1000
+MOST = 1500
+"""Rows of all tables that one transaction may touch."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FilledStore]:
+    filled = FilledStore(tmp_path / "home", count=MANY, accounts=("lisa", "ben"))
+    yield filled
+    filled.close()
+
+
+def purge(store: FilledStore) -> None:
+    store.intents.purge_account("lisa")
+    assert store.ingest.database.all("SELECT 1 FROM message") == []
+
+
+def renumber(store: FilledStore) -> None:
+    assert store.ingest.begin_uidvalidity(store.mailboxes["INBOX"], 8)
+    assert store.ingest.database.one("SELECT count(*) FROM placement WHERE uid IS NOT NULL") == (0,)
+
+
+def expire(store: FilledStore) -> None:
+    with write(store.ingest.database) as connection:
+        connection.executemany(
+            "INSERT INTO kept_body VALUES (?, 1, 'a@b', 1, NULL, NULL, 5)",
+            ((f"lisa/INBOX/cur/{number}:2,S",) for number in range(MANY)),
+        )
+    assert store.ingest.expire_kept_bodies() == MANY
+
+
+def tidy_up(store: FilledStore) -> None:
+    with write(store.ingest.database) as connection:
+        connection.executemany(
+            "INSERT INTO operation (account_id, payload, state, created_at) VALUES (1, '{}', 'done', ?)",
+            ((0,) for _ in range(MANY)),
+        )
+        connection.executemany("INSERT INTO tombstone VALUES (1, 1, ?)", ((number,) for number in range(MANY)))
+        connection.execute("UPDATE clock SET value = 300000")
+    store.ingest.reset_running()
+    assert store.ingest.database.one("SELECT count(*) FROM operation") == (0,)
+    assert store.ingest.database.one("SELECT count(*) FROM tombstone") == (0,)
+
+
+def empty(store: FilledStore) -> None:
+    store.intents.empty(store.mailboxes["INBOX"])
+    assert store.ids() == []
+
+
+write = Database.write
+
+
+@pytest.mark.parametrize("action", [purge, renumber, expire, tidy_up, empty], ids=lambda action: action.__name__)
+def test_no_transaction_grows_with_the_mail(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch, action: Callable[[FilledStore], None]
+) -> None:
+    """S15: whoever wants to write waits for a few milliseconds, however much there is to change."""
+    touched = []
+
+    @contextlib.contextmanager
+    def counted(self: Database, *, durable: bool = True) -> Iterator[object]:
+        with write(self, durable=durable) as connection:
+            before = connection.total_changes
+            yield connection
+            touched.append(connection.total_changes - before)
+
+    monkeypatch.setattr(Database, "write", counted)
+    action(store)
+    assert sum(touched) >= MANY
+    assert max(touched) < MOST
+
+
+def test_deleting_for_good_goes_by_an_index(store: FilledStore) -> None:
+    """What waits already is not looked through for each message."""
+    scans: list[str] = []
+    connection = store.intents._database.reader()
+
+    def look(statement: str) -> None:
+        if "operation" in statement:
+            scans.extend(
+                row[3]
+                for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+                if str(row[3]).startswith("SCAN operation")
+            )
+
+    with write(store.intents._database) as writer:
+        writer.set_trace_callback(look)
+    store.intents.expunge(store.ids()[:1])
+    assert scans == []
+
+
+def test_renumbering_that_was_interrupted_begins_again(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3: no UID of before is taken for one of now; the counts are right at every moment."""
+    inbox = store.mailboxes["INBOX"]
+    interrupt(store, monkeypatch)
+    check_rows(store.ingest.database)
+    assert 0 < store.ingest.local_count(inbox) < MANY
+    assert store.ingest.begin_uidvalidity(inbox, 8)
+    check_rows(store.ingest.database)
+    assert store.ingest.local_count(inbox) == 0
+    ids = store.ids()
+    store.add(range(1, MANY + 1))
+    assert store.ingest.end_adoption(inbox) == 0
+    assert store.ids() == ids
+    check_rows(store.ingest.database)
+
+
+def test_renumbering_that_was_interrupted_and_was_none(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3: a server that was restored from a backup and then set right: all is listed once more and found again."""
+    inbox = store.mailboxes["INBOX"]
+    store.ingest.set_state(inbox, uidnext=MANY + 1, complete=True)
+    interrupt(store, monkeypatch)
+    assert not store.ingest.begin_uidvalidity(inbox, 7)
+    state = store.ingest.mailbox_state(inbox)
+    assert state is not None
+    assert (state.uidnext, state.complete) == (None, False)
+    assert state.candidates
+    ids = store.ids()
+    store.add(range(1, MANY + 1))
+    assert store.ingest.end_adoption(inbox) == 0
+    assert store.ids() == ids
+    assert store.ingest.local_count(inbox) == MANY
+    check_rows(store.ingest.database)
+
+
+def interrupt(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The death of the engine between two transactions of a new UIDVALIDITY."""
+    pauses = itertools.count()
+
+    def die(seconds: float) -> None:
+        if next(pauses) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(messages.time, "sleep", die)  # type: ignore[attr-defined]
+        with pytest.raises(KeyboardInterrupt):
+            store.ingest.begin_uidvalidity(store.mailboxes["INBOX"], 8)
+
+
+def test_a_body_given_back_meanwhile_is_not_removed(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S6: its message came again just when its time was over."""
+    database = store.ingest.database
+    with write(database) as connection:
+        connection.execute("INSERT INTO kept_body VALUES ('lisa/INBOX/cur/1:2,S', 1, 'a@b', 1, NULL, NULL, 5)")
+    looked_up = Database.all
+
+    def given_back(self: Database, statement: str, *values: object) -> list[tuple[object, ...]]:
+        rows = looked_up(self, statement, *values)  # type: ignore[arg-type]
+        if "kept_body" in statement:
+            with write(database) as connection:
+                connection.execute("DELETE FROM kept_body")
+        return rows
+
+    monkeypatch.setattr(Database, "all", given_back)
+    assert store.ingest.expire_kept_bodies() == 0
+
+
+def test_a_purge_that_was_killed_is_ended_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S1: nothing of the account is left, and nothing of another is gone; nor does what is added anew suffer."""
+    monkeypatch.setattr(purging, "_AT_ONCE", 4)
+    template = tmp_path / "template"
+    store = FilledStore(template, count=6, accounts=("lisa", "ben"))
+    store.add_body(store.ids()[0], b"Subject: one\r\n\r\nbody\r\n")
+    (bens,) = store.ingest.database.all("SELECT id FROM mailbox WHERE account_id = 2 AND name = 'INBOX'")
+    store.mailboxes["ben's"] = bens[0]
+    store.add([1, 2], "ben's")
+    draft = Draft(id=new_draft_id(), account="lisa", from_=Address("", "lisa@demo.example"), subject="kept")
+    folder = DraftFolder.create(store.home, draft)
+    store.intents.keep_draft(folder.draft)
+    folder.release()
+    store.close()
+    for point in itertools.count(1):
+        run = tmp_path / "run"
+        shutil.copytree(template, run)
+        ended = in_child(run, point)
+        after = FilledStore(run, count=0, accounts=("lisa", "ben"))
+        opening.begin(after.ingest, after.accounts)
+        database = after.ingest.database
+        left = database.one(
+            "SELECT count(*) FROM message m JOIN account a ON a.id = m.account_id WHERE a.name <> 'ben'"
+        )
+        begun = ended or database.one("SELECT 1 FROM account WHERE id = 1") is None
+        assert left == ((0,) if begun else (7,)), point
+        assert database.one(
+            "SELECT count(*) FROM placement p JOIN mailbox b ON b.id = p.mailbox_id AND b.account_id = 2"
+        ) == (2,)
+        assert [name for (name,) in database.all("SELECT name FROM account ORDER BY name")] == ["ben", "lisa"]
+        assert not list(after.home.mail.glob(".removed.*"))
+        assert bool(list(after.home.mail.glob("lisa/INBOX/cur/*"))) is not begun
+        assert bool(list(after.home.uploads.glob("*"))) is not begun
+        after.close()
+        shutil.rmtree(run)
+        if ended:
+            assert point > 10
+            return
+
+
+def in_child(folder: Path, point: int) -> bool:
+    """Purge in a process that dies at a point; True where it came to its end before."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            store = FilledStore(folder, count=0, accounts=("lisa", "ben"))
+            crash.arm(str(point))
+            store.intents.purge_account("lisa")
+            code = 0
+        except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    ended = os.waitstatus_to_exitcode(status)
+    assert ended in (0, -signal.SIGKILL)
+    return ended == 0
