@@ -201,15 +201,13 @@ def test_a_purge_that_was_killed_is_ended_by_the_next_start(tmp_path: Path, monk
         after = FilledStore(run, count=0, accounts=("lisa", "ben"))
         opening.begin(after.ingest, after.accounts)
         database = after.ingest.database
-        left = database.one(
-            "SELECT count(*) FROM message m JOIN account a ON a.id = m.account_id WHERE a.name <> 'ben'"
-        )
-        begun = ended or database.one("SELECT 1 FROM account WHERE id = 1") is None
-        assert left == ((0,) if begun else (7,)), point
-        assert database.one(
-            "SELECT count(*) FROM placement p JOIN mailbox b ON b.id = p.mailbox_id AND b.account_id = 2"
-        ) == (2,)
-        assert [name for (name,) in database.all("SELECT name FROM account ORDER BY name")] == ["ben", "lisa"]
+        left = database.one("SELECT count(*) FROM message WHERE account_id = 1")
+        assert left in ((0,), (7,)), point
+        begun = left == (0,)
+        assert begun or not ended
+        assert database.one("SELECT count(*) FROM message WHERE account_id = 2") == (2,)
+        names = database.all("SELECT name FROM account WHERE hidden = 0 ORDER BY name")
+        assert names == [("ben",), ("lisa",)]
         assert not list(after.home.mail.glob(".removed.*"))
         assert bool(list(after.home.mail.glob("lisa/INBOX/cur/*"))) is not begun
         assert bool(list(after.home.uploads.glob("*"))) is not begun
