@@ -56,11 +56,11 @@ def indexed(pixels: Pixels, colours: int) -> IndexedPicture:
 
 
 def sixels(picture: IndexedPicture, top: int, height: int) -> str:
-    """The control sequence that draws rows `top` to `top + height` of a picture where the cursor is; empty where there is none.
+    """The control sequence that draws rows `top` to `top + height` of a picture where the cursor is; empty where there are none.
 
-    Only whole bands are drawn: terminals differ in what they take a last one to be that is not.
+    What of the last band lies below them is left as it is.
     """
-    bottom = top + height // _BAND * _BAND
+    bottom = top + height
     if not 0 <= top < bottom <= picture.height:
         return ""
     width = picture.width
