@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual._compositor import LayoutUpdate
 
 from filled_store import FilledStore
 from gallery.mails import mails, png
@@ -178,14 +179,18 @@ async def test_a_dialog_over_pixels(store: FilledStore) -> None:
         assert "\x1bP" in frame(ui)
 
 
-async def test_pixels_with_another_size_of_the_letters(store: FilledStore) -> None:
+async def test_pixels_with_another_size_of_the_letters(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add_body(store.ids()[0], MAILS["picture"])
     async with opened(store, drawing="sixel") as ui:
         ui.app.post_message(SixelFound(SixelTerminal(10, 20)))
         await read(ui, "how the pier looks")
         await ui.until(lambda: "▀▀▀▀" in ui.message)
         width, height = size_of((await sixels_drawn(ui))[0][1])
+        drawn: list[object] = []
+        monkeypatch.setattr(ui.app, "_display", lambda screen, update: drawn.append(update))
         ui.app.post_message(SixelFound(SixelTerminal(20, 40)))
+        # All of the screen: what was drawn in larger cells would stay on the lines below.
+        await ui.until(lambda: any(isinstance(update, LayoutUpdate) for update in drawn))
         await ui.until(lambda: sixels_of(ui) and size_of(sixels_of(ui)[0][1]) > (width, height))
         assert size_of(sixels_of(ui)[0][1])[0] == 2 * width
 

@@ -267,6 +267,8 @@ class TermmailApp(App[str], inherit_bindings=False):
             pictures.terminal = found.terminal
             for pane in self._picture_panes():
                 pane.forget_pixels()
+            # Pixels that were drawn in larger cells reach out of those that the panes have now.
+            self.screen.refresh()
 
     def on_kitty_found(self) -> None:
         """It does so by kitty's protocol, or has forgotten the pictures that it got."""
