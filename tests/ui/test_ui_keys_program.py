@@ -229,7 +229,7 @@ async def test_password(store: FilledStore) -> None:
     async with opened(store, engine=engine) as ui:
         await ui.until(lambda: ui.main.backend.engine is engine)
         store.ingest.set_status(AccountStatus("lisa", ConnectionState.SIGN_IN, "demo.example refused the password."))
-        await ui.says("demo.example refused the password. Press g k.")
+        await ui.says("Press g k to sign in · demo.example refused the password.")
         assert ui.folders[0].split() == ["▪", "lisa", "sign", "in"]
         await ui.press("g", "k")
         await ui.type("s3cret")
@@ -263,7 +263,7 @@ async def test_sign_in_again(store: FilledStore, tmp_path: Path, monkeypatch: py
                 account = msgspec.structs.replace(store.accounts[0], credential=credential)
                 ui.main.mail_app.config = Config((account,))
                 store.ingest.set_status(AccountStatus("lisa", ConnectionState.SIGN_IN, sentence))
-                await ui.says("Sign in again. Press g k.")
+                await ui.says("Press g k to sign in · Loopback no longer accepts the sign-in of lisa. Sign in again.")
                 await ui.press("g", "k")
                 await ui.until(lambda: bool(server._devices))
                 await ui.until(

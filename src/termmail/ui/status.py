@@ -43,7 +43,8 @@ def status_line(
         words = one_line(status.sentence) or words
         tone = "error"
         if status.state is ConnectionState.SIGN_IN and password_key:
-            words += f" Press {password_key}."
+            # In front: a long sentence is cut at its end.
+            words = f"Press {password_key} to sign in · {words}"
     elif work_offline or status.state in _AWAY:
         tone = "warning"
         sentence = one_line(status.sentence)

@@ -131,8 +131,8 @@ def client_refused(provider: OAuthProvider, refused: GrantRefused) -> TermmailEr
 def _no_client_id(provider: OAuthProvider) -> str:
     where = f" It is made at {provider.client_page}. {provider.client_advice}" if provider.client_page else ""
     return (
-        f"To sign in with {provider.label} termmail needs a client id of yours.{where} Write it as client_id in"
-        f" [oauth.{provider.name}] of config.toml."
+        f"To sign in with {provider.label} termmail needs a client id of yours.{where} Give it in the account's settings, or"
+        f" write it as client_id in [oauth.{provider.name}] of config.toml."
     )
 
 
