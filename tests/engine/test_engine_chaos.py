@@ -13,7 +13,7 @@ from engine.support import make_account, make_home, start_engine, stop_engine, u
 from servers.dovecot import PLAIN_CAPABILITY, Dovecot
 from store.store_checks import check_files, check_no_strays, check_rows
 from sync.support import Client, message
-from termmail.engine.oneshot import AccountReport, sync_once
+from termmail.engine.sync_once import AccountReport, sync_once
 from termmail.model.errors import TermmailError
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home

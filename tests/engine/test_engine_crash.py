@@ -19,7 +19,7 @@ from servers.dovecot import PLAIN_CAPABILITY, Dovecot
 from servers.imap_reader import append
 from servers.tls import Authority
 from sync.support import Client, flags, message, messages
-from termmail.engine.oneshot import AccountReport, sync_once
+from termmail.engine.sync_once import AccountReport, sync_once
 from termmail.model import crash
 from termmail.model.home import Home
 from termmail.store import maildir

@@ -36,7 +36,7 @@ from servers.scripted import Conversation, ScriptedServer
 from sync.support import Client, flags, message, messages
 from termmail.engine.connector import back_off
 from termmail.engine.log import close_log, open_log
-from termmail.engine.oneshot import sync_once
+from termmail.engine.sync_once import sync_once
 from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.model.status import ConnectionState

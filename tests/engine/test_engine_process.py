@@ -32,8 +32,8 @@ from servers.proxy import Proxy
 from sync.support import flags, message, messages
 from termmail.accounts import config, credentials
 from termmail.engine.child import EngineChild
-from termmail.engine.oneshot import sync_once
 from termmail.engine.socket import send_password, socket_path, wake_engine
+from termmail.engine.sync_once import sync_once
 from termmail.model.account import CredentialKind, OfflineKind, OfflinePolicy
 from termmail.model.errors import SignInRefused
 from termmail.model.home import Home

@@ -21,7 +21,7 @@ from maildrop_home import BOB, MaildropHome, mail
 from servers.dovecot import Dovecot
 from servers.smtp_sink import SmtpSink
 from sync.support import Client, message
-from termmail.engine.oneshot import sync_once
+from termmail.engine.sync_once import sync_once
 from termmail.model import crash
 from termmail.model.account import Account, Security, Server
 from termmail.model.home import Home

@@ -10,7 +10,7 @@ import pytest
 
 from maildrop_home import mail
 from servers.courier import Courier
-from termmail.engine.oneshot import AccountReport, sync_once
+from termmail.engine.sync_once import AccountReport, sync_once
 from termmail.model.account import Account, KeepKind, KeepPolicy, Protocol, Security, Server
 from termmail.model.home import Home
 from termmail.model.secret import Secret

@@ -18,7 +18,7 @@ from maildrop_home import mail
 from servers.dovecot import Dovecot
 from servers.imap_reader import read_contents
 from servers.tls import Authority
-from termmail.engine.oneshot import AccountReport, sync_once
+from termmail.engine.sync_once import AccountReport, sync_once
 from termmail.model import crash
 from termmail.model.account import (
     Account,

@@ -15,7 +15,7 @@ from servers.dovecot import Dovecot
 from servers.proxy import Direction, Proxy
 from servers.tls import Authority
 from sync.test_pop3_sync import Bob, digests
-from termmail.engine.oneshot import sync_once
+from termmail.engine.sync_once import sync_once
 from termmail.model.account import KeepKind, KeepPolicy
 from termmail.model.secret import Secret
 from termmail.store import durable

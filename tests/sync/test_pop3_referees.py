@@ -17,7 +17,7 @@ from corpus import corpus_messages
 from maildrop_home import mail
 from servers.dovecot import Dovecot
 from servers.tls import Authority
-from termmail.engine.oneshot import sync_once
+from termmail.engine.sync_once import sync_once
 from termmail.model.account import Account, Credential, CredentialKind, Protocol, Security, Server
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home

@@ -18,7 +18,7 @@ from servers.dovecot import Dovecot
 from servers.proxy import Direction, Proxy
 from servers.tls import Authority
 from termmail.cli.progress import describe
-from termmail.engine.oneshot import AccountReport, sync_once
+from termmail.engine.sync_once import AccountReport, sync_once
 from termmail.model.account import (
     Account,
     Credential,

@@ -15,7 +15,7 @@ from termmail.cli.shapes import SyncShape
 from termmail.model.account import CredentialKind
 
 if TYPE_CHECKING:
-    from termmail.engine.oneshot import AccountReport, SyncReport
+    from termmail.engine.sync_once import AccountReport, SyncReport
     from termmail.model.errors import TermmailError
 
 
@@ -38,7 +38,7 @@ def sync(session: Session, account_names: tuple[str, ...], mailbox_name: str | N
     if password_stdin and (len(chosen) != 1 or chosen[0].credential.kind is not CredentialKind.SESSION):
         raise click.UsageError("--password-stdin is for one account, one that is asked for its password each time.")
     from termmail.cli.progress import Progress
-    from termmail.engine.oneshot import sync_once
+    from termmail.engine.sync_once import sync_once
 
     give_passwords(session, chosen, from_pipe=password_stdin)
     with Progress() as progress:

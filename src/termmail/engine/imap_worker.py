@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _LAST_EDITS_SECONDS = 3.0
 
 
-class ImapWorker(AccountWorker):
+class ImapWorker(AccountWorker[ImapSession]):
     """Keeps a connection for the work and, where the server has IDLE, one that hears of new mail."""
 
     def __init__(
@@ -38,8 +38,8 @@ class ImapWorker(AccountWorker):
         offline: bool,
         pace: Pace | None = None,
     ) -> None:
-        super().__init__(account, ingest, journal, offline=offline, pace=pace)
-        self._connector = Connector(account, password, imap.connect)
+        connector = Connector(account, password, imap.connect)
+        super().__init__(account, ingest, journal, connector, offline=offline, pace=pace)
         self._session: ImapSession | None = None
         self._sync: ImapSync | None = None
         self._idle: IdleWatch | None = None
@@ -47,12 +47,6 @@ class ImapWorker(AccountWorker):
         self._thorough_due = 0.0
         self._bodies_left = False
         self._unanswered: list[Request] = []
-
-    def _abort_connecting(self) -> None:
-        self._connector.abort_connecting()
-
-    def _abort_connections(self) -> None:
-        self._connector.abort_all()
 
     def _cycle(self) -> None:
         if self._rests():

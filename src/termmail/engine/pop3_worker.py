@@ -14,6 +14,7 @@ from termmail.model.errors import StorageFailed, TermmailError
 from termmail.model.secret import Secret
 from termmail.model.status import ConnectionState, RequestKind
 from termmail.protocols import pop3
+from termmail.protocols.pop3 import Pop3Session
 from termmail.store.ingest import Ingest
 from termmail.store.journal import Journal
 from termmail.sync.local import LocalSync
@@ -24,7 +25,7 @@ _log = logging.getLogger(__name__)
 _NOT_HERE = "The message is not on this computer any more."
 
 
-class Pop3Worker(AccountWorker):
+class Pop3Worker(AccountWorker[Pop3Session]):
     """One session for each look at the maildrop, since others can't open it meanwhile. What the user does needs no session."""
 
     def __init__(
@@ -37,16 +38,10 @@ class Pop3Worker(AccountWorker):
         offline: bool,
         pace: Pace | None = None,
     ) -> None:
-        super().__init__(account, ingest, journal, offline=offline, pace=pace)
-        self._connector = Connector(account, password, pop3.connect)
+        connector = Connector(account, password, pop3.connect)
+        super().__init__(account, ingest, journal, connector, offline=offline, pace=pace)
         self._local = LocalSync(ingest.database, journal, account.name, self._ending.is_set)
         self._folders_due = 0.0
-
-    def _abort_connecting(self) -> None:
-        self._connector.abort_connecting()
-
-    def _abort_connections(self) -> None:
-        self._connector.abort_all()
 
     def _cycle(self) -> None:
         self._edits = False

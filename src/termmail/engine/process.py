@@ -19,7 +19,7 @@ from termmail.engine.opening import begin, end, hook_commands
 from termmail.engine.pop3_worker import Pop3Worker
 from termmail.engine.socket import EngineSocket
 from termmail.engine.submission import SubmissionWorker
-from termmail.engine.worker import AccountWorker, Pace
+from termmail.engine.worker import Pace
 from termmail.model.account import Account, Protocol
 from termmail.model.errors import ConfigError, StorageFailed, StoreTooNew, TermmailError
 from termmail.model.home import Home
@@ -76,7 +76,7 @@ class Engine:
         self._redactor = redactor
         self._child = child
         self._pace = pace
-        self._workers: dict[str, AccountWorker] = {}
+        self._workers: dict[str, ImapWorker | Pop3Worker] = {}
         self._submissions: dict[str, SubmissionWorker] = {}
         # Passwords of accounts that the config file does not have yet, by name.
         self._early_passwords: dict[str, Secret] = {}

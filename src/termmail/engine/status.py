@@ -8,10 +8,21 @@ from collections.abc import Callable
 
 import msgspec
 
+from termmail.model.errors import CredentialUnavailable, InsecureConnection, Retry, SignInRefused, TermmailError
 from termmail.model.status import AccountStatus, ConnectionState
 from termmail.store.ingest import Ingest
 
 _PROGRESS_SECONDS = 0.2
+
+
+def state_after(error: TermmailError) -> ConnectionState:
+    """What an account's line is in after an error."""
+    match error:
+        case SignInRefused() | CredentialUnavailable() if error.retry is Retry.NEVER:
+            return ConnectionState.SIGN_IN
+        case InsecureConnection():
+            return ConnectionState.INSECURE
+    return ConnectionState.WAITING
 
 
 class StatusBoard:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from termmail.engine.connector import back_off
 from termmail.engine.status import StatusBoard
 from termmail.engine.submit_once import OFFLINE, make_submitter
+from termmail.engine.worker import INTERNAL_FAULT
 from termmail.model.account import Account
 from termmail.model.errors import (
     Cancelled,
@@ -34,7 +35,6 @@ _CONNECT_SECONDS = 4.0
 _SHORTEST_SLEEP = 1.0
 _LONGEST_SLEEP = 30.0
 _NEVER = float("inf")
-_INTERNAL = "Something went wrong inside termmail; the log file says what. It is tried again."
 
 
 class SubmissionWorker:
@@ -148,7 +148,7 @@ class SubmissionWorker:
                 self._rest(error)
             except Exception:  # noqa: BLE001 - logged with its cause, and the thread has to go on
                 _log.exception("the worker failed")
-                self._rest(TermmailError(_INTERNAL))
+                self._rest(TermmailError(INTERNAL_FAULT))
             finally:
                 self._busy = False
             # In short sleeps, since the clock may be set meanwhile.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
 from termmail.accounts import credentials
+from termmail.engine.account_pass import AccountPass, kept_from_log, run_side_by_side, while_engine_runs
 from termmail.engine.connector import Connector
 from termmail.engine.lock import EngineLock
 from termmail.engine.opening import opened_store
@@ -34,8 +34,6 @@ _log = logging.getLogger(__name__)
 
 OFFLINE = "termmail works offline. Switch the network on to send it."
 
-_LOOK_SECONDS = 0.05
-_LOCK_SECONDS = 1.0
 _PATIENCE_SECONDS = 300.0
 
 
@@ -83,29 +81,19 @@ def _submit_here(
     on_progress: Callable[[AccountStatus], None] | None,
 ) -> None:
     redactor = Redactor()
-
-    def get_password(account: Account) -> Secret:
-        secret = password(account)
-        redactor.add(secret)
-        return secret
-
+    get_password = kept_from_log(password, redactor)
     with opened_store(home, redactor) as ingest:
-        passes: list[_Pass] = []
-        try:
-            for account in accounts:
-                board = StatusBoard(ingest, account.name, on_progress)
-                passes.append(one := _Pass(account, ingest, get_password, board, outbox_ids))
-                one.start()
-            for one in passes:
-                one.wait()
-        finally:
-            for one in passes:
-                one.abort()
+        run_side_by_side(
+            [
+                _SubmissionPass(
+                    account, ingest, get_password, StatusBoard(ingest, account.name, on_progress), outbox_ids
+                )
+                for account in accounts
+            ]
+        )
 
 
-class _Pass:
-    """One account's mail, in a thread of its own."""
-
+class _SubmissionPass(AccountPass):
     def __init__(
         self,
         account: Account,
@@ -114,43 +102,22 @@ class _Pass:
         board: StatusBoard,
         only: Collection[int] | None,
     ) -> None:
-        self._account = account
+        super().__init__(account)
         self._ingest = ingest
         self._board = board
         self._only = only
         self._journal = Journal(ingest.database)
         self._submitter, self._smtp = make_submitter(account, ingest, password, board)
         self._imap = Connector(account, password, imap.connect)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=account.name, daemon=True)
-        self._unexpected: BaseException | None = None
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Until it is over; an error that is none of the account's comes out here."""
-        while self._thread.is_alive():
-            # In short waits, so that ^C gets through.
-            self._thread.join(0.2)
-        if self._unexpected is not None:
-            raise self._unexpected
-
-    def abort(self) -> None:
-        """Stop at once, if it still runs."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._smtp.abort_all()
-            self._imap.abort_all()
-            self._thread.join(3.0)
+    def _abort_connections(self) -> None:
+        self._smtp.abort_all()
+        self._imap.abort_all()
 
     def _run(self) -> None:
-        try:
-            submit_account(self._submitter, self._ingest, self._stopped.is_set, self._only)
-            if self._submitter.filed:
-                self._upload()
-        except BaseException as error:  # noqa: BLE001 - raised again by `wait` in the thread that waits
-            self._unexpected = error
+        submit_account(self._submitter, self._ingest, self._stopped.is_set, self._only)
+        if self._submitter.filed:
+            self._upload()
 
     def _upload(self) -> None:
         """Copies into Sent now, if that is possible; else the next sync does it."""
@@ -195,16 +162,11 @@ def _follow_engine(home: Home, accounts: Sequence[Account], outbox_ids: Sequence
         names = {account.name for account in accounts}
         waiting = set(outbox_ids or ()) if outbox_ids is not None else _due(queries, names)
         began = time.monotonic()
-        lock_at = began + _LOCK_SECONDS
-        while waiting := {one for one in waiting if _is_under_way(queries, one, began)}:
-            if time.monotonic() >= lock_at:
-                lock_at = time.monotonic() + _LOCK_SECONDS
-                lock = EngineLock(home)
-                if lock.acquire():
-                    lock.release()
-                    return False
-            time.sleep(_LOOK_SECONDS)
-        return True
+        for _ in while_engine_runs(home):
+            waiting = {one for one in waiting if _is_under_way(queries, one, began)}
+            if not waiting:
+                return True
+        return False
     finally:
         queries.close()
 

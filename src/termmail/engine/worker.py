@@ -7,22 +7,15 @@ import logging
 import threading
 import time
 from collections import deque
+from typing import Generic
 
 import msgspec
 
-from termmail.engine.connector import STEADY_SECONDS, back_off
+from termmail.engine.connector import STEADY_SECONDS, Connector, SessionT, back_off
 from termmail.engine.idle import RENEW_SECONDS
-from termmail.engine.status import StatusBoard
+from termmail.engine.status import StatusBoard, state_after
 from termmail.model.account import Account
-from termmail.model.errors import (
-    Cancelled,
-    CredentialUnavailable,
-    InsecureConnection,
-    Retry,
-    SignInRefused,
-    StorageFailed,
-    TermmailError,
-)
+from termmail.model.errors import Cancelled, Retry, StorageFailed, TermmailError
 from termmail.model.status import ConnectionState, Request, RequestKind, RequestState
 from termmail.store.ingest import Ingest
 from termmail.store.journal import Journal
@@ -30,7 +23,8 @@ from termmail.store.journal import Journal
 _log = logging.getLogger(__name__)
 
 _OFFLINE = "termmail works offline. Switch the network on to fetch mail."
-_INTERNAL = "Something went wrong inside termmail; the log file says what. It is tried again."
+INTERNAL_FAULT = "Something went wrong inside termmail; the log file says what. It is tried again."
+"""What a person is told of a fault in termmail itself."""
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -46,16 +40,24 @@ class Pace(msgspec.Struct, frozen=True):
     folders: float = 5.0
 
 
-class AccountWorker(abc.ABC):
+class AccountWorker(abc.ABC, Generic[SessionT]):
     """A thread for one account. All methods may be called from any thread and return at once, but for `join`."""
 
     def __init__(
-        self, account: Account, ingest: Ingest, journal: Journal, *, offline: bool, pace: Pace | None = None
+        self,
+        account: Account,
+        ingest: Ingest,
+        journal: Journal,
+        connector: Connector[SessionT],
+        *,
+        offline: bool,
+        pace: Pace | None = None,
     ) -> None:
         self.account = account
         self.board = StatusBoard(ingest, account.name)
         self._ingest = ingest
         self._journal = journal
+        self._connector = connector
         self._pace = pace or Pace()
         self._thread = threading.Thread(target=self._run, name=account.name, daemon=True)
         self._ending = threading.Event()
@@ -99,7 +101,7 @@ class AccountWorker(abc.ABC):
         self._offline = offline
         self.board.mute(offline)
         if offline:
-            self._abort_connections()
+            self._connector.abort_all()
         else:
             self.try_again()
         self._woken.set()
@@ -107,13 +109,13 @@ class AccountWorker(abc.ABC):
     def end(self) -> None:
         """Finish the operation under way and end. With no connection yet there is none."""
         self._ending.set()
-        self._abort_connecting()
+        self._connector.abort_connecting()
         self._woken.set()
 
     def abort(self) -> None:
         """End whatever waits for a server."""
         self._ending.set()
-        self._abort_connections()
+        self._connector.abort_all()
         self._woken.set()
 
     def join(self, seconds: float) -> bool:
@@ -134,21 +136,13 @@ class AccountWorker(abc.ABC):
                 self._fail(error)
             except Exception:  # noqa: BLE001 - logged with its cause, and the thread has to go on
                 _log.exception("the worker failed")
-                self._fail(TermmailError(_INTERNAL))
+                self._fail(TermmailError(INTERNAL_FAULT))
         self._finish()
 
     def _should_stop(self) -> bool:
         return self._ending.is_set() or self._offline
 
     # what each kind of account does in its own way
-
-    @abc.abstractmethod
-    def _abort_connecting(self) -> None:
-        """End the making of a connection; called from any thread."""
-
-    @abc.abstractmethod
-    def _abort_connections(self) -> None:
-        """End whatever waits for the server; called from any thread."""
 
     @abc.abstractmethod
     def _cycle(self) -> None:
@@ -251,15 +245,9 @@ class AccountWorker(abc.ABC):
 
     def _say_failed(self, error: TermmailError) -> None:
         self._answer_all(error.sentence)
-        match error:
-            case SignInRefused() | CredentialUnavailable() if error.retry is Retry.NEVER:
-                self._block(ConnectionState.SIGN_IN, error)
-                return
-            case InsecureConnection():
-                self._block(ConnectionState.INSECURE, error)
-                return
-        if error.retry is Retry.NEVER:
-            self._block(ConnectionState.WAITING, error)
+        state = state_after(error)
+        if state is not ConnectionState.WAITING or error.retry is Retry.NEVER:
+            self._block(state, error)
             return
         if time.monotonic() - self._connected_at > STEADY_SECONDS:
             self._failures = 0

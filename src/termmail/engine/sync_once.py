@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from termmail.accounts import credentials
+from termmail.engine.account_pass import AccountPass, kept_from_log, run_side_by_side, while_engine_runs
 from termmail.engine.connector import Connector
 from termmail.engine.lock import EngineLock
 from termmail.engine.opening import opened_store
-from termmail.engine.status import StatusBoard
+from termmail.engine.status import StatusBoard, state_after
 from termmail.engine.submit_once import make_submitter, submit_account
 from termmail.model.account import Account, Protocol
 from termmail.model.errors import (
     Cancelled,
-    CredentialUnavailable,
     InsecureConnection,
     Retry,
     Scope,
@@ -38,8 +37,6 @@ from termmail.sync.imap import ImapSync
 from termmail.sync.local import LocalSync
 from termmail.sync.pop3 import Pop3Sync
 
-_LOOK_SECONDS = 0.05
-_LOCK_SECONDS = 1.0
 _OFFLINE = "termmail works offline. Switch the network on in termmail, then run `termmail sync` again."
 
 
@@ -99,27 +96,18 @@ def _sync_here(
     all_accounts: Sequence[Account],
 ) -> SyncReport:
     redactor = Redactor()
-    passes: list[_Pass] = []
+    get_password = kept_from_log(password, redactor)
     with opened_store(home, redactor, all_accounts) as ingest:
-        offline = ingest.work_offline()
-        try:
-            for account in accounts:
-                passes.append(one := _Pass(home, ingest, account, mailbox, listen, password, redactor))
-                if offline:
-                    one.error = TermmailError(_OFFLINE)
-                else:
-                    one.start()
+        passes = [_SyncPass(home, ingest, account, mailbox, listen, get_password) for account in accounts]
+        if ingest.work_offline():
             for one in passes:
-                one.wait()
-        finally:
-            for one in passes:
-                one.abort()
+                one.error = TermmailError(_OFFLINE)
+        else:
+            run_side_by_side(passes)
     return SyncReport(tuple(one.report for one in passes), by_engine=False)
 
 
-class _Pass:
-    """One account's pass, in a thread of its own."""
-
+class _SyncPass(AccountPass):
     def __init__(
         self,
         home: Home,
@@ -128,51 +116,25 @@ class _Pass:
         mailbox: str | None,
         listen: Callable[[AccountStatus], None],
         password: Callable[[Account], Secret],
-        redactor: Redactor,
     ) -> None:
+        super().__init__(account)
         self._home = home
         self._ingest = ingest
         self._journal = Journal(ingest.database)
-        self._account = account
         self._mailbox = mailbox
         self._board = StatusBoard(ingest, account.name, listen)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=account.name, daemon=True)
         self._new_messages = 0
         self._new_bodies = 0
         self._pending = 0
         self._carried_out = 0
         self.error: TermmailError | None = None
-        self._unexpected: BaseException | None = None
+        self._imap = Connector(account, password, imap.connect)
+        self._pop3 = Connector(account, password, pop3.connect)
+        self._submitter, self._smtp = make_submitter(account, ingest, password, self._board)
 
-        def get_password(of: Account) -> Secret:
-            secret = password(of)
-            redactor.add(secret)
-            return secret
-
-        self._imap = Connector(account, get_password, imap.connect)
-        self._pop3 = Connector(account, get_password, pop3.connect)
-        self._submitter, self._smtp = make_submitter(account, ingest, get_password, self._board)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Until it is over; an error that is none of ours comes out here."""
-        while self._thread.is_alive():
-            # In short waits, so that ^C gets through.
-            self._thread.join(0.2)
-        if self._unexpected is not None:
-            raise self._unexpected
-
-    def abort(self) -> None:
-        """Stop at once, if it still runs."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._imap.abort_all()
-            self._pop3.abort_all()
-            self._smtp.abort_all()
-            self._thread.join(3.0)
+    def _abort_connections(self) -> None:
+        for connector in (self._imap, self._pop3, self._smtp):
+            connector.abort_all()
 
     @property
     def report(self) -> AccountReport:
@@ -196,8 +158,6 @@ class _Pass:
                 self._carried_out = self._journal.done_count(self._account.name) - done_before
         except StorageFailed as error:
             self.error = error
-        except BaseException as error:  # noqa: BLE001 - raised again by `wait` in the thread that waits
-            self._unexpected = error
 
     def _pass(self) -> None:
         self._board.say(ConnectionState.CONNECTING)
@@ -257,16 +217,6 @@ class _Pass:
         return found.id
 
 
-def state_after(error: TermmailError) -> ConnectionState:
-    """What an account's line is in after an error."""
-    match error:
-        case SignInRefused() | CredentialUnavailable() if error.retry is Retry.NEVER:
-            return ConnectionState.SIGN_IN
-        case InsecureConnection():
-            return ConnectionState.INSECURE
-    return ConnectionState.WAITING
-
-
 def _no_mailbox(account: str, name: str) -> TermmailError:
     return TermmailError(
         f"{account} has no folder named {name}. `termmail mailboxes -a {account}` shows those there are.",
@@ -298,7 +248,7 @@ def _ask_engine(
                     continue
                 mailbox_id = found.id
             (asked[account.name],) = intents.request_sync(account.name, mailbox_id)
-        if not _follow(home, queries, asked, errors, listen):
+        if not _follow_engine(home, queries, asked, errors, listen):
             return sync_once(
                 home, accounts, mailbox=mailbox, on_progress=listen, password=password, all_accounts=all_accounts
             )
@@ -317,7 +267,7 @@ def _ask_engine(
         queries.close()
 
 
-def _follow(
+def _follow_engine(
     home: Home,
     queries: Queries,
     asked: dict[str, int],
@@ -326,9 +276,8 @@ def _follow(
 ) -> bool:
     """Until all requests are answered; False where the engine is gone before."""
     told: dict[str, AccountStatus] = {}
-    lock_at = time.monotonic() + _LOCK_SECONDS
     waiting = dict(asked)
-    while waiting:
+    for _ in while_engine_runs(home):
         for name, request_id in list(waiting.items()):
             status = queries.account_status(name)
             if status is not None and told.get(name) != status:
@@ -339,14 +288,9 @@ def _follow(
                 del waiting[name]
                 if request is not None and request.state is RequestState.FAILED:
                     errors[name] = _error_of(request.sentence, status)
-        if time.monotonic() >= lock_at:
-            lock_at = time.monotonic() + _LOCK_SECONDS
-            lock = EngineLock(home)
-            if lock.acquire():
-                lock.release()
-                return not waiting
-        time.sleep(_LOOK_SECONDS)
-    return True
+        if not waiting:
+            return True
+    return False
 
 
 def _error_of(sentence: str, status: AccountStatus | None) -> TermmailError:
