@@ -13,7 +13,7 @@ from termmail.model.flags import FlagSet
 from termmail.model.mailbox import Role
 from termmail.model.remote import FetchFault, RemoteBody, RemoteFlags, RemoteHeader, UidRange
 from termmail.model.secret import Secret
-from termmail.protocols import imap
+from termmail.protocols import hook, imap
 
 
 @pytest.mark.parametrize("security", list(Security))
@@ -135,7 +135,7 @@ def test_an_iterator_closed_early_leaves_the_session_usable(dovecot_server: Dove
 
 def test_commands_are_announced(dovecot_server: Dovecot, dovecot_user: str, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[str] = []
-    monkeypatch.setattr(imap, "on_command", heard.append)
+    monkeypatch.setattr(hook, "on_command", heard.append)
     with session_of(dovecot_server, dovecot_user) as session:
         session.select(b"INBOX")
     assert heard[-8:] == [

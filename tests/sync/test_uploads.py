@@ -26,7 +26,7 @@ from termmail.model.mailbox import Role
 from termmail.model.message import Address
 from termmail.model.operation import Upload
 from termmail.model.outgoing import Draft
-from termmail.protocols import imap
+from termmail.protocols import hook
 from termmail.store.drafts import DraftFolder, new_draft_id
 from termmail.store.intents import Intents
 from termmail.store.reindex import reindex
@@ -90,11 +90,11 @@ def test_quiet_afterwards(client: Client, dovecot_server: Dovecot, dovecot_user:
     keep(client.intents, client.home)
     settle(client, dovecot_server, dovecot_user)
     commands: list[str] = []
-    imap.on_command = commands.append
+    hook.on_command = commands.append
     try:
         assert client.sync().new_bodies == 0
     finally:
-        imap.on_command = None
+        hook.on_command = None
     assert not any("APPEND" in command for command in commands)
 
 
@@ -234,7 +234,7 @@ def _killed(folder: Path, server: Dovecot, user: str, when: str) -> bool:
         code = 1
         try:
             client = Client(folder, server, user)
-            imap.on_command = crash.crash_point
+            hook.on_command = crash.crash_point
             crash.arm(when)
             client.sync()
             code = 0

@@ -12,7 +12,7 @@ from termmail.model.account import Account
 from termmail.model.crash import crash_point
 from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
-from termmail.protocols import imap, pop3, smtp
+from termmail.protocols import hook
 from termmail.protocols.redact import Redactor
 from termmail.store.ingest import Ingest
 from termmail.store.outbox import Outbox
@@ -45,7 +45,7 @@ def opened_store(home: Home, redactor: Redactor, accounts: Sequence[Account] | N
 
 def hook_commands() -> None:
     """Every command to a server is a point where a test may end the process."""
-    imap.on_command = pop3.on_command = smtp.on_command = crash_point
+    hook.on_command = crash_point
 
 
 def begin(ingest: Ingest, accounts: Sequence[Account] | None = None) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from termmail.model.account import Security, Server
 from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolViolation
 from termmail.model.setup import SeenCertificate
 from termmail.protocols import tls
-from termmail.protocols.wire import Wire
+from termmail.protocols.wire import Wire, open_wire
 
 Service = str
 """imap, pop3 or smtp."""
@@ -123,24 +122,18 @@ class Probe:
 
     def _connect(self, context: ssl.SSLContext | None) -> tuple[Wire, str]:
         """A connection, encrypted as it is to be, and which service has greeted already: only with STARTTLS one has."""
-        deadline = time.monotonic() + self._seconds
         transport = tls.Transport(
             self._server, ca_file=self._ca_file, proxy=self._proxy, context=context, reach=self._reach
         )
-        connection = transport.open(self._seconds, self._lifeline)
-        security = self._server.security
-        if security is Security.TLS:
-            connection = transport.secure(connection, deadline - time.monotonic(), self._lifeline)
-        wire = Wire(connection, self._server.host, timeout=self._seconds, lifeline=self._lifeline)
-        wire.end_by(deadline)
-        if security is not Security.STARTTLS:
+        wire = open_wire(transport, self._seconds, self._lifeline)
+        if self._server.security is not Security.STARTTLS:
             return wire, ""
         try:
             speaks = _service_of(wire.read_line(), wire)
             if speaks != self._service:
                 return wire, speaks
             self._start_tls(wire)
-            wire.secure(lambda plain: transport.secure(plain, deadline - time.monotonic(), self._lifeline))
+            wire.secure(transport)
         except BaseException:
             wire.close()
             raise

@@ -11,11 +11,9 @@ import stringprep
 import unicodedata
 from collections.abc import Callable, Set
 
-from termmail.model.errors import SignInRefused
 from termmail.model.secret import AccessToken, Secret
 from termmail.protocols.mechanism import BadChallenge, Mechanism
 from termmail.protocols.token_mechanisms import OAuthBearer, XOAuth2
-from termmail.protocols.wire import Wire
 
 MAX_ITERATIONS = 600_000
 """More than that a server may not ask of us: it would be a way to stop us (T12)."""
@@ -225,20 +223,3 @@ def _prepared(text: str) -> str:
     if any(prohibited(character) for character in normal for prohibited in _PROHIBITED):
         return text
     return normal
-
-
-def response_to(challenge: bytes, mechanism: Mechanism, wire: Wire, host: str) -> bytes:
-    """The mechanism's response to a challenge, both in base64. Raises SignInRefused, and then the connection is closed.
-
-    It goes rather than another mechanism being tried: who can't prove itself must not get the password (T12).
-    """
-    try:
-        response = mechanism.respond(base64.b64decode(challenge.strip(), validate=True))
-    except (BadChallenge, binascii.Error) as error:
-        wire.close()
-        raise SignInRefused(
-            f"{host} failed the sign-in with {mechanism.name}: it could not prove that it knows the password, or asked "
-            "for something odd. Check the server's name.",
-            detail=str(error),
-        ) from error
-    return base64.b64encode(response)

@@ -6,8 +6,8 @@ import enum
 
 import msgspec
 
-from termmail.model.errors import InsecureConnection, SignInRefused, TokenRefused
-from termmail.model.secret import AccessToken, Secret
+from termmail.model.errors import TokenRefused
+from termmail.model.secret import Secret
 from termmail.protocols.mechanism import BadChallenge, Mechanism
 
 
@@ -66,20 +66,6 @@ class XOAuth2(_TokenMechanism):
     @property
     def initial(self) -> bytes:
         return f"user={self._user}\x01auth=Bearer {self._token.reveal()}\x01\x01".encode()
-
-
-def check_token_allowed(host: str, secret: Secret, *, plain: bool) -> None:
-    """Raises InsecureConnection where a token would go over a connection in the clear, be it on this computer (T12)."""
-    if plain and isinstance(secret, AccessToken):
-        raise InsecureConnection(
-            f"The connection to {host} is not encrypted, and an OAuth 2 sign-in is for encrypted ones only. Nothing was sent. Choose"
-            " tls or starttls."
-        )
-
-
-def no_token_mechanism(host: str) -> SignInRefused:
-    """The error where a server offers none of them."""
-    return SignInRefused(f"{host} offers no sign-in by OAuth 2. Use a password for it, or ask whoever runs the server.")
 
 
 def token_refused(host: str, user: str, mechanism: Mechanism, words: str, detail: str) -> TokenRefused | None:

@@ -6,10 +6,10 @@ import contextlib
 import socket as sockets
 import ssl
 import time
-from collections.abc import Callable
 
-from termmail.model.errors import Cancelled, ConnectionLost, ProtocolViolation
-from termmail.protocols.tls import Lifeline
+from termmail.model.account import Security
+from termmail.model.errors import Cancelled, ConnectionLost, InsecureConnection, ProtocolViolation
+from termmail.protocols.tls import Lifeline, Transport
 
 MAX_LINE = 32 << 20
 """Bytes of one line. Far above any honest line, and a bound for memory."""
@@ -70,10 +70,19 @@ class Wire:
         """Whether TLS holds bytes that the socket no longer shows."""
         return isinstance(self._socket, ssl.SSLSocket) and not self.closed and self._socket.pending() > 0
 
-    def secure(self, wrap: Callable[[sockets.socket], ssl.SSLSocket]) -> None:
-        """Go on over TLS. What arrived before is the caller's to refuse; it is dropped here (T5)."""
+    def refuse_leftovers(self) -> None:
+        """Around STARTTLS, when nothing may lie in the buffer (T5). Raises InsecureConnection."""
+        if self.pos < len(self.data):
+            raise InsecureConnection(
+                f"Something was put into the connection to {self.host} before it was encrypted. Nothing was sent. "
+                "Use tls, or another network."
+            )
+
+    def secure(self, transport: Transport) -> None:
+        """Go on over TLS. What arrived before is the caller's to refuse; it is dropped here (T5). Raises as `Transport.secure`."""
         self.data, self.pos = b"", 0
-        self._socket = wrap(self._socket)
+        left = self._timeout if self._deadline is None else self._deadline - time.monotonic()
+        self._socket = transport.secure(self._socket, left, self._lifeline)
 
     def fill(self) -> None:
         """Wait for more bytes and append them to the buffer."""
@@ -203,3 +212,18 @@ class Wire:
     def abort(self) -> None:
         """From any thread: a call that waits here raises Cancelled at once, and so does every later one."""
         self._lifeline.cut()
+
+
+def open_wire(transport: Transport, seconds: float, lifeline: Lifeline) -> Wire:
+    """Connect, and encrypt at once where the server's security is TLS.
+
+    Everything until `Wire.end_by(None)` has to be done within so many seconds, a greeting and STARTTLS included. Raises what
+    `Transport.open` and `Transport.secure` do.
+    """
+    deadline = time.monotonic() + seconds
+    connection = transport.open(seconds, lifeline)
+    if transport.server.security is Security.TLS:
+        connection = transport.secure(connection, deadline - time.monotonic(), lifeline)
+    wire = Wire(connection, transport.server.host, timeout=seconds, lifeline=lifeline)
+    wire.end_by(deadline)
+    return wire

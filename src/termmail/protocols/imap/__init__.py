@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from termmail.protocols.imap.connecting import connect
+from termmail.protocols.imap.core import Timeouts
+from termmail.protocols.imap.idling import IdleResult
+from termmail.protocols.imap.session import ImapSession
+from termmail.protocols.imap.unsolicited import Unsolicited
+from termmail.protocols.words import server_text
 
-on_command: Callable[[str], None] | None = None
-"""Called around each command with "before VERB" and "after VERB", without arguments; for tests that count or stop there."""
-
-from termmail.protocols.imap.connecting import connect  # noqa: E402
-from termmail.protocols.imap.core import Timeouts  # noqa: E402
-from termmail.protocols.imap.idling import IdleResult  # noqa: E402
-from termmail.protocols.imap.session import ImapSession  # noqa: E402
-from termmail.protocols.imap.unsolicited import Unsolicited  # noqa: E402
-from termmail.protocols.words import server_text  # noqa: E402
-
-__all__ = ["IdleResult", "ImapSession", "Timeouts", "Unsolicited", "connect", "on_command", "server_text"]
+__all__ = ["IdleResult", "ImapSession", "Timeouts", "Unsolicited", "connect", "server_text"]

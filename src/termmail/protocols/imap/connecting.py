@@ -7,22 +7,19 @@ from collections.abc import Callable
 
 from termmail import __version__
 from termmail.model.account import Security, Server
-from termmail.model.errors import PasswordRefused, Retry, SignInRefused
+from termmail.model.errors import SignInRefused
 from termmail.model.secret import AccessToken, Secret
-from termmail.protocols import sasl, tls
-from termmail.protocols.arguments import check_argument
+from termmail.protocols import sasl, sign_in
+from termmail.protocols.hook import announce
 from termmail.protocols.imap import names
 from termmail.protocols.imap.core import Core, Literal, Timeouts
-from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.link import Client, Link
 from termmail.protocols.imap.responses import Status, parse_status
 from termmail.protocols.imap.session import ImapSession
 from termmail.protocols.imap.unsolicited import capability_set
 from termmail.protocols.mechanism import Mechanism
 from termmail.protocols.redact import Redactor
-from termmail.protocols.token_mechanisms import check_token_allowed, no_token_mechanism, token_refused
 
-_MAX_ROUNDS = 10
 _USUAL_TIMEOUTS = Timeouts()
 _TEMPORARY = {"UNAVAILABLE", "INUSE", "SERVERBUG", "LIMIT"}
 
@@ -49,14 +46,7 @@ def connect(
 
     Raises InsecureConnection, SignInRefused, ConnectionLost, ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
     """
-    check_argument(user, "the user name")
-    check_argument(password.reveal(), "the password")
-    check_token_allowed(server.host, password, plain=server.security is Security.NONE)
-    transport = tls.Transport(server, ca_file=ca_file, proxy=proxy)
-
-    lifeline = tls.Lifeline()
-    if on_abort is not None:
-        on_abort(lifeline.cut)
+    transport, lifeline = sign_in.prepare(server, user, password, ca_file=ca_file, proxy=proxy, on_abort=on_abort)
     client = Client(
         server,
         lambda: Link(transport, timeouts.connect, timeouts.command, lifeline),
@@ -92,7 +82,7 @@ def _sign_in(core: Core, user: str, password: Secret) -> None:
     refusal: SignInRefused | None = None
     for mechanism in mechanisms:
         status = _authenticate(core, mechanism)
-        if status.kind == "OK":
+        if status.ok:
             break
         refusal = _refused(core, user, status, mechanism)
         if mechanism.proved or core.wire.closed:
@@ -100,12 +90,8 @@ def _sign_in(core: Core, user: str, password: Secret) -> None:
     else:
         if refusal is not None:
             raise refusal
-        if isinstance(password, AccessToken):
-            raise no_token_mechanism(core.host)
-        if not login_command:
-            raise SignInRefused(
-                f"{core.host} offers no way to sign in that termmail knows. Ask whoever runs it for PLAIN or SCRAM-SHA-256."
-            )
+        if isinstance(password, AccessToken) or not login_command:
+            raise sign_in.no_mechanism(core.host, password)
         _login(core, user, password)
     core.link.state = "AUTH"
     core.capabilities = core.collector.take_capabilities() or _ask_capabilities(core)
@@ -126,33 +112,28 @@ def _authenticate(core: Core, mechanism: Mechanism) -> Status:
     Raises ProtocolViolation where the server claims success too early (T10), SignInRefused where it can't prove itself (T12).
     """
     verb = "AUTHENTICATE"
-    initial = mechanism.initial
-    at_once = initial is not None and core.has("SASL-IR")
     arguments = [mechanism.name.encode()]
-    if at_once and initial is not None:
+    initial = mechanism.initial
+    initial_sent = initial is None
+    if initial is not None and core.has("SASL-IR"):
         arguments.append(base64.b64encode(initial) or b"=")
+        initial_sent = True
     tag = core.begin(verb, *arguments)
-    initial_sent = at_once or initial is None
-    for _ in range(_MAX_ROUNDS):
-        response = core.read_quietly()
-        while response.tag == b"*":
-            core.note(response)
+
+    def read() -> bytes | Status:
+        while True:
             response = core.read_quietly()
-        if response.tag == tag:
-            announce(verb, "after")
-            status = core.status_of(response)
-            if status.kind == "OK" and not (initial_sent and mechanism.finished):
-                raise core.violation("says that the sign-in succeeded before it was complete")
-            return status
-        if response.tag != b"+":
-            core.stray(response)
-            continue
-        if not initial_sent and initial is not None:
-            answer, initial_sent = base64.b64encode(initial), True
-        else:
-            answer = sasl.response_to(response.line[2:], mechanism, core.wire, core.host)
-        core.wire.send(answer + b"\r\n")
-    raise core.violation("never comes to an end with the sign-in")
+            if response.tag == b"+":
+                return response.line[2:]
+            if response.tag == tag:
+                announce(verb, "after")
+                return core.status_of(response)
+            if response.tag == b"*":
+                core.note(response)
+            else:
+                core.stray(response)
+
+    return sign_in.exchange(core, mechanism, read, initial_sent=initial_sent)
 
 
 def _login(core: Core, user: str, password: Secret) -> None:
@@ -170,11 +151,7 @@ def _login_argument(value: bytes) -> bytes | Literal:
 def _refused(core: Core, user: str, status: Status, mechanism: Mechanism | None = None) -> SignInRefused:
     words = core.server_words(status.text)
     if status.code in _TEMPORARY:
-        return SignInRefused(
-            f"{core.host} can't sign anybody in at the moment{words}. It is tried again.",
-            retry=Retry.LATER,
-            detail=status.code,
-        )
+        return sign_in.not_now(core.host, words, status.code)
     if status.code == "REFERRAL":
         # Not followed (T7): whoever is in the connection's way could send the password anywhere.
         return SignInRefused(
@@ -182,9 +159,7 @@ def _refused(core: Core, user: str, status: Status, mechanism: Mechanism | None 
             "the right name.",
             detail=status.code,
         )
-    if mechanism is not None and (refused := token_refused(core.host, user, mechanism, words, status.code)) is not None:
-        return refused
-    return PasswordRefused(f"{core.host} refused the password for {user}{words}.", detail=status.code)
+    return sign_in.refused(core.host, user, mechanism, words, status.code)
 
 
 def _after_sign_in(core: Core) -> list[tuple[str, bytes]]:

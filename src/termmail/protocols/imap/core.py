@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from termmail.model.errors import ConnectionLost, ProtocolViolation, Scope, ServerRefused, TermmailError
-from termmail.protocols.imap.hook import announce
+from termmail.protocols.dialogue import MAX_TRACED, Dialogue
+from termmail.protocols.hook import announce
 from termmail.protocols.imap.link import Client
 from termmail.protocols.imap.responses import (
     LiteralTooLarge,
@@ -22,13 +23,10 @@ from termmail.protocols.imap.responses import (
 )
 from termmail.protocols.imap.unsolicited import Collector, capability_set
 from termmail.protocols.redact import Redactor
-from termmail.protocols.wire import Wire
-from termmail.protocols.words import server_text
 
 SMALL_LITERAL = 1 << 20
 """Bytes of a literal outside of FETCH, such as a mailbox name, that are kept."""
 
-_MAX_TRACED = 300
 _NON_SYNC_LIMIT = 4096
 
 Taker = Callable[[Response], bool]
@@ -50,7 +48,7 @@ class Literal(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Core:
+class Core(Dialogue):
     """One connection. Used by one thread at a time, but for `abort`."""
 
     def __init__(
@@ -63,23 +61,19 @@ class Core:
         trace: Callable[[str], None] | None,
         redactor: Redactor,
     ) -> None:
+        super().__init__(client.link.wire, plain=plain, trace=trace, redactor=redactor)
         self.client: Any = client
         self.link = client.link
         self.link.reader = self._read_for_link
-        self.wire: Wire = self.link.wire
-        self.host = self.wire.host
-        self.plain = plain
         self.timeouts = timeouts
         self.max_literal = max_literal
-        self.collector = Collector(None if plain else self._shown)
+        self.collector = Collector(None if plain else self.shown)
         self.capabilities: frozenset[str] = frozenset()
         self.selected: bytes | None = None
         self.streaming = False
         # Commands that the next one takes along, so that they cost no round trip: (verb, the rest of the line).
         self.ahead: list[tuple[str, bytes]] = []
         self._background: dict[bytes, str] = {}
-        self._trace = trace
-        self._redactor = redactor
         self._last_status: Status | None = None
 
     def has(self, name: str) -> bool:
@@ -180,7 +174,7 @@ class Core:
         except LiteralTooLarge as error:
             raise self.violation(f"sent {error.size} bytes at once") from error
         if self._trace is not None:
-            self.trace("S: " + response.line[:_MAX_TRACED].decode("utf-8", "replace"))
+            self.trace("S: " + response.line[:MAX_TRACED].decode("utf-8", "replace"))
         return response
 
     def read_quietly(self) -> Response:
@@ -292,18 +286,6 @@ class Core:
 
     # Errors
 
-    def _shown(self, text: bytes) -> str:
-        return self._redactor.clean(server_text(text))
-
-    def server_words(self, text: bytes) -> str:
-        """The server's own words for the end of a sentence; none without TLS (T8), and no secret that it echoes (C4)."""
-        return "" if self.plain else f"; {self._shown(text)}"
-
-    def violation(self, what: str) -> ProtocolViolation:
-        """The connection is closed; `what` follows the host's name in the sentence."""
-        self.wire.close()
-        return ProtocolViolation(f"{self.host} {what}, so the connection was closed. It is tried again.")
-
     def refusal(
         self, status: Status, verb: str, what: str = "", scope: Scope = Scope.MAILBOX
     ) -> ServerRefused | ProtocolViolation:
@@ -319,11 +301,6 @@ class Core:
             f"{self.host} refused {what or verb}{code}{words}.", code=status.code, scope=scope, detail=f"NO to {verb}"
         )
 
-    def trace(self, text: str) -> None:
-        """Hand one line to the log, cleaned of secrets (C4)."""
-        if self._trace is not None:
-            self._trace(self._redactor.clean(text))
-
     # Ending
 
     def close(self) -> None:
@@ -337,7 +314,3 @@ class Core:
                 self.client.logout()
                 announce("LOGOUT", "after")
         self.wire.close()
-
-    def abort(self) -> None:
-        """From any thread: whatever waits raises Cancelled at once."""
-        self.wire.abort()

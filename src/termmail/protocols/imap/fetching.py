@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from termmail.model.errors import ConnectionLost, Retry, TermmailError
 from termmail.model.remote import FaultKind, FetchFault, RemoteBody, RemoteFlags, RemoteHeader, UidRange
+from termmail.protocols.hook import announce
 from termmail.protocols.imap import ranges
 from termmail.protocols.imap.attributes import AttributeCache, fetch_attributes, parse_flags, parse_modseq
 from termmail.protocols.imap.core import Core
-from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.responses import (
     OVERSIZED,
     LiteralTooLarge,

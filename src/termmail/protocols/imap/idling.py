@@ -8,8 +8,8 @@ import time
 import msgspec
 
 from termmail.model.remote import MailboxStatus
+from termmail.protocols.hook import announce
 from termmail.protocols.imap.core import Core
-from termmail.protocols.imap.hook import announce
 from termmail.protocols.imap.listing import parse_status_row
 from termmail.protocols.imap.responses import Malformed, Response
 

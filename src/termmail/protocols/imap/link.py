@@ -5,9 +5,6 @@ from __future__ import annotations
 import imaplib
 import re
 import secrets
-import socket
-import ssl
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +13,9 @@ from imapclient import IMAPClient, SocketTimeout
 from termmail.model.account import Security, Server
 from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolViolation
 from termmail.protocols import tls
-from termmail.protocols.imap.hook import announce
+from termmail.protocols.hook import announce
 from termmail.protocols.imap.responses import LiteralTooLarge, Response, parse_status, read_response
-from termmail.protocols.wire import Wire
+from termmail.protocols.wire import open_wire
 
 _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)(?: (.*))?$", re.IGNORECASE)
 _SMALL = 64 << 10
@@ -45,7 +42,6 @@ class Link(imaplib.IMAP4):
         self._connect_seconds = connect_seconds
         self._command_seconds = command_seconds
         self._lifeline = lifeline
-        self._deadline = 0.0
         self.reader: Reader | None = None
         self.greeting = b""
         self._prefix = secrets.token_hex(3).upper().encode()
@@ -54,18 +50,13 @@ class Link(imaplib.IMAP4):
         self._encoding = "latin-1"
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
-        self._deadline = time.monotonic() + self._connect_seconds
-        connection = self._transport.open(self._connect_seconds, self._lifeline)
-        if self._server.security is Security.TLS:
-            connection = self._secured(connection)
-        self.wire = Wire(connection, self._server.host, timeout=self._connect_seconds, lifeline=self._lifeline)
-        self.host, self.port, self.sock = self._server.host, self._server.port, connection
+        self.wire = open_wire(self._transport, self._connect_seconds, self._lifeline)
+        self.host, self.port, self.sock = self._server.host, self._server.port, self.wire.socket
 
     def _connect(self) -> None:
         imap: Any = self
         imap.tagpre = self._prefix
         try:
-            self.wire.end_by(self._deadline)
             greeting = self._read_greeting()
             if self._server.security is Security.STARTTLS:
                 self._start_tls()
@@ -82,9 +73,6 @@ class Link(imaplib.IMAP4):
             raise
         self.wire.timeout = self._command_seconds
         self.state = "NONAUTH"
-
-    def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
-        return self._transport.secure(plain, self._deadline - time.monotonic(), self._lifeline)
 
     def _read_greeting(self) -> bytes:
         match = _GREETING.match(self.wire.read_line())
@@ -119,20 +107,13 @@ class Link(imaplib.IMAP4):
             if status is None or status.kind != "OK":
                 break
             announce("STARTTLS", "after")
-            self._refuse_leftovers()
-            self.wire.secure(self._secured)
+            self.wire.refuse_leftovers()
+            self.wire.secure(self._transport)
             self.sock = self.wire.socket
             return
         raise InsecureConnection(
             f"{host} refuses encryption (STARTTLS). Nothing was sent. Use tls, or tell whoever runs the server."
         )
-
-    def _refuse_leftovers(self) -> None:
-        if len(self.wire.data) > self.wire.pos:
-            raise InsecureConnection(
-                f"Something was put into the connection to {self._server.host} before it was encrypted. Nothing was sent. "
-                "Use tls, or another network."
-            )
 
     def read(self, size: int) -> bytes:
         return self.wire.read_exactly(size)

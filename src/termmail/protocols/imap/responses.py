@@ -90,6 +90,10 @@ class Status(msgspec.Struct, frozen=True):
     arguments: bytes = b""
     text: bytes = b""
 
+    @property
+    def ok(self) -> bool:
+        return self.kind == "OK"
+
 
 def parse_status(text: bytes) -> Status | None:
     """From "OK [CODE arguments] text"; None where it is nothing of the kind."""

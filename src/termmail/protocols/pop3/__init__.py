@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-on_command: Callable[[str], None] | None = None
-"""Called around each command with "before VERB" and "after VERB", without arguments; for tests that count or stop there."""
-
-from termmail.model.remote import MaildropEntry, MaildropListing, RetrieveFault  # noqa: E402
-from termmail.protocols.pop3.connecting import connect  # noqa: E402
-from termmail.protocols.pop3.core import Timeouts  # noqa: E402
-from termmail.protocols.pop3.retrieving import Sink  # noqa: E402
-from termmail.protocols.pop3.session import Pop3Session  # noqa: E402
+from termmail.model.remote import MaildropEntry, MaildropListing, RetrieveFault
+from termmail.protocols.pop3.connecting import connect
+from termmail.protocols.pop3.core import Timeouts
+from termmail.protocols.pop3.retrieving import Sink
+from termmail.protocols.pop3.session import Pop3Session
 
 __all__ = [
     "MaildropEntry",
@@ -24,5 +19,4 @@ __all__ = [
     "Sink",
     "Timeouts",
     "connect",
-    "on_command",
 ]

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable
 
 from termmail.model.account import Security, Server
-from termmail.model.errors import PasswordRefused, ServerRefused, SignInRefused
+from termmail.model.errors import ServerRefused, SignInRefused
 from termmail.model.secret import AccessToken, Secret
-from termmail.protocols import sasl, tls
-from termmail.protocols.arguments import check_argument
+from termmail.protocols import sasl, sign_in
+from termmail.protocols.hook import announce
 from termmail.protocols.mechanism import Mechanism
 from termmail.protocols.pop3.core import Core, Timeouts
-from termmail.protocols.pop3.hook import announce
 from termmail.protocols.pop3.link import Link
 from termmail.protocols.pop3.replies import Reply, parse_reply
 from termmail.protocols.pop3.session import Pop3Session
 from termmail.protocols.redact import Redactor
-from termmail.protocols.token_mechanisms import check_token_allowed, no_token_mechanism, token_refused
 
-_MAX_ROUNDS = 10
 _MAX_COMMAND = 255
 _USUAL_TIMEOUTS = Timeouts()
 _TIMESTAMP = re.compile(rb"\+OK[^<]*<[!-;=?-~]+@[!-;=?-~]+>[^<>]*")
@@ -48,14 +44,7 @@ def connect(
     Raises InsecureConnection, SignInRefused, MaildropInUse, SignInTooSoon, ServerRefused (SYS/TEMP and SYS/PERM), ConnectionLost,
     ProtocolViolation, UnsafeArgument, ConfigError, Cancelled.
     """
-    check_argument(user, "the user name")
-    check_argument(password.reveal(), "the password")
-    check_token_allowed(server.host, password, plain=server.security is Security.NONE)
-    transport = tls.Transport(server, ca_file=ca_file, proxy=proxy)
-
-    lifeline = tls.Lifeline()
-    if on_abort is not None:
-        on_abort(lifeline.cut)
+    transport, lifeline = sign_in.prepare(server, user, password, ca_file=ca_file, proxy=proxy, on_abort=on_abort)
     link = Link(transport, timeouts.connect, timeouts.command, lifeline)
     session = Pop3Session(
         link,
@@ -96,7 +85,7 @@ def _by_sasl(core: Core, user: str, password: Secret) -> bool:
         if mechanism.proved or reply.is_no_verdict:
             raise _refused(core, user, reply, mechanism)
     if isinstance(password, AccessToken):
-        raise no_token_mechanism(core.host)
+        raise sign_in.no_mechanism(core.host, password)
     return False
 
 
@@ -126,32 +115,21 @@ def _authenticate(core: Core, mechanism: Mechanism) -> Reply:
     core.expect_silence()
     announce("AUTH", "before")
     core.trace(f"C: AUTH {mechanism.name} …")
-    initial = mechanism.initial
-    line = b"AUTH " + mechanism.name.encode("ascii")
-    initial_sent = initial is None
-    if initial is not None:
-        with_it = line + b" " + (base64.b64encode(initial) or b"=")
-        if len(with_it) + 2 <= _MAX_COMMAND:
-            line, initial_sent = with_it, True
+    line, initial_sent = sign_in.auth_command(mechanism, _MAX_COMMAND)
     core.wire.send(line + b"\r\n")
-    for turn in range(_MAX_ROUNDS):
+
+    def read() -> bytes | Reply:
         answer = core.wire.read_line()
         reply = parse_reply(answer)
         if reply is not None:
             announce("AUTH", "after")
             core.trace("S: " + ("+OK" if reply.ok else "-ERR"))
-            if reply.ok and not (initial_sent and mechanism.finished):
-                raise core.violation("says that the sign-in succeeded before it was complete")
             return reply
         if answer[:1] != b"+" or answer[1:2] not in (b" ", b""):
             raise core.violation("gave an answer to AUTH that can't be read")
-        if initial is not None and turn == 0 and not (initial_sent and answer[2:].strip()):
-            # An empty challenge after it comes from a server that takes no response in the command itself.
-            response, initial_sent = base64.b64encode(initial), True
-        else:
-            response = sasl.response_to(answer[2:], mechanism, core.wire, core.host)
-        core.wire.send(response + b"\r\n")
-    raise core.violation("never comes to an end with the sign-in")
+        return answer[2:]
+
+    return sign_in.exchange(core, mechanism, read, initial_sent=initial_sent)
 
 
 def _refused(
@@ -161,11 +139,9 @@ def _refused(
     if reply.is_no_verdict or (core.has("AUTH-RESP-CODE") and not reply.has_code("AUTH")):
         return core.refusal(reply, "to sign anybody in")
     words = core.server_words(reply.text)
-    if mechanism is not None and (refused := token_refused(core.host, user, mechanism, words, reply.code)) is not None:
-        return refused
     if named:
         return SignInRefused(
             f"{core.host} refused the user name {user}{words}. Check it, or ask whoever runs the server how to sign in.",
             detail=reply.code,
         )
-    return PasswordRefused(f"{core.host} refused the password for {user}{words}.", detail=reply.code)
+    return sign_in.refused(core.host, user, mechanism, words, reply.code)

@@ -11,21 +11,19 @@ import msgspec
 
 from termmail.model.errors import (
     MaildropInUse,
-    ProtocolViolation,
     Retry,
     Scope,
     ServerRefused,
     SignInTooSoon,
     TermmailError,
 )
+from termmail.protocols.dialogue import MAX_TRACED, Dialogue
+from termmail.protocols.hook import announce
 from termmail.protocols.pop3.body import BodyReader
-from termmail.protocols.pop3.hook import announce
 from termmail.protocols.pop3.link import Link
 from termmail.protocols.pop3.replies import Reply, parse_capability, parse_reply
 from termmail.protocols.redact import Redactor
-from termmail.protocols.words import server_text
 
-_MAX_TRACED = 300
 _MAX_CAPABILITIES = 64 << 10
 
 Capabilities = dict[str, tuple[str, ...]]
@@ -40,7 +38,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     quit: float = 300
 
 
-class Core:
+class Core(Dialogue):
     """One connection. Used by one thread at a time, but for `abort`.
 
     `sizes` is what LIST said, by number. `marked` says that messages wait for QUIT to be deleted.
@@ -55,10 +53,8 @@ class Core:
         trace: Callable[[str], None] | None,
         redactor: Redactor,
     ) -> None:
+        super().__init__(link.wire, plain=plain, trace=trace, redactor=redactor)
         self.link = link
-        self.wire = link.wire
-        self.host = link.wire.host
-        self.plain = plain
         self.timeouts = timeouts
         self.sizes: dict[int, int] = {}
         self.marked = False
@@ -67,8 +63,6 @@ class Core:
         self.ahead: list[str] = []
         self._capabilities: Capabilities = {}
         self._hidden: set[str] = set()
-        self._trace = trace
-        self._redactor = redactor
 
     # Capabilities
 
@@ -132,7 +126,7 @@ class Core:
         """The next status line. Raises ProtocolViolation where it is none."""
         line = self.wire.read_line()
         if self._trace is not None:
-            self.trace("S: " + line[:_MAX_TRACED].decode("utf-8", "replace"))
+            self.trace("S: " + line[:MAX_TRACED].decode("utf-8", "replace"))
         reply = parse_reply(line)
         if reply is None:
             raise self.violation(f"gave an answer to {verb} that can't be read")
@@ -186,15 +180,6 @@ class Core:
 
     # Errors
 
-    def server_words(self, text: bytes) -> str:
-        """The server's own words for the end of a sentence; none without TLS (T8), and no secret that it echoes (C4)."""
-        return "" if self.plain else f"; {self._redactor.clean(server_text(text))}"
-
-    def violation(self, what: str) -> ProtocolViolation:
-        """The connection is closed; `what` follows the host's name in the sentence."""
-        self.wire.close()
-        return ProtocolViolation(f"{self.host} {what}, so the connection was closed. It is tried again.")
-
     def refusal(self, reply: Reply, what: str, scope: Scope = Scope.ACCOUNT) -> ServerRefused:
         """The error for -ERR; `what` says what was wanted, as "to list its mail"."""
         words = self.server_words(reply.text)
@@ -223,11 +208,6 @@ class Core:
             )
         return ServerRefused(f"{self.host} refused {what}{words}.", code=code, scope=scope)
 
-    def trace(self, text: str) -> None:
-        """Hand one line to the log, cleaned of secrets (C4)."""
-        if self._trace is not None:
-            self._trace(self._redactor.clean(text))
-
     # Ending
 
     def quit(self) -> bool:
@@ -248,7 +228,3 @@ class Core:
                 if not self.marked or self.ordinary("RSET", self.link.rset).ok:
                     self.ordinary("QUIT", self.link.quit)
         self.wire.close()
-
-    def abort(self) -> None:
-        """From any thread: whatever waits raises Cancelled at once."""
-        self.wire.abort()

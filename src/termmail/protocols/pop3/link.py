@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import poplib
 import socket
-import ssl
-import time
 
 from termmail.model.account import Security
 from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolViolation
 from termmail.protocols import tls
-from termmail.protocols.pop3.hook import announce
+from termmail.protocols.hook import announce
 from termmail.protocols.pop3.replies import parse_reply
-from termmail.protocols.wire import Wire
+from termmail.protocols.wire import Wire, open_wire
 
 
 class Link(poplib.POP3):
@@ -35,7 +33,6 @@ class Link(poplib.POP3):
         self._server = server = transport.server
         self._connect_seconds = connect_seconds
         self._lifeline = lifeline
-        self._deadline = 0.0
         try:
             try:
                 super().__init__(server.host, server.port)
@@ -63,13 +60,8 @@ class Link(poplib.POP3):
             self.file.close()
 
     def _create_socket(self, _: object) -> socket.socket:
-        self._deadline = time.monotonic() + self._connect_seconds
-        connection = self._transport.open(self._connect_seconds, self._lifeline)
-        if self._server.security is Security.TLS:
-            connection = self._secured(connection)
-        self.wire = Wire(connection, self._server.host, timeout=self._connect_seconds, lifeline=self._lifeline)
-        self.wire.end_by(self._deadline)
-        return connection
+        self.wire = open_wire(self._transport, self._connect_seconds, self._lifeline)
+        return self.wire.socket
 
     def _putline(self, line: bytes) -> None:
         self.wire.send(line + b"\r\n")
@@ -77,9 +69,6 @@ class Link(poplib.POP3):
     def _getline(self) -> tuple[bytes, int]:
         line = self.wire.read_line()
         return line, len(line)
-
-    def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
-        return self._transport.secure(plain, self._deadline - time.monotonic(), self._lifeline)
 
     def _check_greeting(self, line: bytes) -> None:
         reply = parse_reply(line)
@@ -95,7 +84,7 @@ class Link(poplib.POP3):
     def _start_tls(self) -> None:
         """STLS, whatever the server says it can (T4). Nothing that came before it counts afterwards (T5)."""
         host = self._server.host
-        self._refuse_leftovers()
+        self.wire.refuse_leftovers()
         announce("STLS", "before")
         self.wire.send(b"STLS\r\n")
         reply = parse_reply(self.wire.read_line())
@@ -104,14 +93,7 @@ class Link(poplib.POP3):
                 f"{host} refuses encryption (STLS). Nothing was sent. Use tls, or tell whoever runs the server."
             )
         announce("STLS", "after")
-        self._refuse_leftovers()
-        self.wire.secure(self._secured)
+        self.wire.refuse_leftovers()
+        self.wire.secure(self._transport)
         self.sock = self.wire.socket
         self.welcome = b""
-
-    def _refuse_leftovers(self) -> None:
-        if len(self.wire.data) > self.wire.pos:
-            raise InsecureConnection(
-                f"Something was put into the connection to {self._server.host} before it was encrypted. Nothing was sent. "
-                "Use tls, or another network."
-            )

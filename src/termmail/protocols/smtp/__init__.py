@@ -5,13 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from termmail.protocols.smtp.connecting import connect
+from termmail.protocols.smtp.core import Timeouts
+from termmail.protocols.smtp.session import SmtpSession
 
-on_command: Callable[[str], None] | None = None
-"""Called around each command with "before VERB" and "after VERB", without arguments; for tests that count or stop there."""
-
-from termmail.protocols.smtp.connecting import connect  # noqa: E402
-from termmail.protocols.smtp.core import Timeouts  # noqa: E402
-from termmail.protocols.smtp.session import SmtpSession  # noqa: E402
-
-__all__ = ["SmtpSession", "Timeouts", "connect", "on_command"]
+__all__ = ["SmtpSession", "Timeouts", "connect"]

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import smtplib
-import socket
 import ssl
-import time
 from collections.abc import Callable
 
 import msgspec
 
 from termmail.model.account import Security
 from termmail.model.errors import ConnectionLost, InsecureConnection, ProtocolViolation, Retry, SubmissionRefused
-from termmail.protocols import tls
+from termmail.protocols.dialogue import MAX_TRACED, Dialogue
+from termmail.protocols.hook import announce
 from termmail.protocols.redact import Redactor
-from termmail.protocols.smtp.hook import announce
 from termmail.protocols.smtp.replies import MAX_REPLY, Reply, parse_line
-from termmail.protocols.wire import Wire
-from termmail.protocols.words import server_text
-
-_MAX_TRACED = 300
+from termmail.protocols.tls import Lifeline, Transport
+from termmail.protocols.wire import open_wire
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -31,7 +27,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     message: float = 600
 
 
-class Core(smtplib.SMTP):
+class Core(Dialogue, smtplib.SMTP):
     """smtplib's EHLO and its list of extensions, over a Wire.
 
     The rest is our own: smtplib looks up the host's own name and tells it (T17), raises the same error before and after DATA (O2),
@@ -40,35 +36,25 @@ class Core(smtplib.SMTP):
 
     def __init__(
         self,
-        transport: tls.Transport,
+        transport: Transport,
         timeouts: Timeouts,
-        lifeline: tls.Lifeline,
+        lifeline: Lifeline,
         *,
         helo: str,
         trace: Callable[[str], None] | None,
         redactor: Redactor,
     ) -> None:
         # Without a host it does not connect, and with a name of our own it asks nobody for ours.
-        super().__init__(local_hostname=helo)
-        server = transport.server
-        self.host = server.host
-        self.plain = server.security is Security.NONE
+        smtplib.SMTP.__init__(self, local_hostname=helo)
+        security = transport.server.security
         self.timeouts = timeouts
-        self._transport = transport
-        self._lifeline = lifeline
-        self._trace = trace
-        self._redactor = redactor
-        self._deadline = time.monotonic() + timeouts.connect
         try:
-            connection = transport.open(timeouts.connect, lifeline)
-            if server.security is Security.TLS:
-                connection = self._secured(connection)
-            self.wire = Wire(connection, server.host, timeout=timeouts.connect, lifeline=lifeline)
-            self.wire.end_by(self._deadline)
+            wire = open_wire(transport, timeouts.connect, lifeline)
+            Dialogue.__init__(self, wire, plain=security is Security.NONE, trace=trace, redactor=redactor)
             self._greeted()
             self._say_hello()
-            if server.security is Security.STARTTLS:
-                self._encrypt()
+            if security is Security.STARTTLS:
+                self._encrypt(transport)
                 self._say_hello()
         except BaseException:
             lifeline.close()
@@ -101,7 +87,7 @@ class Core(smtplib.SMTP):
     def begin(self, verb: str, line: bytes, *, secret: bool = False) -> None:
         """Send a command; its reply is to be read by `finish`."""
         announce(verb, "before")
-        self.trace(f"C: {verb} …" if secret else "C: " + line[:_MAX_TRACED].decode("utf-8", "replace"))
+        self.trace(f"C: {verb} …" if secret else "C: " + line[:MAX_TRACED].decode("utf-8", "replace"))
         self.wire.send(line + b"\r\n")
 
     def finish(self, verb: str) -> Reply:
@@ -125,7 +111,7 @@ class Core(smtplib.SMTP):
             code, text, more = found
             lines.append(text)
         reply = Reply(code, tuple(lines))
-        self.trace(f"S: {code} " + reply.text[:_MAX_TRACED].decode("utf-8", "replace"))
+        self.trace(f"S: {code} " + reply.text[:MAX_TRACED].decode("utf-8", "replace"))
         return reply
 
     def expect_silence(self) -> None:
@@ -177,11 +163,11 @@ class Core(smtplib.SMTP):
 
     def _early_words(self, reply: Reply) -> str:
         """The server's words from before the sign-in: only where the connection is encrypted (T8)."""
-        return self.server_words(reply) if isinstance(self.wire.socket, ssl.SSLSocket) else ""
+        return self.reply_words(reply) if isinstance(self.wire.socket, ssl.SSLSocket) else ""
 
-    def _encrypt(self) -> None:
+    def _encrypt(self, transport: Transport) -> None:
         """STARTTLS, whatever the server says it can (T4). Nothing that came before it counts afterwards (T5)."""
-        self._refuse_leftovers()
+        self.wire.refuse_leftovers()
         announce("STARTTLS", "before")
         self.wire.send(b"STARTTLS\r\n")
         reply = self.reply()
@@ -190,34 +176,18 @@ class Core(smtplib.SMTP):
                 f"{self.host} refuses encryption (STARTTLS). Nothing was sent. Use tls, or tell whoever runs the server."
             )
         announce("STARTTLS", "after")
-        self._refuse_leftovers()
-        self.wire.secure(self._secured)
-
-    def _refuse_leftovers(self) -> None:
-        if self.wire.pos < len(self.wire.data):
-            raise InsecureConnection(
-                f"Something was put into the connection to {self.host} before it was encrypted. Nothing was sent. "
-                "Use tls, or another network."
-            )
-
-    def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
-        return self._transport.secure(plain, self._deadline - time.monotonic(), self._lifeline)
+        self.wire.refuse_leftovers()
+        self.wire.secure(transport)
 
     # errors
 
-    def server_words(self, reply: Reply) -> str:
-        """The server's own words for the end of a sentence, without any secret that it echoes (C4)."""
-        return f"; {self._redactor.clean(server_text(reply.text))}"
+    def reply_words(self, reply: Reply) -> str:
+        """The server's own words for the end of a sentence: why mail is refused is told without TLS too."""
+        return f"; {self.shown(reply.text)}"
 
     def shown_text(self, reply: Reply) -> str:
         """The server's own words alone, safe to show."""
-        words = server_text(reply.text)
-        return self._redactor.clean(words.removeprefix("server says: “").removesuffix("”"))
-
-    def violation(self, what: str) -> ProtocolViolation:
-        """The connection is closed; `what` follows the host's name in the sentence."""
-        self.wire.close()
-        return ProtocolViolation(f"{self.host} {what}, so the connection was closed. It is tried again.")
+        return self.shown(reply.text).removeprefix("server says: “").removesuffix("”")
 
     def refusal(self, reply: Reply, what: str) -> SubmissionRefused:
         """The error for a reply that is none of success; `what` says what was refused, as "the message"."""
@@ -226,14 +196,9 @@ class Core(smtplib.SMTP):
             self.wire.close()
         if reply.temporary or reply.code < 400:
             return SubmissionRefused(
-                f"{self.host} does not take {what} now{self.server_words(reply)}. It is tried again.",
+                f"{self.host} does not take {what} now{self.reply_words(reply)}. It is tried again.",
                 code=reply.code,
                 retry=Retry.LATER,
                 detail=code,
             )
-        return SubmissionRefused(f"{self.host} refused {what}{self.server_words(reply)}.", code=reply.code, detail=code)
-
-    def trace(self, text: str) -> None:
-        """Hand one line to the log, cleaned of secrets (C4)."""
-        if self._trace is not None:
-            self._trace(self._redactor.clean(text))
+        return SubmissionRefused(f"{self.host} refused {what}{self.reply_words(reply)}.", code=reply.code, detail=code)

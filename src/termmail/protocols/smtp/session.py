@@ -20,8 +20,8 @@ from termmail.model.errors import (
 )
 from termmail.model.outgoing import Refusal, Submission
 from termmail.protocols.arguments import check_argument
+from termmail.protocols.hook import announce
 from termmail.protocols.smtp.core import Core
-from termmail.protocols.smtp.hook import announce
 from termmail.protocols.smtp.replies import Reply
 from termmail.protocols.smtp.stuffing import Stuffer
 
