@@ -115,6 +115,11 @@ class ListModel:
         """The placement under the cursor."""
         return self.ids[self.cursor] if 0 <= self.cursor < len(self.ids) else None
 
+    @property
+    def cursor_row(self) -> MessageRow | None:
+        """The row under the cursor; None where the list is empty."""
+        return None if self.cursor_id is None else self.row_of(self.cursor_id)
+
     def ensure(self, first: int, last: int) -> None:
         """Have the rows of the positions from `first` to before `last` in memory, by one query."""
         first, last = max(0, first), min(last, len(self.ids))

@@ -14,7 +14,8 @@ from termmail.mime.save_names import save_name
 from termmail.mime.saving import save_file
 from termmail.model.body import Part, Picture
 from termmail.model.errors import TermmailError
-from termmail.model.message import BodyState, MessageRow
+from termmail.model.message import MessageRow
+from termmail.ui.commands.at_cursor import fetched_row_at_cursor
 from termmail.ui.desktop import hand_over
 from termmail.ui.pictures import DrawnPicture, DrawnView, PictureJob, ViewJob
 from termmail.ui.screens.keyed import hand_key
@@ -100,12 +101,8 @@ class Attachments:
     def _with_parts(self, then: Callable[[MessageRow, Sequence[Part]], None]) -> None:
         """Do something with the list of parts; keys that come meanwhile are for what opens."""
         screen = self.screen
-        row = screen.model.row_of(screen.model.cursor_id) if screen.model.cursor_id is not None else None
+        row = fetched_row_at_cursor(screen)
         if row is None:
-            screen.say("There is no message here.")
-            return
-        if row.body_state is not BodyState.PRESENT:
-            screen.say("The message is not here yet; open it to fetch it first.")
             return
         placement_id = row.id
 

@@ -12,6 +12,7 @@ from termmail.model.message import BodyState, MessageRow
 from termmail.model.outgoing import OutboxItem, OutboxState
 from termmail.model.status import Request, RequestState
 from termmail.model.view import IntentResult
+from termmail.ui.commands.at_cursor import row_at_cursor
 from termmail.ui.screens.keyed import hand_key
 from termmail.ui.text import one_line
 from termmail.ui.words import outbox_words, size
@@ -59,12 +60,11 @@ class Composing:
         wanted = name or (self.screen.mailbox.account if self.screen.mailbox is not None else "")
         return next((one for one in accounts if one.name == wanted), accounts[0] if accounts else None)
 
-    def _row(self) -> MessageRow | None:
-        screen = self.screen
-        row = screen.model.row_of(screen.model.cursor_id) if screen.model.cursor_id is not None else None
-        if row is None:
-            screen.say("There is no message here.")
-        return row
+    def _message(self) -> tuple[Account, MessageRow] | None:
+        """The message under the cursor, and the account that it came to."""
+        row = row_at_cursor(self.screen)
+        account = self._account(row.account) if row is not None else None
+        return None if row is None or account is None else (account, row)
 
     def _when_here(self, row: MessageRow, then: Callable[[], None]) -> None:
         """Do something with the whole message, which comes down first if it has to."""
@@ -116,6 +116,13 @@ class Composing:
         screen.hold()
         screen.backend.writer.wish(lambda intents: begin(), done, for_engine=False)
 
+    def _begin_from_message(self, begin: Callable[[Account, MessageRow], Writing]) -> None:
+        """Open a draft that is made of the message under the cursor."""
+        found = self._message()
+        if found is not None:
+            account, row = found
+            self._when_here(row, lambda: self._open(lambda: begin(account, row)))
+
     def show(self, open_: Writing) -> None:
         """The composer on a draft that is open."""
         from termmail.ui.screens.composer import ComposerScreen
@@ -157,49 +164,32 @@ class Composing:
     def reply(self, kind: ReplyKind, *, with_attachments: bool = False) -> None:
         from termmail.ui import writing
 
-        row = self._row()
-        account = self._account(row.account) if row is not None else None
-        if row is None or account is None:
-            return
         screen = self.screen
-        self._when_here(
-            row,
-            lambda: self._open(
-                lambda: writing.begin_reply(
-                    screen.backend.home, screen.queries, account, row.id, kind, with_attachments=with_attachments
-                )
-            ),
+        self._begin_from_message(
+            lambda account, row: writing.begin_reply(
+                screen.backend.home, screen.queries, account, row.id, kind, with_attachments=with_attachments
+            )
         )
 
     def forward(self, *, inline: bool) -> None:
         from termmail.ui import writing
 
-        row = self._row()
-        account = self._account(row.account) if row is not None else None
-        if row is None or account is None:
-            return
         screen = self.screen
-        self._when_here(
-            row,
-            lambda: self._open(
-                lambda: writing.begin_forward(screen.backend.home, screen.queries, account, row.id, inline=inline)
-            ),
+        self._begin_from_message(
+            lambda account, row: writing.begin_forward(
+                screen.backend.home, screen.queries, account, row.id, inline=inline
+            )
         )
 
     def again(self, *, as_new: bool) -> None:
         """Write on at a draft, or begin a new message with what another one has."""
         from termmail.ui import writing
 
-        row = self._row()
-        account = self._account(row.account) if row is not None else None
-        if row is None or account is None:
-            return
         screen = self.screen
-        self._when_here(
-            row,
-            lambda: self._open(
-                lambda: writing.begin_again(screen.backend.home, screen.queries, account, row.id, as_new=as_new)
-            ),
+        self._begin_from_message(
+            lambda account, row: writing.begin_again(
+                screen.backend.home, screen.queries, account, row.id, as_new=as_new
+            )
         )
 
     def reopen(self, draft_id: str) -> None:
@@ -214,27 +204,29 @@ class Composing:
         from termmail.ui import writing
         from termmail.ui.screens.ask import Prompt
 
-        row = self._row()
-        account = self._account(row.account) if row is not None else None
-        if row is None or account is None:
-            return
         screen = self.screen
+        found = self._message()
+        if found is None:
+            return
+        account, row = found
         if account.smtp is None:
             screen.say(f"“{one_line(account.name)}” only receives: it has no server for sending.", "error")
             return
-        at = screen.mail_app.compose_settings.undo_seconds
+        undo_seconds = screen.mail_app.compose_settings.undo_seconds
 
         def done(written: Written) -> None:
             if written.error is not None:
                 screen.say(written.error.sentence, "error")
             elif isinstance(written.result, IntentResult):
-                self._follow(written.result, time.time() + at)
+                self._follow(written.result, time.time() + undo_seconds)
 
         def typed(to: str | None) -> None:
             if not to:
                 return
             screen.backend.writer.wish(
-                lambda intents: writing.redirect(intents, screen.queries, account, row.id, to=to, at=time.time() + at),
+                lambda intents: writing.redirect(
+                    intents, screen.queries, account, row.id, to=to, at=time.time() + undo_seconds
+                ),
                 done,
             )
 

@@ -13,6 +13,7 @@ from termmail.model.errors import TermmailError
 from termmail.model.message import BodyState
 from termmail.setup.field_checks import is_number
 from termmail.ui import pipes
+from termmail.ui.commands.at_cursor import row_at_cursor
 from termmail.ui.desktop import hand_over
 from termmail.ui.text import name_and_address, one_line, shown_address
 from termmail.ui.threads import call_in_app
@@ -124,9 +125,8 @@ class Handing:
         from termmail.ui.screens.choice import Choice, Item
 
         screen = self.screen
-        row = screen.model.row_of(screen.model.cursor_id) if screen.model.cursor_id is not None else None
+        row = row_at_cursor(screen)
         if row is None:
-            screen.say("There is no message here.")
             return
         items: list[Item[tuple[str, str]]] = []
         seen: set[str] = set()

@@ -10,8 +10,8 @@ from termmail.mime.links import host_of
 from termmail.mime.mailto import parse_mailto
 from termmail.model.errors import TermmailError
 from termmail.model.mailbox import Role
-from termmail.model.message import BodyState
 from termmail.model.origin import MailingList, Origin, TrustLevel
+from termmail.ui.commands.at_cursor import fetched_row_at_cursor
 from termmail.ui.commands.handing import open_link
 from termmail.ui.text import one_line
 from termmail.ui.threads import call_in_app
@@ -34,13 +34,8 @@ class Lists:
     def unsubscribe(self) -> None:
         """Leave the list: in one step where it can be, else by a mail, else on its page; never without being asked."""
         screen = self.screen
-        placement_id = screen.model.cursor_id
-        row = screen.model.row_of(placement_id) if placement_id is not None else None
+        row = fetched_row_at_cursor(screen)
         if row is None:
-            screen.say("There is no message here.")
-            return
-        if row.body_state is not BodyState.PRESENT:
-            screen.say("The message is not here yet; open it to fetch it first.")
             return
         origin = screen.backend.origins.of(row.id)
         mailing_list = origin.mailing_list if origin is not None else None

@@ -190,8 +190,7 @@ class Viewing:
     def always_load_pictures(self) -> None:
         """Load pictures of this sender from now on, or no longer."""
         screen = self.screen
-        placement_id = screen.model.cursor_id
-        row = screen.model.row_of(placement_id) if placement_id is not None else None
+        row = screen.model.cursor_row
         address = _address(row) if row is not None else ""
         if row is None or not address:
             screen.say("There is no message here whose sender could be known again.")
