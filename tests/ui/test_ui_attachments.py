@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from filled_store import FilledStore
+from termmail.accounts.config import Keys
 from termmail.demo.files import lighthouse_png
 from termmail.ui.desktop import OpenedFiles
 from termmail.ui.screens.attachments import AttachmentsScreen, PartScreen
@@ -56,6 +57,15 @@ async def listed(ui: Driven) -> AttachmentsScreen:
     await ui.until(lambda: isinstance(ui.app.screen, AttachmentsScreen))
     assert isinstance(ui.app.screen, AttachmentsScreen)
     return ui.app.screen
+
+
+async def test_the_heading_names_the_keys_of_another_set(store: FilledStore) -> None:
+    async with opened(store, MIDDLE) as ui:
+        await ui.press("enter")
+        await ui.shows("v opens or saves")
+        ui.app.use_keys(Keys("gmail", {"attachments": ("f9",)}))
+        await ui.press("j", "k")
+        await ui.shows("F9 opens or saves")
 
 
 async def test_parts_are_listed(store: FilledStore) -> None:

@@ -16,29 +16,20 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from termmail.model.errors import TermmailError
-from termmail.model.mailbox import Mailbox, Role
-from termmail.model.status import AccountStatus, ConnectionState
+from termmail.model.mailbox import Mailbox
+from termmail.model.status import AccountStatus
 from termmail.model.view import Sort
 from termmail.ui import status as status_words
-from termmail.ui.backend import Backend, Failed, WrittenNews
-from termmail.ui.bodies import Body
+from termmail.ui.backend import Backend
 from termmail.ui.heading import HeadingHints
 from termmail.ui.keymap import BY_NAME, Bindings, Where, show_key
 from termmail.ui.keys import SEQUENCE_SECONDS, KeyResolver
 from termmail.ui.list_model import ListKey, ListModel
-from termmail.ui.pictures import DrawnPicture, DrawnView, LoadedPictures
+from termmail.ui.screens.first_mailbox import first_mailbox
 from termmail.ui.screens.keyed import Keyed, key_name
+from termmail.ui.screens.news import News
 from termmail.ui.text import one_line
 from termmail.ui.threads import tell
-from termmail.ui.watcher import (
-    ListChanged,
-    ListLoaded,
-    MailboxesChanged,
-    OutboxChanged,
-    RequestEnded,
-    StatusChanged,
-    WatchFailed,
-)
 from termmail.ui.widgets.bars import KeyHints, StatusLine
 from termmail.ui.widgets.folder_tree import FolderTree
 from termmail.ui.widgets.message_list import MessageList
@@ -58,8 +49,7 @@ _SENTENCE_SECONDS = 6.0
 _ERROR_SECONDS = 15.0
 _LAYOUT_SETTING = "ui.layout"
 _MAILBOX_SETTING = "ui.mailbox"
-_ABOUT_TO_LIST = (ConnectionState.UNKNOWN, ConnectionState.CONNECTING, ConnectionState.ONLINE)
-_PATIENCE = 4.0
+_PATIENCE_SECONDS = 4.0
 _COLLAPSED_SETTING = "ui.collapsed"
 
 _HINTS = {
@@ -103,7 +93,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.model = ListModel(backend.queries.rows)
         self.mailbox: Mailbox | None = None
         self.statuses: list[AccountStatus] = []
-        self._patient_until = time.monotonic() + _PATIENCE
+        self._patient_until = time.monotonic() + _PATIENCE_SECONDS
         self.problems = 0
         self.work_offline = False
         self.resolver = KeyResolver(self.mail_app.keys)
@@ -111,9 +101,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.folder_tree = FolderTree()
         self.message_list = MessageList(self.model, self.clock)
         self.message_pane = MessagePane(self.clock)
-        self.message_pane.hints = HeadingHints(
-            *(self.mail_app.keys.shown(name) for name in ("unsubscribe", "attachments", "enclosed"))
-        )
+        self.message_pane.hints = _heading_hints(self.mail_app.keys)
         self.panes = Panes(self.folder_tree, self.message_list, self.message_pane)
         self.status_line = StatusLine()
         self.hints = KeyHints()
@@ -127,6 +115,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.composing = Composing(self)
         self.lists = Lists(self)
         self.viewing = Viewing(self)
+        self.news = News(self)
         self._commands: dict[str, Callable[[], None]] = {}
         for part in (
             self.navigation, self.changes, self.reading, self.handing, self.attachments, self.folders, self.program, self.composing,
@@ -164,7 +153,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.show_colours()
         self.panes.sizes = self._remembered(_LAYOUT_SETTING, PaneSizes, PaneSizes())
         self.folder_tree.collapsed = self._remembered(_COLLAPSED_SETTING, frozenset[str], frozenset())
-        self._take_statuses(queries.accounts())
+        self.news.take_statuses(queries.accounts())
         self.folder_tree.set_mailboxes(queries.mailboxes())
         self.set_active(Where.LIST)
         mailbox = self._first_mailbox()
@@ -176,13 +165,13 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
 
     def _remembered(self, key: str, kind: type[Kept], otherwise: Kept) -> Kept:
         kept = self.queries.setting(key)
-        if kept is not None:
-            try:
-                return msgspec.json.decode(kept, type=kind)
-            except msgspec.DecodeError:
-                # Written by another version: the layout begins anew.
-                return otherwise
-        return otherwise
+        if kept is None:
+            return otherwise
+        try:
+            return msgspec.json.decode(kept, type=kind)
+        except msgspec.DecodeError:
+            # Written by another version: the layout begins anew.
+            return otherwise
 
     def _start(self) -> None:
         if self._started:
@@ -207,38 +196,43 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
     def _tell(self, news: object) -> None:
         tell(self, self.Told(news))
 
+    def on_main_screen_told(self, event: Told) -> None:
+        event.stop()
+        self.news.take(event.news)
+
     def _first_mailbox(self) -> Mailbox | None:
         kept = self.queries.setting(_MAILBOX_SETTING)
-        if (
-            kept is not None
-            and kept.isdigit()
-            and (known := self.folder_tree.mailboxes.get(int(kept)))
-            and known.selectable
-        ):
-            return known
-        for status in self.statuses:
-            boxes = [box for box in self.folder_tree.mailboxes.values() if box.account == status.account]
-            if boxes:
-                inbox = next((box for box in boxes if box.role is Role.INBOX), None)
-                return inbox or next((box for box in boxes if box.selectable), None)
-            if status.state in _ABOUT_TO_LIST and time.monotonic() < self._patient_until:
-                # Its folders are on their way: those of an account that was quicker would be left again in a moment.
-                return None
-        return None
+        last_id = int(kept) if kept is not None and kept.isdigit() else None
+        patient = time.monotonic() < self._patient_until
+        return first_mailbox(self.folder_tree.mailboxes, self.statuses, last_id, patient=patient)
 
-    def _open_first(self) -> None:
+    def open_first(self) -> None:
+        """Where no mailbox is open, open one as soon as there is one."""
         if self.mailbox is None and (first := self._first_mailbox()) is not None:
             self.open_mailbox(first)
 
+    def leave_lost_mailbox(self) -> None:
+        """The open mailbox is gone: go on with another."""
+        first = self._first_mailbox()
+        if first is not None:
+            self.say("The folder is gone; this is the inbox.")
+            self.open_mailbox(first)
+        else:
+            self._show_no_mailbox()
+
     def _show_no_mailbox(self) -> None:
         self.mailbox = None
-        self.message_list.empty_words = status_words.empty_list(
-            None, self.account_status(), work_offline=self.work_offline
-        )
+        self.say_why_empty()
         self.message_list.opened()
         self.reading.show_cursor(by_user=False)
         self.show_titles()
         self.show_status()
+
+    def say_why_empty(self) -> None:
+        """What an empty list says instead of messages."""
+        self.message_list.empty_words = status_words.empty_list(
+            self.mailbox, self.account_status(), work_offline=self.work_offline
+        )
 
     # panes
 
@@ -308,9 +302,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.model.open(key, ids, changed, complete=complete)
         self.navigation.opened()
         self.message_list.role = mailbox.role
-        self.message_list.empty_words = status_words.empty_list(
-            mailbox, self.account_status(), work_offline=self.work_offline
-        )
+        self.say_why_empty()
         self.message_list.opened()
         self.backend.watcher.watch(key, changed, load=not complete)
         self.folder_tree.choose(mailbox.id)
@@ -333,97 +325,6 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         self.message_list.measure()
         self.message_list.show_cursor()
         self.message_list.touch()
-        self.show_titles()
-
-    # news
-
-    def on_main_screen_told(self, event: Told) -> None:
-        event.stop()
-        match event.news:
-            case ListChanged(key=key) if key == self.model.key:
-                self._patch(event.news)
-            case ListLoaded(key=key, ids=ids, changed=changed) if key == self.model.key:
-                place = self.message_list.cursor_place()
-                self.model.load(ids, changed)
-                self.message_list.loaded(place)
-                self.model.forget_rows()
-                self.list_changed()
-                self.navigation.list_loaded()
-                self.reading.list_changed()
-            case MailboxesChanged():
-                self._take_mailboxes(event.news)
-            case StatusChanged(accounts=accounts, problems=problems, work_offline=work_offline):
-                self.problems = problems
-                self.work_offline = work_offline
-                self._take_statuses(accounts)
-                self.reading.status_changed()
-            case Body() as body:
-                self.reading.body_ready(body)
-            case WrittenNews(done=done, written=written):
-                done(written)
-            case DrawnPicture() as drawn:
-                self.mail_app.send_to_terminal(drawn.transmission)
-                self.viewing.picture_drawn(drawn)
-                self.attachments.picture_drawn(drawn)
-            case DrawnView() as drawn:
-                self.viewing.view_drawn(drawn)
-                self.attachments.view_drawn(drawn)
-            case LoadedPictures() as loaded:
-                self.viewing.pictures_loaded(loaded)
-            case OutboxChanged(items=items):
-                self.composing.outbox_changed(items)
-            case RequestEnded(request=request):
-                self.program.request_ended(request)
-            case WatchFailed(error=error):
-                self.say(error.sentence, "error")
-            case Failed(error=error):
-                raise error
-
-    def _patch(self, news: ListChanged) -> None:
-        cursor_id = self.model.cursor_id
-        change = self.model.patch(news.patch)
-        self.message_list.changed(change)
-        if change.reload:
-            self.backend.watcher.reload(self.model.key)
-        if change.structure:
-            self.show_titles()
-            self.navigation.list_loaded()
-        if change.structure or change.rows:
-            self.reading.list_changed(moved=self.model.cursor_id != cursor_id)
-
-    def _take_statuses(self, statuses: list[AccountStatus]) -> None:
-        self.statuses = statuses
-        self.folder_tree.set_accounts(statuses, work_offline=self.work_offline)
-        self._open_first()
-        if not len(self.model):
-            self.message_list.empty_words = status_words.empty_list(
-                self.mailbox, self.account_status(), work_offline=self.work_offline
-            )
-            self.message_list.touch()
-        self.show_status()
-
-    def _take_mailboxes(self, news: MailboxesChanged) -> None:
-        self.folder_tree.patch(news.upserted, news.removed)
-        current = self.mailbox
-        if current is None:
-            self._open_first()
-        elif current.id not in self.folder_tree.mailboxes:
-            first = self._first_mailbox()
-            if first is not None:
-                self.say("The folder is gone; this is the inbox.")
-                self.open_mailbox(first)
-            else:
-                self._show_no_mailbox()
-        else:
-            self.mailbox = self.folder_tree.mailboxes[current.id]
-            if not len(self.model):
-                self.message_list.empty_words = status_words.empty_list(
-                    self.mailbox, self.account_status(), work_offline=self.work_offline
-                )
-                self.message_list.touch()
-                self.reading.status_changed()
-            if current.name != self.mailbox.name:
-                self.folder_tree.choose(current.id)
         self.show_titles()
 
     # keys
@@ -492,7 +393,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
     def use_keys(self, keys: Bindings) -> None:
         """Take another set of keys from now on."""
         self.resolver = KeyResolver(keys)
-        self.message_pane.hints = HeadingHints(keys.shown("unsubscribe"))
+        self.message_pane.hints = _heading_hints(keys)
         self.show_hints()
 
     # words
@@ -591,7 +492,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         if self.clock.turned():
             self.message_list.forget_drawn()
             self.message_list.touch()
-        self._open_first()
+        self.open_first()
         self.composing.tick()
         self.show_status()
 
@@ -603,3 +504,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
     def is_single(self) -> bool:
         """Whether only one pane is visible at a time."""
         return self.panes.arrangement is Arrangement.SINGLE
+
+
+def _heading_hints(keys: Bindings) -> HeadingHints:
+    return HeadingHints(keys.shown("unsubscribe"), keys.shown("attachments"), keys.shown("enclosed"))
