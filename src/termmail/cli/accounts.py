@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from termmail.accounts import config, credentials, saving
+from termmail.accounts import credentials, saving
+from termmail.accounts.account_tables import ACCOUNT_NAME, default_port
 from termmail.cli.arguments import Fingerprint, HostPort, HostPortOrNone, Keep, Offline, ProxyUrl
 from termmail.cli.checks import say_checks
 from termmail.cli.completions import complete_account
@@ -148,7 +149,7 @@ def add(session: Session, /, account_name: str | None, email: str | None, **opti
         )
     if (options["imap"] is None) == (options["pop3"] is None):
         raise click.UsageError("Say where the mail is: --imap HOST[:PORT], or --pop3 HOST[:PORT].")
-    if not config.ACCOUNT_NAME.fullmatch(account_name):
+    if not ACCOUNT_NAME.fullmatch(account_name):
         raise click.UsageError("NAME may have at most 64 letters, digits and . _ @ + -, the first a letter or digit.")
     if _ways(options) != 1:
         raise click.UsageError(f"Say where the password comes from: {_WAYS}.")
@@ -455,7 +456,7 @@ def _server(before: Server | None, options: dict[str, Any], service: str) -> Ser
         host, port = address
     else:
         assert before is not None
-        standard = before.port == config.default_port(service, before.security)
+        standard = before.port == default_port(service, before.security)
         host, port = before.host, None if standard else before.port
     if wanted is Security.NONE and not is_loopback(host):
         raise click.UsageError(
@@ -463,7 +464,7 @@ def _server(before: Server | None, options: dict[str, Any], service: str) -> Ser
         )
     # A pin is for one host.
     pin = before.pin_sha256 if before is not None and before.host == host else ""
-    return Server(host, port or config.default_port(service, wanted), wanted, pin)
+    return Server(host, port or default_port(service, wanted), wanted, pin)
 
 
 def _warn_plain(account: Account) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import click
 import msgspec
 
-from termmail.accounts import config, credentials, saving
+from termmail.accounts import credentials, saving
+from termmail.accounts.account_tables import default_port
 from termmail.cli.asking import BACK, GoBack, agree, ask, choose
 from termmail.cli.exit_codes import ExitCode
 from termmail.cli.output import note, say
@@ -257,7 +258,7 @@ class Questions:
             return field_checks.check_security(Security(typed), host)
 
         security = Security(ask("Encryption: tls, starttls or none", check_security, before.security.value).casefold())
-        usual = str(config.default_port(service, security))
+        usual = str(default_port(service, security))
         port = before.port if before.port and before.security is security else usual
         port = ask("Port", lambda text: field_checks.check_port(text, service, security), port)
         same = (host, port, security) == (before.host, before.port, before.security)

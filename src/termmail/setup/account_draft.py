@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from termmail.accounts.config import default_port
+from termmail.accounts.account_tables import default_port
 from termmail.model.account import (
     Account,
     Credential,

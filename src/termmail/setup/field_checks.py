@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from termmail.accounts.config import ACCOUNT_NAME, default_port
+from termmail.accounts.account_tables import ACCOUNT_NAME, default_port
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.model.account import Protocol, Security
 from termmail.model.errors import UnusablePath

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from termmail.accounts.config import default_port
+from termmail.accounts.account_tables import default_port
 from termmail.model.account import KeepKind, KeepPolicy, OfflineKind, OfflinePolicy, Protocol, Security
 from termmail.model.setup import CheckPart
 from termmail.setup import field_checks
