@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shutil
-import signal
 import subprocess
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from crashing import ends_in_child
 from engine.support import SECRET, make_account
 from servers.dovecot import PLAIN_CAPABILITY, Dovecot
 from servers.imap_reader import append
 from servers.tls import Authority
 from sync.support import Client, flags, message, messages
 from termmail.engine.sync_once import AccountReport, sync_once
-from termmail.model import crash
 from termmail.model.home import Home
-from termmail.store import maildir
 
 _serial = itertools.count(1)
 
@@ -162,25 +158,14 @@ class Run:
 
 
 def sync_and_die(port: int, when: str) -> Callable[[Home, str], bool]:
-    """A pass in a forked process that dies at a point; True where it came to its end before."""
+    """A pass that dies at a point; True where it came to its end before."""
 
     def disturb(home: Home, user: str) -> bool:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                # Else the names of temporary files would be those of the process forked before.
-                maildir._process = str(os.getpid())
-                crash.arm(when)
-                (report,) = sync_once(home, [make_account(port, user)]).accounts
-                code = 0 if report.error is None else 2
-            except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
-        return os.waitstatus_to_exitcode(status) == 0
+        def sync() -> None:
+            (report,) = sync_once(home, [make_account(port, user)]).accounts
+            assert report.error is None
+
+        return ends_in_child(sync, when)
 
     return disturb
 

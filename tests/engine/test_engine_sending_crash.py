@@ -3,11 +3,8 @@ or the message is unknown and says so; one copy in Sent; the original answered."
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
-import traceback
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crashing import ends_in_child
 from engine.sending import NOBODY, item, writing
 from engine.support import SECRET, make_account, reading
 from maildrop_home import BOB, MaildropHome, mail
@@ -22,13 +20,11 @@ from servers.dovecot import Dovecot
 from servers.smtp_sink import SmtpSink
 from sync.support import Client, message
 from termmail.engine.sync_once import sync_once
-from termmail.model import crash
 from termmail.model.account import Account, Security, Server
 from termmail.model.home import Home
 from termmail.model.message import Address
 from termmail.model.outgoing import Draft, OutboxState
 from termmail.model.secret import Secret
-from termmail.store import maildir
 from termmail.store.drafts import DraftFolder, new_draft_id
 
 TO = "anna@else.example"
@@ -62,23 +58,8 @@ def send_reply(home: Home, account: Account, answers: str) -> int:
 
 
 def send_and_die(home: Home, account: Account, when: str) -> bool:
-    """A pass in a forked process that dies at a point; whether it came to its end before."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            # Else the names of temporary files would be those of the process forked before.
-            maildir._process = str(os.getpid())
-            crash.arm(when)
-            pass_over(home, account)
-            code = 0
-        except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status) == 0
+    """A pass that dies at a point; whether it came to its end before."""
+    return ends_in_child(lambda: pass_over(home, account), when)
 
 
 def pass_over(home: Home, account: Account) -> None:

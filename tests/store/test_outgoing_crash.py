@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import time
-import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from crashing import ends_in_child
 from filled_store import FilledStore
 from termmail.model import crash
 from termmail.model.message import Address
@@ -117,32 +117,24 @@ def age(folder: Path) -> None:
             os.utime(path, (then, then))
 
 
+def _act(folder: Path, action: Action, when: str) -> None:
+    store = FilledStore(folder, count=0)
+    crash.arm(when)
+    action(store)
+
+
 def killed_everywhere(template: Path, folder: Path, action: Action) -> Iterator[tuple[int, bool, FilledStore]]:
     """The store after a death at each point of an action, and once after its end: (point, whether it ended, store)."""
     for point in range(1, POINTS):
         shutil.copytree(template, folder)
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                store = FilledStore(folder, count=0)
-                crash.arm(str(point))
-                action(store)
-                code = 0
-            except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        ended = os.waitstatus_to_exitcode(status)
-        assert ended in (0, -signal.SIGKILL)
+        ended = ends_in_child(partial(_act, folder, action, str(point)))
         store = FilledStore(folder, count=0)
         try:
-            yield point, ended == 0, store
+            yield point, ended, store
         finally:
             store.close()
             shutil.rmtree(folder)
-        if ended == 0:
+        if ended:
             assert point > 5
             return
     raise AssertionError("the action never came to its end")

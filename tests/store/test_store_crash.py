@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import os
 import pickle
 import shutil
-import signal
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from crashing import ends_in_child
 from filled_store import account
 from store.store_checks import check_rows
 from store.store_parts import StoreParts
 from termmail.model import crash
 from termmail.model.flags import Flag, FlagSet
-from termmail.store import maildir
 
 Outcome = dict[str, list[tuple[int, list[str]]]]
 
@@ -86,24 +83,14 @@ class MortalStore(StoreParts):
 def in_child(template: Path, folder: Path, action: Callable[[MortalStore], object], when: str) -> bool:
     """On a copy of a store, in a process that dies at a point; True where it came to its end before."""
     shutil.copytree(template, folder)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            # Else the names of temporary files would be those of the process forked before.
-            maildir._process = f"{os.getpid()}.0123456789ab"
-            store = MortalStore(folder)
-            store.restore()
-            crash.arm(when)
-            action(store)
-            code = 0
-        except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status) == 0
+
+    def act() -> None:
+        store = MortalStore(folder)
+        store.restore()
+        crash.arm(when)
+        action(store)
+
+    return ends_in_child(act)
 
 
 def outcome(folder: Path) -> Outcome:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import signal
 import subprocess
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from crashing import ends_in_child
 from maildrop_home import mail
 from servers.dovecot import Dovecot
 from servers.imap_reader import read_contents
 from servers.tls import Authority
 from termmail.engine.sync_once import AccountReport, sync_once
-from termmail.model import crash
 from termmail.model.account import (
     Account,
     Credential,
@@ -148,17 +145,9 @@ def test_killed_at_every_point(tmp_path: Path, server: Dovecot, name: str) -> No
 
 
 def _sync_and_die(home: Home, account: Account, when: str) -> bool:
-    """A pass in a forked process that dies at a point; True where it came to its end before."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            crash.arm(when)
-            code = 0 if sync(home, account).error is None else 2
-        except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status) == 0
+    """A pass that dies at a point; True where it came to its end before."""
+
+    def pass_over() -> None:
+        assert sync(home, account).error is None
+
+    return ends_in_child(pass_over, when)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import time
-import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from crashing import ends_in_child
 from maildrop_home import MaildropHome
 from servers.dovecot import Dovecot
 from servers.imap_reader import append
@@ -229,22 +228,13 @@ def test_the_database_is_lost_before_and_after_the_upload(
 
 
 def _killed(folder: Path, server: Dovecot, user: str, when: str) -> bool:
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            client = Client(folder, server, user)
-            hook.on_command = crash.crash_point
-            crash.arm(when)
-            client.sync()
-            code = 0
-        except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status) == 0
+    def sync() -> None:
+        client = Client(folder, server, user)
+        hook.on_command = crash.crash_point
+        crash.arm(when)
+        client.sync()
+
+    return ends_in_child(sync)
 
 
 def test_killed_at_every_point(tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str) -> None:
@@ -295,28 +285,19 @@ def test_a_draft_is_a_file_of_the_maildir(maildrop: MaildropHome) -> None:
     assert parse_envelope(data).subject == "Boats"
 
 
+def _run_maildrop(folder: Path, when: str) -> None:
+    home = MaildropHome(folder)
+    crash.arm(when)
+    home.local.run(thorough=True)
+
+
 def test_a_maildir_draft_killed_at_every_point(tmp_path: Path) -> None:
     for point in range(1, 200):
         folder = tmp_path / str(point)
         home = MaildropHome(folder)
         placement_id = keep(home.intents, home.home, account="bob")
         home.close()
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                crash.arm("0")
-                mortal = MaildropHome(folder)
-                crash.arm(str(point))
-                mortal.local.run(thorough=True)
-                code = 0
-            except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        ended = os.waitstatus_to_exitcode(status)
-        assert ended in (0, -signal.SIGKILL)
+        ended = ends_in_child(partial(_run_maildrop, folder, str(point)))
         home = MaildropHome(folder)
         home.local.run(thorough=True)
         home.local.run(thorough=True)
@@ -326,7 +307,7 @@ def test_a_maildir_draft_killed_at_every_point(tmp_path: Path) -> None:
         assert list(home.home.uploads.glob("*")) == [], point
         home.close()
         shutil.rmtree(folder)
-        if ended == 0:
+        if ended:
             assert point > 5
             return
     raise AssertionError("it never came to its end")
