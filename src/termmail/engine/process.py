@@ -107,7 +107,7 @@ class Engine:
         return self._exit_code
 
     def _serve(self) -> None:
-        socket = EngineSocket(self._home, lambda: None, self._take_password, self._signed_in)
+        socket = EngineSocket(self._home, self._take_password, self._signed_in)
         woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signals = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}

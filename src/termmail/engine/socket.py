@@ -45,13 +45,11 @@ class EngineSocket:
     def __init__(
         self,
         home: Home,
-        on_wake: Callable[[], None],
         on_password: Callable[[str, Secret], None],
         on_signed_in: Callable[[str], None],
     ) -> None:
         """Listen. Raises StorageFailed."""
         self._path = socket_path(home)
-        self._on_wake = on_wake
         self._on_password = on_password
         self._on_signed_in = on_signed_in
         private_folder(self._path.parent)
@@ -88,7 +86,8 @@ class EngineSocket:
             return
         match words:
             case ["wake"]:
-                self._on_wake()
+                # To have been called is all: the engine's loop looks at the store then.
+                pass
             case ["password", account, secret]:
                 self._on_password(account, Secret(secret))
             case ["signed-in", account]:

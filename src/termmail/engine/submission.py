@@ -10,9 +10,9 @@ from collections.abc import Callable
 from termmail.engine.connector import back_off
 from termmail.engine.status import StatusBoard
 from termmail.engine.submit_once import OFFLINE, make_submitter
-from termmail.engine.worker import INTERNAL_FAULT
 from termmail.model.account import Account
 from termmail.model.errors import (
+    INTERNAL_FAULT,
     Cancelled,
     CredentialUnavailable,
     Retry,

@@ -15,7 +15,7 @@ from termmail.engine.connector import STEADY_SECONDS, Connector, SessionT, back_
 from termmail.engine.idle import RENEW_SECONDS
 from termmail.engine.status import StatusBoard, state_after
 from termmail.model.account import Account
-from termmail.model.errors import Cancelled, Retry, StorageFailed, TermmailError
+from termmail.model.errors import INTERNAL_FAULT, Cancelled, Retry, StorageFailed, TermmailError
 from termmail.model.status import ConnectionState, Request, RequestKind, RequestState
 from termmail.store.ingest import Ingest
 from termmail.store.journal import Journal
@@ -23,8 +23,6 @@ from termmail.store.journal import Journal
 _log = logging.getLogger(__name__)
 
 _OFFLINE = "termmail works offline. Switch the network on to fetch mail."
-INTERNAL_FAULT = "Something went wrong inside termmail; the log file says what. It is tried again."
-"""What a person is told of a fault in termmail itself."""
 
 
 class Pace(msgspec.Struct, frozen=True):

@@ -50,7 +50,7 @@ def judge(
         return _NOTHING
     domain = sender.address.rpartition("@")[2].lower()
     said = _said(domain, results, mailing_list)
-    against = [*_against(sender, domain, known), *_failed(domain, results, mailing_list)]
+    against = [*_against(domain, known), *_failed(domain, results, mailing_list)]
     if not is_own:
         against += _new_address(sender, domain, known, said)
     against += _answers_elsewhere(envelope, domain, said, mailing_list, doubted=bool(against))
@@ -105,7 +105,7 @@ def _failed(domain: str, results: AuthenticationResults | None, mailing_list: Ma
         yield f"From a server that may not send for {shown} (SPF, says {results.authserv_id})"
 
 
-def _against(sender: Address, domain: str, known: KnownSenders) -> Iterator[str]:
+def _against(domain: str, known: KnownSenders) -> Iterator[str]:
     imitated = known.imitated_by(domain)
     if imitated:
         yield f"{_shown(domain)} looks like {_shown(imitated)} and is not"

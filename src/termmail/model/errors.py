@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from termmail.model.outgoing import Refusal, Submission
 
 
+INTERNAL_FAULT = "Something went wrong inside termmail; the log file says what. It is tried again."
+"""What a person is told of a fault in termmail itself that the engine gets over."""
+
+
 class Scope(enum.Enum):
     """How much of the work an error ends."""
 

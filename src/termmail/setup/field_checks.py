@@ -14,7 +14,7 @@ import msgspec
 
 from termmail.accounts.account_tables import ACCOUNT_NAME, default_port
 from termmail.mime.safe_text import safe_address, safe_text
-from termmail.model.account import Protocol, Security
+from termmail.model.account import Security
 from termmail.model.errors import UnusablePath
 from termmail.model.hosts import is_loopback
 from termmail.model.proxy import parse_proxy
@@ -335,11 +335,6 @@ def is_number(text: str, most: int) -> bool:
     typed = tidy(text)
     # Of thousands of digits Python makes no number but an error.
     return re.fullmatch(r"[0-9]{1,9}", typed) is not None and 1 <= int(typed) <= most
-
-
-def service_of(protocol: Protocol) -> Service:
-    """The service that receives mail by this protocol."""
-    return protocol.value
 
 
 def _shown(text: str) -> str:

@@ -10,7 +10,6 @@ from termmail.model.account import Account
 from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.model.local import MailboxState
-from termmail.model.mailbox import Role
 from termmail.model.operation import RenameMailbox
 from termmail.model.remote import MailboxListing, MailboxStatus, RemoteMailbox
 from termmail.store.codec import (
@@ -316,7 +315,3 @@ class MailboxIngest:
                 values["changed"] = now_changed(connection)
             assignments = ", ".join(f"{name} = ?" for name in values)
             connection.execute(f"UPDATE mailbox SET {assignments} WHERE id = ?", (*values.values(), mailbox_id))
-
-    def find_role(self, account: str, role: Role) -> MailboxState | None:
-        """The account's mailbox for a role."""
-        return next((state for state in self.mailbox_states(account) if state.role is role), None)

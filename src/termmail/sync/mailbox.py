@@ -55,7 +55,7 @@ class MailboxSync:
         if state.floor is None or state.uidnext is None:
             # Messages without a floor were found in the mail folder: their flags may be old (`termmail reindex`).
             rebuilt = ingest.local_count(state.id) > 0
-            uidnext = selected.uidnext or self._find_uidnext(state)
+            uidnext = selected.uidnext or self._find_uidnext()
             ingest.set_state(
                 state.id, uidnext=uidnext, highestmodseq=selected.highestmodseq, floor=uidnext, complete=False
             )
@@ -107,7 +107,7 @@ class MailboxSync:
                 f"The server numbers {state.name} anew each time it is opened, so it can't be kept in line. Ask its operator."
             )
 
-    def _find_uidnext(self, state: MailboxState) -> int:
+    def _find_uidnext(self) -> int:
         """For a server that does not say (S8)."""
         listed = self._work.session.search_uids(1, None)
         return max((part.last for part in listed), default=0) + 1

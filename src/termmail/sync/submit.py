@@ -17,6 +17,7 @@ from typing import Protocol as Interface
 from termmail.mime.safe_text import safe_text
 from termmail.model.account import Account
 from termmail.model.errors import (
+    INTERNAL_FAULT,
     Cancelled,
     ConfigError,
     ConnectionLost,
@@ -37,7 +38,6 @@ _log = logging.getLogger(__name__)
 _PROGRESS_SECONDS = 0.2
 _WORTH_TELLING = 1_000_000
 _MB = 1_000_000
-_INTERNAL = "Something went wrong inside termmail; the log file says what. It is tried again."
 _INTERNAL_UNKNOWN = (
     "It may have been sent: something went wrong inside termmail, the log file says what."
     " Look into Sent, or ask, before you send it again."
@@ -301,7 +301,7 @@ class Submitter(Generic[SessionT]):
             if attempt.began:
                 self._unknown(item, TermmailError(_INTERNAL_UNKNOWN))
             else:
-                self._put_off(item, _INTERNAL, time.time() + submit_plan.after_loss(item.attempts))
+                self._put_off(item, INTERNAL_FAULT, time.time() + submit_plan.after_loss(item.attempts))
             return False
         finally:
             self._sending = None
