@@ -4,7 +4,7 @@ PYTHON ?= python3
 UV     ?= $(shell command -v uv 2>/dev/null)
 ARGS   ?=
 # Tests that run at the same time: most of them wait for a server.
-JOBS   ?= 3
+JOBS   ?= 4
 
 VENV := .venv
 BIN  := $(VENV)/bin

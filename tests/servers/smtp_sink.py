@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -119,6 +120,7 @@ class _Dialogue:
         self.sink = sink
         self.connection = connection
         self.talk = talk
+        self.lines: deque[bytes] = deque()
         self.buffer = b""
         self.sender: str | None = None
         self.recipients: list[str] = []
@@ -200,21 +202,19 @@ class _Dialogue:
             raise _Cut
 
     def line(self) -> bytes:
-        while b"\n" not in self.buffer:
+        while not self.lines:
+            if not self.room(1):
+                # What came before the cut was acted on, as a server would; no more is to come.
+                raise _Cut
             self.sink.reading.wait()
             found = self.connection.recv(65536)
             if not found:
                 raise _Cut
             room = self.room(len(found))
-            self.buffer += found[:room]
+            *whole, self.buffer = (self.buffer + found[:room]).split(b"\n")
+            self.lines.extend(whole)
             self.talk.read += room
-            if room < len(found):
-                # What came before the cut is still acted on, as a server would.
-                if b"\n" in self.buffer:
-                    break
-                raise _Cut
-        line, _, self.buffer = self.buffer.partition(b"\n")
-        return line.removesuffix(b"\r")
+        return self.lines.popleft().removesuffix(b"\r")
 
     def room(self, wanted: int) -> int:
         if self.sink.cut_after < 0:
