@@ -96,7 +96,10 @@ class Transport:
         return open_through(proxy, self._place, seconds, lifeline)
 
     def secure(self, connection: socket.socket, seconds: float, lifeline: Lifeline) -> ssl.SSLSocket:
-        """Shake hands, as `secure_socket`; a pinned certificate counts instead of all that makes one good otherwise."""
+        """Shake hands, as `secure_socket`; a pinned certificate counts instead of all that makes one good otherwise.
+
+        Raises as that, and CertificateRefused.
+        """
         if self._context is None:
             raise ValueError("TLS needs a context")
         secured = secure_socket(connection, self._context, self.server.host, seconds, lifeline)

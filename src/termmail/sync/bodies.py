@@ -26,7 +26,7 @@ _HEAD = 256 * 1024
 
 
 class BodyFetcher:
-    """Fetches bodies of one account."""
+    """Fetches bodies of one account. Every method may raise what `ImapSync` may."""
 
     def __init__(self, work: Work) -> None:
         self._work = work

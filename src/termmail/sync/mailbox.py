@@ -28,7 +28,7 @@ class MailboxUnsure(TermmailError):
 
 
 class MailboxSync:
-    """Syncs mailboxes of one account, one at a time."""
+    """Syncs mailboxes of one account, one at a time. Every method may raise what `ImapSync` may."""
 
     def __init__(self, work: Work) -> None:
         self._work = work

@@ -168,7 +168,7 @@ class Core(Dialogue):
     # Receiving
 
     def read(self, *, keep: int = SMALL_LITERAL) -> Response:
-        """The next response, whatever it is."""
+        """The next response, whatever it is. Raises ProtocolViolation for a literal that is too large."""
         try:
             response = read_response(self.wire, keep=keep, drop=max(keep, self.max_literal))
         except LiteralTooLarge as error:
@@ -208,7 +208,7 @@ class Core(Dialogue):
                 self.stray(response)
 
     def stray(self, response: Response) -> None:
-        """A line that belongs to no command: the end of one sent ahead, or blank, or a ProtocolViolation."""
+        """A line that belongs to no command: the end of one sent ahead, or blank; else raises ProtocolViolation."""
         if response.line.strip() and not self.is_background(response):
             raise self.violation("answered a command that was not sent")
 

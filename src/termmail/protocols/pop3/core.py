@@ -99,7 +99,8 @@ class Core(Dialogue):
     # Commands
 
     def ordinary(self, verb: str, action: Callable[[], object]) -> Reply:
-        """Run one of poplib's commands, of which the log hears the verb alone."""
+        """Run one of poplib's commands, of which the log hears the verb alone. Raises ProtocolViolation where the answer is no status
+        line."""
         self.refuse_while_streaming()
         self.expect_silence()
         announce(verb, "before")
@@ -170,11 +171,12 @@ class Core(Dialogue):
 
     def expect_silence(self) -> None:
         """Before a command when no answer is due: answers have no tags, so one that came before its command would be taken for that
-        of another (T10)."""
+        of another (T10). Raises ProtocolViolation."""
         if self.wire.pos < len(self.wire.data):
             raise self.violation("said something that was not asked for")
 
     def refuse_while_streaming(self) -> None:
+        """Raises RuntimeError where an answer is still being read."""
         if self.streaming:
             raise RuntimeError("an answer is being read; it has to be read to its end, or closed, first")
 

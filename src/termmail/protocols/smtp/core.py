@@ -115,7 +115,10 @@ class Core(Dialogue, smtplib.SMTP):
         return reply
 
     def expect_silence(self) -> None:
-        """Before a command when no reply is due: one that came before its command would be taken for that of another (T10)."""
+        """Before a command when no reply is due: one that came before its command would be taken for that of another (T10).
+
+        Raises ProtocolViolation.
+        """
         if self.wire.pos < len(self.wire.data):
             raise self.violation("said something that was not asked for")
 
