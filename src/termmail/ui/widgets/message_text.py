@@ -172,8 +172,8 @@ class MessageText:
         return PictureView(shown.picture, shown.picture_row + 1 - rows, rows)
 
     def picture_width(self, place: int) -> int:
-        """The cells that the lines of a picture take."""
-        return max((sum(segment.cell_length for segment in line) for line in self.pictures[place]), default=0)
+        """The cells that each line of a picture takes that is drawn."""
+        return sum(segment.cell_length for segment in self.pictures[place][0])
 
     @staticmethod
     def _bars(pen: Pen, spans: Sequence[Span], quote: int, look: Look) -> tuple[Sequence[Span], int]:
