@@ -58,5 +58,8 @@ def placeholders(name: int, columns: int, rows: int) -> Iterator[tuple[Segment, 
     """The cells of each row."""
     style = Style(color=f"color({name & 255})")
     for row in range(rows):
-        cells = "".join(f"{_PLACEHOLDER}{_MARKS[row]}{_MARKS[column]}{_MARKS[name >> 24]}" for column in range(columns))
-        yield (Segment(cells, style),)
+        cells = (
+            Segment(_PLACEHOLDER + _MARKS[row] + _MARKS[column] + _MARKS[name >> 24], style)
+            for column in range(columns)
+        )
+        yield tuple(Segment.simplify(cells))
