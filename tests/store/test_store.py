@@ -253,7 +253,7 @@ def test_body_is_byte_for_byte_and_name_follows_flags(store: FilledStore) -> Non
     assert store.ingest.rename_pending() == 1
     path = store.queries.body_path(newest)
     assert path is not None
-    assert path.name.endswith(",U=10:2,FS")
+    assert path.name.endswith(f",U=10,S={path.stat().st_size}:2,FS")
     assert path.read_bytes() == raw
     assert store.ingest.rename_pending() == 0
 
@@ -267,7 +267,7 @@ def test_file_follows_a_settled_move(store: FilledStore) -> None:
     path = store.queries.body_path(newest)
     assert path is not None
     assert path.parent.parent.name == "Archive"
-    assert ",U=3:" in path.name
+    assert ",U=3,S=" in path.name
     assert store.queries.raw(newest) == b"x\r\n"
 
 
@@ -297,7 +297,7 @@ def test_copy_is_a_hard_link_in_its_own_mailbox(store: FilledStore) -> None:
     path = store.queries.body_path(copy)
     assert path is not None
     assert path.parent.parent.name == "Work"
-    assert path.name.endswith(",U=3:2,FS")
+    assert path.name.endswith(",U=3,S=3:2,FS")
     assert path.stat().st_nlink == 2
     assert store.ingest.link_pending() == 0
 

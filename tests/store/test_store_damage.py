@@ -12,11 +12,15 @@ from typing import BinaryIO
 import pytest
 
 from filled_store import FilledStore
+from termmail.model.account import OfflinePolicy
 from termmail.model.errors import StorageFailed, StoreTooNew
+from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home
+from termmail.model.operation import Move
 from termmail.model.outgoing import OutgoingMessage
 from termmail.store.database import Database
 from termmail.store.intents import Intents
+from termmail.store.maildir import name_size
 from termmail.store.queries import Queries
 from termmail.store.reindex import rebuild_if_damaged, reindex
 
@@ -125,17 +129,49 @@ def test_a_new_home_is_not_rebuilt(tmp_path: Path) -> None:
     assert not home.database.exists()
 
 
-def test_what_a_power_cut_emptied_is_fetched_again(tmp_path: Path) -> None:
-    """A file of the mirror is not fsynced: one without a byte is no message."""
+@pytest.mark.parametrize("left", [0, 40, len(RAW) - 1])
+def test_what_a_power_cut_shortened_is_fetched_again(tmp_path: Path, left: int) -> None:
+    """L5: a file of the mirror is not fsynced: one that is not as long as its name says is no message, and the next pass brings it."""
     path = unclean(tmp_path)
     home = Home.under(tmp_path / "home")
     (body,) = [file for file in home.mail.rglob("cur/*") if file.is_file()]
-    os.truncate(body, 0)
+    os.truncate(body, left)
     overwrite_the_middle(path)
     assert "rebuilt" in rebuild_if_damaged(home)
-    queries = Queries(home)
-    assert queries.newest_rows("lisa", None, 10) == []
-    queries.close()
+    store = FilledStore(tmp_path / "home", count=3000)
+    assert len(store.ids()) == 3000
+    (newest, *_) = store.ids()
+    assert store.queries.raw(newest) is None
+    assert store.ingest.missing_bodies("lisa", OfflinePolicy(), limit=1)[0].placement_id == newest
+    store.add_body(newest, RAW)
+    assert store.queries.raw(newest) == RAW
+    assert [file for file in home.mail.rglob("cur/*") if file.is_file()] == [body]
+    store.close()
+
+
+def test_the_name_tells_the_size_wherever_the_file_goes(tmp_path: Path) -> None:
+    """L5: renamed for new flags, moved, linked into a second mailbox."""
+    store = FilledStore(tmp_path / "home")
+    newest, second, *_ = store.ids()
+    store.add_body(newest, RAW)
+    store.add_body(second, RAW)
+    store.intents.set_flags([newest], add=FlagSet(Flag.FLAGGED))
+    store.ingest.follow_rows()
+    store.intents.move([newest], store.mailboxes["Work"])
+    for operation in store.journal.due("lisa", 1e18):
+        store.journal.begin([operation.id])
+        if isinstance(operation.payload, Move):
+            store.journal.finish_move(operation, 5, 7)
+        else:
+            store.journal.finish_flags([operation])
+    for operation in store.journal.due("lisa", 1e18):
+        store.journal.begin([operation.id])
+        store.journal.finish_move(operation, 5, 7)
+    store.ingest.follow_rows()
+    names = {file.parent.parent.name: file.name for file in store.home.mail.rglob("cur/*")}
+    assert set(names) == {"INBOX", "Work"}
+    assert {name_size(name) for name in names.values()} == {len(RAW)}
+    store.close()
 
 
 def test_what_is_whole_stays(tmp_path: Path) -> None:

@@ -188,8 +188,10 @@ class BodyIngest:
                     path, uidvalidity = self._folder(target.mailbox_id)
                     folders[target.mailbox_id] = (str(path), uidvalidity)
                 _, uidvalidity = folders[target.mailbox_id]
-                name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(flags[target.placement_id])
-                placed.append(_Placed(target, sha256, name, len(body.raw), body.preview, body.has_attachments))
+                size = len(body.raw)
+                name = base_name(target.received_at, uidvalidity, target.uid, size)
+                name += info_suffix(flags[target.placement_id])
+                placed.append(_Placed(target, sha256, name, size, body.preview, body.has_attachments))
         raws = {body.target.placement_id: body.raw for body in bodies}
         self._spare((folders[body.target.mailbox_id][0], body.name) for body in placed)
         with storage_errors("write a message to disk"):
@@ -308,7 +310,7 @@ class BodyIngest:
                 path.unlink(missing_ok=True)
                 return
             size = path.stat().st_size
-            name = base_name(target.received_at, uidvalidity, target.uid) + info_suffix(row[0])
+            name = base_name(target.received_at, uidvalidity, target.uid, size) + info_suffix(row[0])
             self._spare([(folder, name)])
             rename(path, folder / "cur" / name)
         with self._database.write(durable=False) as connection:
@@ -333,18 +335,19 @@ class BodyIngest:
     def rename_pending(self, limit: int = 500) -> int:
         """Let names in the mirrors follow flags and moves; returns how many rows were settled."""
         rows = self._database.all(
-            "SELECT p.id, p.flags, p.file_mailbox_id, p.file_name, p.base_mailbox_id, p.uid, p.received_at FROM placement p"
+            "SELECT p.id, p.flags, p.file_mailbox_id, p.file_name, p.base_mailbox_id, p.uid, p.received_at,"
+            " iif(m.sha256 IS NULL, NULL, coalesce(m.raw_size, m.size)) FROM placement p JOIN message m ON m.id = p.message_id"
             " WHERE p.file_stale = 1 AND p.file_name IS NOT NULL AND EXISTS (SELECT 1 FROM mailbox f"
             " JOIN account a ON a.id = f.account_id WHERE f.id = p.file_mailbox_id AND a.protocol = 'imap') LIMIT ?",
             (limit,),
         )
         settled: list[tuple[int, int, int, str, int | None, str | None]] = []
         with storage_errors("rename a mail file"):
-            for placement_id, flags, file_mailbox_id, file_name, base_mailbox_id, uid, received_at in rows:
+            for placement_id, flags, file_mailbox_id, file_name, base_mailbox_id, uid, received_at, size in rows:
                 home_id, stem = file_mailbox_id, file_name.partition(":2,")[0]
                 if base_mailbox_id is not None and uid is not None:
                     home_id = base_mailbox_id
-                    stem = base_name(received_at, self._folder(home_id)[1], uid)
+                    stem = base_name(received_at, self._folder(home_id)[1], uid, size)
                 wanted = stem + info_suffix(flags)
                 new_name: str | None = wanted
                 if (home_id, wanted) != (file_mailbox_id, file_name):
@@ -394,10 +397,11 @@ class BodyIngest:
                 twin = None if uid is None else whole_file(reader, self._home.mail, message_id)
             if twin is not None:
                 folder, uidvalidity = self._folder(mailbox_id)
-                name = base_name(received_at, uidvalidity, uid) + info_suffix(flags)
-                self._spare([(folder, name)])
                 with storage_errors("write a message to disk"):
-                    if not self._linked(str(twin), f"{folder}/cur/{name}", twin.stat().st_size):
+                    size = twin.stat().st_size
+                    name = base_name(received_at, uidvalidity, uid, size) + info_suffix(flags)
+                    self._spare([(folder, name)])
+                    if not self._linked(str(twin), f"{folder}/cur/{name}", size):
                         deliver(str(folder), name, twin.read_bytes())
             settled.append((name and mailbox_id, name, name, flags, placement_id, mailbox_id, uid))
         if settled:

@@ -1,7 +1,7 @@
 """Maildir trees (https://cr.yp.to/proto/maildir.html), `mail/<account>/<mailbox>/{cur,new,tmp}`.
 
-The mirror of an IMAP mailbox: `,U=<uid>` in the name and the mailbox's identity in `.termmail` beside `cur` let the database be
-rebuilt.
+The mirror of an IMAP mailbox: `,U=<uid>,S=<bytes>` in the name and the mailbox's identity in `.termmail` beside `cur` let the
+database be rebuilt.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from termmail.model.flags import Flag
 
 _INFO_LETTERS = ((Flag.DRAFT, "D"), (Flag.FLAGGED, "F"), (Flag.ANSWERED, "R"), (Flag.SEEN, "S"), (Flag.DELETED, "T"))
 _UID = re.compile(r",U=(\d+)")
+_SIZE = re.compile(r",S=(\d+)")
 _SPOOL = re.compile(r"(\d+)\.(\d+)\.part")
 _TEMPORARY = re.compile(r"\d+\.[0-9a-f]{12}\.\d+|identity\.[0-9a-f]{8}|\d+\.\d+\.part")
 _IDENTITY_FILE = ".termmail"
@@ -68,9 +69,11 @@ def info_flags(file_name: str) -> Flag:
     return flags
 
 
-def base_name(received_at: int, uidvalidity: int | None, uid: int) -> str:
-    """A name that is the same at every try, so that a repeated download overwrites the file of an interrupted one."""
-    return f"{received_at}.V{uidvalidity or 0}U{uid}{MIRRORED}{uid}"
+def base_name(received_at: int, uidvalidity: int | None, uid: int, size: int | None) -> str:
+    """A name that is the same at every try, so that a repeated download overwrites the file of an interrupted one. `size` in bytes,
+    where it is known, tells a later look whether the file is whole; it is written as Maildir++ does."""
+    length = "" if size is None else f",S={size}"
+    return f"{received_at}.V{uidvalidity or 0}U{uid}{MIRRORED}{uid}{length}"
 
 
 def spool_name(uidvalidity: int | None, uid: int) -> str:
@@ -92,6 +95,12 @@ def is_temporary(name: str) -> bool:
 def name_uid(file_name: str) -> int | None:
     """The UID in a mirror's file name."""
     found = _UID.search(file_name)
+    return int(found[1]) if found else None
+
+
+def name_size(file_name: str) -> int | None:
+    """The size in bytes that a mirror's file name tells; None for one without, and a file that is not so long is not whole."""
+    found = _SIZE.search(file_name)
     return int(found[1]) if found else None
 
 

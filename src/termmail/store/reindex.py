@@ -25,7 +25,7 @@ from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.drafts import forget_replaced
 from termmail.store.local_mail import LocalMail
 from termmail.store.local_scan import LocalScan
-from termmail.store.maildir import MailboxIdentity, info_flags, name_uid, read_identity
+from termmail.store.maildir import MailboxIdentity, info_flags, name_size, name_uid, read_identity
 from termmail.store.maildrop import Maildrop
 from termmail.store.outbox_items import restore_outbox
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
@@ -238,8 +238,8 @@ def _rebuild(database: Database, account: str, folder: Path, identity: MailboxId
         with database.write(durable=False) as connection:
             for name, raw in read:
                 uid = name_uid(name)
-                # One that a power cut emptied is fetched again.
-                if uid is not None and raw:
+                # One that a power cut emptied or cut short is fetched again.
+                if uid is not None and raw and name_size(name) in (None, len(raw)):
                     count += _add(connection, owner_id, mailbox_id, name, uid, raw)
     return count
 
@@ -257,8 +257,8 @@ def _add(connection: sqlite3.Connection, owner_id: int, mailbox_id: int, name: s
         envelope = parse_envelope(raw.partition(b"\r\n\r\n")[0])
         (message_id,) = insert_messages(connection, owner_id, [(envelope, len(raw), "")])
         connection.execute(
-            "UPDATE message SET sha256 = ?, body_state = 'present', preview = ?, has_attachments = ? WHERE id = ?",
-            (sha256, column_text(preview(raw)), looks_attached(raw), message_id),
+            "UPDATE message SET sha256 = ?, raw_size = ?, body_state = 'present', preview = ?, has_attachments = ? WHERE id = ?",
+            (sha256, len(raw), column_text(preview(raw)), looks_attached(raw), message_id),
         )
     twice = connection.execute(
         "SELECT 1 FROM placement WHERE base_mailbox_id = ? AND uid = ?", (mailbox_id, uid)

@@ -164,18 +164,18 @@ class UploadIngest(BodyIngest):
     def place_uploads(self, account: str) -> int:
         """Make files of messages that the IMAP server has taken the bodies in the mirror; returns how many. Raises StorageFailed."""
         rows = self._database.all(
-            "SELECT p.id, p.upload, p.flags, p.base_mailbox_id, p.uid, p.received_at, p.file_name"
+            "SELECT p.id, p.upload, p.flags, p.base_mailbox_id, p.uid, p.received_at, p.file_name, m.raw_size"
             " FROM placement p INDEXED BY placement_upload JOIN message m ON m.id = p.message_id"
             " JOIN account a ON a.id = m.account_id WHERE p.upload IS NOT NULL"
             " AND p.base_mailbox_id IS NOT NULL AND p.uid IS NOT NULL AND a.name = ? AND a.protocol = 'imap'",
             (account,),
         )
-        for placement_id, upload, flags, mailbox_id, uid, received_at, file_name in rows:
+        for placement_id, upload, flags, mailbox_id, uid, received_at, file_name, size in rows:
             name = file_name
             if name is None:
                 with storage_errors("rename a mail file"):
                     folder, uidvalidity = self._folder(mailbox_id)
-                    name = base_name(received_at, uidvalidity, uid) + info_suffix(flags)
+                    name = base_name(received_at, uidvalidity, uid, size) + info_suffix(flags)
                     if (self._home.uploads / upload).exists():
                         self._spare([(folder, name)])
                         rename(self._home.uploads / upload, folder / "cur" / name)
