@@ -32,6 +32,7 @@ from servers.proxy import Proxy
 from sync.support import flags, message, messages
 from termmail.accounts import config, credentials
 from termmail.engine.child import EngineChild
+from termmail.engine.process import EXIT_STORAGE
 from termmail.engine.socket import send_password, socket_path, wake_engine
 from termmail.engine.sync_once import sync_once
 from termmail.model.account import CredentialKind, OfflineKind, OfflinePolicy
@@ -411,3 +412,27 @@ def test_it_leaves_no_core_and_is_not_dumpable(tmp_path: Path) -> None:
 def test_a_home_knows_its_socket_in_every_process(tmp_path: Path) -> None:
     assert socket_path(Home.under(tmp_path)) == socket_path(Home.under(tmp_path))
     assert socket_path(Home.under(tmp_path / ("y" * 150))) != socket_path(Home.under(tmp_path / ("z" * 150)))
+
+
+def test_a_database_that_is_deleted_is_rebuilt_by_the_next_engine(
+    tmp_path: Path, dovecot_server: Dovecot, dovecot_user: str
+) -> None:
+    """L5, L9: the engine that runs ends, and so writes nothing where nobody sees it."""
+    dovecot_server.make(dovecot_user, "INBOX", messages(3))
+    home = make_home(tmp_path / "home", make_account(dovecot_server.port, dovecot_user))
+    process = start_engine(home)
+    try:
+        with reading(home) as queries:
+            until(lambda: len(list(home.mail.rglob("cur/*,U=*"))) == 3, "three bodies")
+            until_state(queries, ConnectionState.ONLINE)
+        for file in home.data.glob("termmail.db*"):
+            file.unlink()
+        assert process.wait(20) == EXIT_STORAGE
+    finally:
+        stop_engine(process)
+    assert not home.database.exists()
+    with running_engine(home):
+        until(lambda: home.database.exists() and home.database.stat().st_size, "a database")
+        with reading(home) as queries:
+            until(lambda: (box := queries.find_mailbox("test", "INBOX")) and box.total == 3, "three messages")
+            until(lambda: any("was missing" in one.sentence for one in queries.problems()), "it is told")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
@@ -12,8 +13,9 @@ from typing import BinaryIO
 import pytest
 
 from filled_store import FilledStore
+from termmail.engine.lock import EngineLock
 from termmail.model.account import OfflinePolicy
-from termmail.model.errors import StorageFailed, StoreTooNew
+from termmail.model.errors import StorageFailed, StoreReplaced, StoreTooNew
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home
 from termmail.model.operation import Move
@@ -22,7 +24,7 @@ from termmail.store.database import Database
 from termmail.store.intents import Intents
 from termmail.store.maildir import name_size
 from termmail.store.queries import Queries
-from termmail.store.reindex import rebuild_if_damaged, reindex
+from termmail.store.reindex import EngineRuns, rebuild_if_damaged, reindex
 
 RAW = b"Subject: kept\r\nMessage-ID: <kept@example.org>\r\n\r\nbody\r\n"
 
@@ -121,6 +123,50 @@ def test_a_database_that_was_deleted_is_rebuilt(tmp_path: Path) -> None:
     assert [item.subject for item in queries.outbox()] == ["Waits"]
     queries.close()
     assert rebuild_if_damaged(home) == ""
+
+
+def test_a_database_that_was_deleted_while_an_engine_runs(tmp_path: Path) -> None:
+    """L5, L9: no empty one takes its place, and nothing is written to one that nobody else sees."""
+    home = Home.under(tmp_path / "home")
+    store = FilledStore(tmp_path / "home")
+    store.add_body(store.ids()[0], RAW)
+    store.ingest.write_identities(store.mailboxes.values())
+    files = list(home.data.glob("termmail.db*"))
+    lock = EngineLock(home)
+    assert lock.acquire()
+    for file in files:
+        file.unlink()
+    told = "was deleted or replaced while termmail runs"
+    with pytest.raises(StoreReplaced, match=told):
+        store.intents.set_flags(store.ids(), add=FlagSet(Flag.FLAGGED))
+    with pytest.raises(StoreReplaced, match=told):
+        store.queries.data_version()
+    with ThreadPoolExecutor(1) as another, pytest.raises(StoreReplaced, match=told):
+        another.submit(store.queries.mailboxes).result()
+    with pytest.raises(EngineRuns, match="deleted while termmail runs"):
+        rebuild_if_damaged(home)
+    assert not list(home.data.glob("termmail.db*"))
+    assert "was missing" in rebuild_if_damaged(home, locked=True)
+    with pytest.raises(StoreReplaced, match=told):
+        store.ingest.set_state(store.mailboxes["INBOX"], complete=True)
+    lock.release()
+    store.close()
+    queries = Queries(home)
+    assert [row.subject for row in queries.newest_rows("lisa", None, 10)] == ["kept"]
+    queries.close()
+
+
+def test_a_file_that_was_only_begun_is_no_database(tmp_path: Path) -> None:
+    """L5: whoever made it died before the first table."""
+    path = unclean(tmp_path)
+    for file in path.parent.glob("termmail.db*"):
+        file.unlink()
+    path.touch()
+    home = Home.under(tmp_path / "home")
+    assert "rebuilt" in rebuild_if_damaged(home)
+    queries = Queries(home)
+    assert len(queries.newest_rows("lisa", None, 10)) == 1
+    queries.close()
 
 
 def test_a_new_home_is_not_rebuilt(tmp_path: Path) -> None:

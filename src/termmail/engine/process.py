@@ -21,7 +21,7 @@ from termmail.engine.socket import EngineSocket
 from termmail.engine.submission import SubmissionWorker
 from termmail.engine.worker import Pace
 from termmail.model.account import Account, Protocol
-from termmail.model.errors import ConfigError, StorageFailed, StoreTooNew, TermmailError
+from termmail.model.errors import ConfigError, StorageFailed, StoreReplaced, StoreTooNew, TermmailError
 from termmail.model.home import Home
 from termmail.model.secret import Secret
 from termmail.model.status import Request, RequestKind, RequestState
@@ -140,6 +140,12 @@ class Engine:
                     self._look_at_schema()
                 self._look_at_store()
                 self._chores.step()
+            except StoreReplaced as error:
+                # What comes next rebuilds it.
+                _log.warning("%s", error.sentence)
+                self._exit_code = EXIT_STORAGE
+                self._at_once = True
+                self._end()
             except StorageFailed as error:
                 # A full disk, mostly: the workers say so in their rows; here it only has to go on.
                 _log.warning("%s %s", error.sentence, error.detail)

@@ -168,6 +168,10 @@ class StorageFailed(TermmailError):
     """The disk refused: full, read-only, failing or not permitted (X5). The store is unchanged."""
 
 
+class StoreReplaced(StorageFailed):
+    """The database's file was deleted, or another lies in its place: what is written to the one that is open is lost."""
+
+
 class StoreTooNew(TermmailError):
     """The database was written by a newer termmail (L6)."""
 

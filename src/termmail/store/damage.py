@@ -8,10 +8,18 @@ import sqlite3
 from termmail.model.home import Home
 
 
+def is_missing(home: Home) -> bool:
+    """Whether there is no database, or a file that nothing was ever written to."""
+    try:
+        return home.database.stat().st_size == 0
+    except FileNotFoundError:
+        return True
+
+
 def is_damaged(home: Home) -> bool:
     """Whether the database is to be rebuilt (L5): it is not there and mail is, or, where the last engine did not end by itself, sqlite
     finds something wrong with the file."""
-    if not home.database.exists():
+    if is_missing(home):
         return any(
             any(folder.glob(what))
             for folder, what in (

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from termmail.model.crash import crash_point
-from termmail.model.errors import StorageFailed
+from termmail.model.errors import StorageFailed, StoreReplaced
 from termmail.model.home import Home
 from termmail.store.schema import migrate
 
@@ -47,6 +48,7 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._durable = True
         self._closed = False
+        self._file: tuple[int, int] | None = None
         private_folder(home.data)
         private_folder(home.mail)
         try:
@@ -57,14 +59,17 @@ class Database:
                 self._retry_busy(lambda: connection.execute("PRAGMA journal_mode = WAL"))
                 self._retry_busy(lambda: migrate(connection))
                 tighten(home.database)
+                self._file = _file_id(home.database)
         except BaseException:
             self.close()
             raise
 
     def _connect(self, lock: threading.RLock) -> sqlite3.Connection:
-        # Readers wait here only while another process recovers the log, or closes it as the last one.
+        self._check_file()
+        # Readers wait here only while another process recovers the log, or closes it as the last one. `rw` makes no new file.
         connection = sqlite3.connect(
-            self.home.database,
+            f"file:{quote(bytes(self.home.database))}?mode=rw",
+            uri=True,
             timeout=_PATIENCE,
             isolation_level=None,
             check_same_thread=False,
@@ -82,6 +87,14 @@ class Database:
         connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_LOG}")
         return connection
+
+    def _check_file(self) -> None:
+        """Raises StoreReplaced where what is open is not the database of this home any more."""
+        if self._file is not None and _file_id(self.home.database) != self._file:
+            raise StoreReplaced(
+                "The mail database was deleted or replaced while termmail runs. Nothing was changed: quit termmail (and `termmail"
+                " engine`) and start it again, and the database is rebuilt from the mail folders if need be."
+            )
 
     def reader(self) -> sqlite3.Connection:
         """This thread's connection for queries."""
@@ -113,7 +126,8 @@ class Database:
         return rows[0] if rows else None
 
     def data_version(self) -> int:
-        """Changes whenever another connection has committed. Raises StorageFailed."""
+        """Changes whenever another connection has committed. Raises StorageFailed, StoreReplaced."""
+        self._check_file()
         with self.read() as reader:
             return int(reader.execute("PRAGMA data_version").fetchone()[0])
 
@@ -122,9 +136,11 @@ class Database:
         """One write transaction; the clock has ticked when the block begins.
 
         `durable=False` is for what a server can tell again: it survives a crash of the program, not of the power.
-        Raises StorageFailed when the lock can't be had in 5 s or the disk refuses; the transaction is rolled back on any error.
+        Raises StorageFailed when the lock can't be had in 5 s or the disk refuses, StoreReplaced; the transaction is rolled back on any
+        error.
         """
         with self._write_lock, storage_errors("write to the mail database"):
+            self._check_file()
             connection = self._writer
             if connection is None:
                 connection = self._connect(self._write_lock)
@@ -215,6 +231,15 @@ def _of_database(error: sqlite3.Error, doing: str) -> str:
 def _of_files(error: OSError, doing: str) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return _FULL if full else f"termmail can't {doing}: {error.strerror or error}."
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    """Which file lies there, None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def private_folder(folder: Path) -> None:

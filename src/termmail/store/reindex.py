@@ -20,7 +20,7 @@ from termmail.model.errors import Retry, StoreTooNew, TermmailError
 from termmail.model.flags import FlagSet
 from termmail.model.home import Home
 from termmail.store.codec import column_text
-from termmail.store.damage import is_damaged
+from termmail.store.damage import is_damaged, is_missing
 from termmail.store.database import Database, now_changed, storage_errors
 from termmail.store.drafts import forget_replaced
 from termmail.store.local_mail import LocalMail
@@ -60,7 +60,8 @@ def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
     """At a start: a database that `is_damaged` is set aside, if it is there at all, and rebuilt (L5). Returns a sentence for the user,
     which is among the problems too; empty where all is well.
 
-    `locked` says that the caller holds the engine's lock; otherwise nothing is done while an engine runs. Raises as `reindex` does.
+    `locked` says that the caller holds the engine's lock; otherwise nothing is done while an engine runs. Raises as `reindex` does, and
+    EngineRuns where the database is gone: an empty one in its place would hide all mail.
     """
     if not is_damaged(home):
         return ""
@@ -70,7 +71,12 @@ def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
         try:
             with _no_engine(home):
                 report = _rebuild_all(home)
-        except EngineRuns:
+        except EngineRuns as error:
+            if is_missing(home):
+                raise EngineRuns(
+                    "The mail database was deleted while termmail runs. It is rebuilt from the mail folders: try again in a moment, or"
+                    " quit termmail (and `termmail engine`) first."
+                ) from error
             return ""
     what = "was missing" if report.set_aside is None else f"was damaged, and is now {report.set_aside}"
     sentence = (
