@@ -53,7 +53,7 @@ def connect(
         connect=timeouts.connect,
         command=timeouts.command,
     )
-    session = ImapSession(
+    core = Core(
         client,
         plain=server.security is Security.NONE,
         timeouts=timeouts,
@@ -62,11 +62,11 @@ def connect(
         redactor=Redactor(password),
     )
     try:
-        _sign_in(session.core, user, password)
+        _sign_in(core, user, password)
     except BaseException:
-        session.core.wire.close()
+        core.wire.close()
         raise
-    return session
+    return ImapSession(core)
 
 
 def _sign_in(core: Core, user: str, password: Secret) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 
 from termmail.model.errors import Scope, ServerRefused
 from termmail.model.flags import FlagSet
@@ -21,11 +21,9 @@ from termmail.model.remote import (
 )
 from termmail.protocols.imap import fetching, idling, mailboxes, messages, names, searching, selecting
 from termmail.protocols.imap import quota as quotas
-from termmail.protocols.imap.core import Core, Timeouts
+from termmail.protocols.imap.core import Core
 from termmail.protocols.imap.idling import IdleResult
-from termmail.protocols.imap.link import Client
 from termmail.protocols.imap.unsolicited import Unsolicited
-from termmail.protocols.redact import Redactor
 
 
 class ImapSession:
@@ -35,19 +33,8 @@ class ImapSession:
     for a tagged NO, with its response code. Names of mailboxes are those of the wire, see `encode_name`.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        *,
-        plain: bool,
-        timeouts: Timeouts,
-        max_literal: int,
-        trace: Callable[[str], None] | None,
-        redactor: Redactor,
-    ) -> None:
-        self.core = Core(
-            client, plain=plain, timeouts=timeouts, max_literal=max_literal, trace=trace, redactor=redactor
-        )
+    def __init__(self, core: Core) -> None:
+        self.core = core
 
     @property
     def capabilities(self) -> frozenset[str]:

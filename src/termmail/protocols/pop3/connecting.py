@@ -46,7 +46,7 @@ def connect(
     """
     transport, lifeline = sign_in.prepare(server, user, password, ca_file=ca_file, proxy=proxy, on_abort=on_abort)
     link = Link(transport, timeouts.connect, timeouts.command, lifeline)
-    session = Pop3Session(
+    core = Core(
         link,
         plain=server.security is Security.NONE,
         timeouts=timeouts,
@@ -54,11 +54,11 @@ def connect(
         redactor=Redactor(password),
     )
     try:
-        _sign_in(session.core, user, password)
+        _sign_in(core, user, password)
     except BaseException:
-        session.core.wire.close()
+        core.wire.close()
         raise
-    return session
+    return Pop3Session(core)
 
 
 def _sign_in(core: Core, user: str, password: Secret) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from termmail.model.errors import Scope, ServerRefused
 from termmail.model.remote import MaildropListing, RetrieveFault
 from termmail.protocols.pop3 import listing, retrieving
-from termmail.protocols.pop3.core import Core, Timeouts
-from termmail.protocols.pop3.link import Link
+from termmail.protocols.pop3.core import Core
 from termmail.protocols.pop3.retrieving import SinkT
-from termmail.protocols.redact import Redactor
 
 
 class Pop3Session:
@@ -20,16 +18,8 @@ class Pop3Session:
     `abort`). Messages are named by their number in this session's `listing`.
     """
 
-    def __init__(
-        self,
-        link: Link,
-        *,
-        plain: bool,
-        timeouts: Timeouts,
-        trace: Callable[[str], None] | None,
-        redactor: Redactor,
-    ) -> None:
-        self.core = Core(link, plain=plain, timeouts=timeouts, trace=trace, redactor=redactor)
+    def __init__(self, core: Core) -> None:
+        self.core = core
 
     @property
     def capabilities(self) -> frozenset[str]:
