@@ -13,7 +13,7 @@ _SOURCE = Path(__file__).resolve().parent.parent / "src" / "termmail"
 _SHARED = ("accounts", "engine", "mime", "model", "protocols", "setup", "store", "sync")
 _COMMAND = re.compile(r"(?<![\w-])--[a-z]{2}|termmail (account|sync|outbox|mailbox|mailboxes|empty|reindex) ")
 _MET_BY_COMMANDS_ALONE = {
-    "accounts/home.py", "engine/__main__.py", "engine/child.py", "engine/oneshot.py", "engine/process.py", "setup/doctor.py",
+    "accounts/home.py", "engine/__main__.py", "engine/child.py", "engine/process.py", "engine/sync_once.py", "setup/doctor.py",
     "store/mailboxes.py", "store/reindex.py",
 }  # fmt: skip
 _WHAT_IS_A_COMMAND = {"command", "commands", "with_name", "_new_password", "_sign_in"}
