@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import selectors
@@ -10,6 +11,8 @@ import struct
 import termios
 import threading
 from codecs import getincrementaldecoder
+from collections.abc import Callable
+from typing import TextIO
 
 from textual import events
 from textual._keyboard_protocol import MODIFIER_FUNCTIONAL_KEYS
@@ -19,10 +22,41 @@ from textual.message import Message
 
 from termmail.ui.answers import AnswerParser, KittyFound, PictureQuestion
 
+_log = logging.getLogger(__name__)
+
 _READ_BYTES = 4096
 _LOOK_SECONDS = 0.1
 _LAST_ANSWER_SECONDS = 0.5
 _NO_KEYS_ALONE = {*MODIFIER_FUNCTIONAL_KEYS, "caps_lock", "num_lock", "scroll_lock"}
+
+
+class TerminalOutput:
+    """What is written to a terminal, which may go away before the program: the rest is for nobody.
+
+    The thread that writes would end with the error instead, and whoever writes more than its queue holds would wait for ever.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._is_gone = False
+
+    def write(self, text: str) -> None:
+        self._unless_gone(lambda: self._file.write(text))
+
+    def flush(self) -> None:
+        self._unless_gone(self._file.flush)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def _unless_gone(self, act: Callable[[], object]) -> None:
+        if self._is_gone:
+            return
+        try:
+            act()
+        except OSError as error:
+            self._is_gone = True
+            _log.warning("The terminal is gone: %s", error.strerror)
 
 
 class TerminalDriver(LinuxDriver):
@@ -36,6 +70,8 @@ class TerminalDriver(LinuxDriver):
         self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        if self._file is not None:
+            self._file = TerminalOutput(self._file)  # type: ignore[assignment]
         self._question = PictureQuestion(cell_size)
         self._question_lock = threading.Lock()
         self._has_answered = threading.Event()
