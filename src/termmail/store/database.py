@@ -92,8 +92,8 @@ class Database:
         """Raises StoreReplaced where what is open is not the database of this home any more."""
         if self._file is not None and _file_id(self.home.database) != self._file:
             raise StoreReplaced(
-                "The mail database was deleted or replaced while termmail runs. Nothing was changed: quit termmail (and `termmail"
-                " engine`) and start it again, and the database is rebuilt from the mail folders if need be."
+                "The mail database was deleted or replaced while termmail runs. Nothing was changed: quit every termmail"
+                " and start it again, and the database is rebuilt from the mail folders if need be."
             )
 
     def reader(self) -> sqlite3.Connection:

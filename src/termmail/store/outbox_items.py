@@ -212,6 +212,6 @@ def set_aside(database: Database, folder: Path) -> None:
             "INSERT INTO problem (at, account, mailbox, sentence, detail) VALUES (?, '', '', ?, '')",
             (
                 time.time(),
-                f"It is not known whether a message in the outbox was sent. It is kept as {found}; `termmail send FILE` sends it.",
+                f"It is not known whether a message in the outbox was sent. It is kept as {found}.",
             ),
         )
