@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +35,7 @@ from termmail.model.outgoing import (
 )
 from termmail.store import draft_intents, durable, outbox_items, undo
 from termmail.store.correspondents import catch_up
-from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id, read_draft
+from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id, read_draft, replace_private
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outbox import Outbox
 from termmail.store.outbox_items import OutboxNote
@@ -98,6 +99,16 @@ def submitted(store: FilledStore, item: OutboxItem) -> None:
 
 
 # drafts
+
+
+def test_a_note_that_two_write_at_once_is_one_of_theirs(tmp_path: Path) -> None:
+    """The engine and a front end may change an item at the same moment: neither takes the other's file away."""
+    path = tmp_path / "item.json"
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(lambda number: replace_private(path, b"%d" % number), range(400)):
+            pass
+    assert 0 <= int(path.read_bytes()) < 400
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_saved_draft_is_there_after_a_crash_and_goes_to_drafts(store: FilledStore) -> None:

@@ -165,13 +165,16 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def replace_private(path: Path, data: bytes) -> None:
-    """Write a file, 0600, durably, whole or not at all. Raises OSError."""
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    write_private(temporary, data)
-    sync_files([temporary])
-    crash_point("before rename")
-    temporary.rename(path)
+    """Write a file, 0600, durably, whole or not at all, whoever else writes it at the same time. Raises OSError."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        write_private(temporary, data)
+        sync_files([temporary])
+        crash_point("before rename")
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
