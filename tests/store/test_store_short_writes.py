@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shutil
-import signal
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from crashing import ends_in_child
 from filled_store import FilledStore
 from store.store_checks import check_rows
 from termmail.engine import opening
@@ -220,19 +218,10 @@ def test_a_purge_that_was_killed_is_ended_by_the_next_start(tmp_path: Path, monk
 
 def in_child(folder: Path, point: int) -> bool:
     """Purge in a process that dies at a point; True where it came to its end before."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            store = FilledStore(folder, count=0, accounts=("lisa", "ben"))
-            crash.arm(str(point))
-            store.intents.purge_account("lisa")
-            code = 0
-        except BaseException:  # noqa: BLE001 - the parent sees the exit code and pytest the traceback
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    ended = os.waitstatus_to_exitcode(status)
-    assert ended in (0, -signal.SIGKILL)
-    return ended == 0
+
+    def purge() -> None:
+        store = FilledStore(folder, count=0, accounts=("lisa", "ben"))
+        crash.arm(str(point))
+        store.intents.purge_account("lisa")
+
+    return ends_in_child(purge)
