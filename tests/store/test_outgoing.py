@@ -33,8 +33,9 @@ from termmail.model.outgoing import (
     Refusal,
     Submission,
 )
-from termmail.store import draft_intents, durable, outbox_items, undo
+from termmail.store import draft_intents, durable, outbox_items, outgoing_intents, undo
 from termmail.store.correspondents import catch_up
+from termmail.store.database import Database
 from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_id, read_draft, replace_private
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outbox import Outbox
@@ -497,6 +498,27 @@ def test_a_finished_message_is_cancelled_into_drafts(store: FilledStore) -> None
     assert list(store.home.outbox.iterdir()) == []
 
 
+def test_a_finished_message_that_was_taken_back_is_in_drafts_alone(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L9: where the process died before its folder in the outbox was removed, nobody is told that it may have been sent."""
+    item = submit(store, RAW)
+    folder = store.home.outbox / item.folder
+
+    def die(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outgoing_intents, "remove_folder", die)
+        with pytest.raises(KeyboardInterrupt):
+            store.intents.take_back(item.id)
+    os.utime(folder, (1, 1))
+    assert store.intents.recover_drafts() == []
+    assert not folder.exists()
+    assert store.queries.problems() == []
+    assert len(in_mailbox(store, "Drafts")) == 1
+
+
 def engine_sends(store: FilledStore) -> None:
     submitted(store, send(store))
     outbox_of(store).file_copies("lisa", keep_copy=True)
@@ -739,6 +761,25 @@ def test_a_message_without_a_row_is_set_aside(store: FilledStore, note: bytes | 
         connection.execute("DELETE FROM outbox")
     store.intents.recover_drafts()
     assert folder.exists()
+    os.utime(folder, (1, 1))
+    store.intents.recover_drafts()
+    assert set_aside_and_told(store) == RAW
+
+
+def test_what_can_not_be_told_is_not_set_aside(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L9, X5: the next start does both."""
+    folder = store.home.outbox / submit(store, RAW).folder
+    with store.ingest.database.write() as connection:
+        connection.execute("DELETE FROM outbox")
+    os.utime(folder, (1, 1))
+
+    def full(self: Database, *, durable: bool = True) -> None:
+        raise StorageFailed("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", full)
+        with pytest.raises(StorageFailed):
+            store.intents.recover_drafts()
     os.utime(folder, (1, 1))
     store.intents.recover_drafts()
     assert set_aside_and_told(store) == RAW

@@ -166,6 +166,7 @@ class DraftIntents(MailboxIntents):
     def _return_strays(self) -> None:
         """Folders of the outbox that have no row: whoever was about to send them died, or had just taken them back."""
         known = {row[0] for row in self._database.all("SELECT folder FROM outbox")}
+        finished = {row[0] for row in self._database.all("SELECT draft FROM finished_draft")}
         now = time.time()
         with storage_errors("tidy up the outbox"):
             folders = list(self._home.outbox.iterdir()) if self._home.outbox.is_dir() else []
@@ -174,7 +175,9 @@ class DraftIntents(MailboxIntents):
                     continue
                 if self._database.one("SELECT 1 FROM outbox WHERE folder = ?", (folder.name,)) is not None:
                     continue
-                if is_editable(folder):
+                if folder.name in finished:
+                    remove_folder(folder)
+                elif is_editable(folder):
                     private_folder(self._home.drafts)
                     self._move_folder(folder, self._home.drafts / folder.name)
                     forget_message(self._home.drafts / folder.name)

@@ -202,11 +202,8 @@ def set_aside(database: Database, folder: Path) -> None:
     """Keep a folder of the outbox of which no row tells, where a person can find it, and say so. Raises StorageFailed."""
     private_folder(database.home.set_aside)
     goal = database.home.set_aside / folder.name
-    with storage_errors("set a message aside"):
-        folder.rename(goal)
-        sync_folder(goal.parent)
-        sync_folder(folder.parent)
-    found = goal / MESSAGE_FILE if (goal / MESSAGE_FILE).exists() else goal
+    found = goal / MESSAGE_FILE if (folder / MESSAGE_FILE).exists() else goal
+    # Said first: what dies in between says it twice, not never.
     with database.write() as connection:
         connection.execute(
             "INSERT INTO problem (at, account, mailbox, sentence, detail) VALUES (?, '', '', ?, '')",
@@ -215,3 +212,7 @@ def set_aside(database: Database, folder: Path) -> None:
                 f"It is not known whether a message in the outbox was sent. It is kept as {found}.",
             ),
         )
+    with storage_errors("set a message aside"):
+        folder.rename(goal)
+        sync_folder(goal.parent)
+        sync_folder(folder.parent)

@@ -253,6 +253,7 @@ class OutgoingIntents(DraftIntents):
             raise IntentRefused("It was being sent just now. Take it back in the outbox.")
         add_upload(connection, self._check_account(item.account, connection), staged.pop(outbox_id))
         connection.execute("DELETE FROM outbox WHERE id = ?", (outbox_id,))
+        connection.execute("INSERT OR IGNORE INTO finished_draft VALUES (?)", (item.folder,))
 
         def after() -> IntentResult:
             remove_folder(folder)
