@@ -125,6 +125,16 @@ def test_a_database_that_was_deleted_is_rebuilt(tmp_path: Path) -> None:
     assert rebuild_if_damaged(home) == ""
 
 
+def test_a_home_that_can_not_be_looked_into_is_a_failure_of_the_disk(tmp_path: Path) -> None:
+    """X5: whoever looks for changes says so, and goes on looking."""
+    store = FilledStore(tmp_path / "home")
+    store.home.data.rename(tmp_path / "moved")
+    store.home.data.touch()
+    with pytest.raises(StorageFailed, match="Not a directory"):
+        store.queries.data_version()
+    store.close()
+
+
 def test_a_database_that_was_deleted_while_an_engine_runs(tmp_path: Path) -> None:
     """L5, L9: no empty one takes its place, and nothing is written to one that nobody else sees."""
     home = Home.under(tmp_path / "home")

@@ -127,7 +127,8 @@ class Database:
 
     def data_version(self) -> int:
         """Changes whenever another connection has committed. Raises StorageFailed, StoreReplaced."""
-        self._check_file()
+        with storage_errors("read the mail database"):
+            self._check_file()
         with self.read() as reader:
             return int(reader.execute("PRAGMA data_version").fetchone()[0])
 
