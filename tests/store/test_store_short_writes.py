@@ -15,11 +15,13 @@ from filled_store import FilledStore
 from store.store_checks import check_rows
 from termmail.engine import opening
 from termmail.model import crash
+from termmail.model.errors import StorageFailed
 from termmail.model.message import Address
 from termmail.model.outgoing import Draft
 from termmail.store import messages, purging
 from termmail.store.database import Database
 from termmail.store.drafts import DraftFolder, new_draft_id
+from termmail.store.reindex import rebuild_if_damaged
 
 MANY = 1000
 MOST = 1500
@@ -206,7 +208,7 @@ def test_a_purge_that_was_killed_is_ended_by_the_next_start(tmp_path: Path, monk
         assert database.one("SELECT count(*) FROM message WHERE account_id = 2") == (2,)
         names = database.all("SELECT name FROM account WHERE hidden = 0 ORDER BY name")
         assert names == [("ben",), ("lisa",)]
-        assert not list(after.home.mail.glob(".removed.*"))
+        assert not list(after.home.mail.glob("*removed*"))
         assert bool(list(after.home.mail.glob("lisa/INBOX/cur/*"))) is not begun
         assert bool(list(after.home.uploads.glob("*"))) is not begun
         after.close()
@@ -214,6 +216,98 @@ def test_a_purge_that_was_killed_is_ended_by_the_next_start(tmp_path: Path, monk
         if ended:
             assert point > 10
             return
+
+
+def test_a_purge_that_was_killed_takes_nothing_from_a_rebuilt_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L5, L9: accounts have other ids in it, so that what is left of the removed one is the id of another."""
+    store = FilledStore(tmp_path / "home", count=3, accounts=("lisa", "ben"))
+    (inbox,) = store.ingest.database.all("SELECT id FROM mailbox WHERE account_id = 2 AND name = 'INBOX'")
+    store.mailboxes["ben's"] = inbox[0]
+    store.add([1], "ben's")
+    store.add_body(store.ids("ben's")[0], b"Subject: one\r\n\r\nbody\r\n")
+    store.ingest.write_identities(store.mailboxes.values())
+
+    def die(database: Database, owner_id: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, "_remove_rows", die)
+        with pytest.raises(KeyboardInterrupt):
+            store.intents.purge_account("lisa")
+    store.close()
+    for file in store.home.data.glob("termmail.db*"):
+        file.unlink()
+    assert "1 messages" in rebuild_if_damaged(store.home, locked=True)
+    after = FilledStore(store.home.data, count=0, accounts=("ben",))
+    opening.begin(after.ingest, after.accounts)
+    assert after.ingest.database.all("SELECT a.name FROM message m JOIN account a ON a.id = m.account_id") == [("ben",)]
+    assert [entry.name for entry in after.home.mail.iterdir()] == ["ben"]
+    after.close()
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["for a while", "without end"])
+def test_mail_that_still_comes_in_is_removed_too(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    """An engine that runs hears of the removal a second later."""
+    uids = iter(range(MANY + 1, MANY + 4) if again else itertools.count(MANY + 1))
+    looked_up = Database.all
+
+    def comes_in(self: Database, statement: str, *values: object) -> list[tuple[object, ...]]:
+        rows = looked_up(self, statement, *values)  # type: ignore[arg-type]
+        if statement == "SELECT id FROM message WHERE account_id = ?" and (uid := next(uids, None)) is not None:
+            store.add([uid])
+            store.add_body(store.ids()[0], b"Subject: late\r\n\r\nbody\r\n")
+        return rows
+
+    monkeypatch.setattr(purging, "_PAUSE", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "all", comes_in)
+        if again:
+            store.intents.purge_account("lisa")
+        else:
+            patch.setattr(purging, "_ENGINE_SECONDS", 0.0)
+            with pytest.raises(StorageFailed, match="Quit termmail"):
+                store.intents.purge_account("lisa")
+            patch.undo()
+            opening.begin(store.ingest)
+    assert store.ingest.database.all("SELECT 1 FROM message") == []
+    assert [entry.name for entry in store.home.mail.iterdir() if not entry.name.startswith(".")] == ["ben"]
+
+
+def test_two_who_remove_the_same_account_do_not_stand_in_each_others_way(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1: an engine that starts ends what a command has just begun."""
+    store.add_body(store.ids()[0], b"Subject: one\r\n\r\nbody\r\n")
+    rmtree = shutil.rmtree
+
+    def by_both(folder: Path) -> None:
+        rmtree(folder)
+        rmtree(folder)
+
+    monkeypatch.setattr(purging.shutil, "rmtree", by_both)  # type: ignore[attr-defined]
+    store.intents.purge_account("lisa")
+    assert list(store.home.mail.glob("*removed*")) == []
+
+
+def test_a_removed_account_whose_files_stay_keeps_nobody_from_the_mail(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X5: the engine starts, and tries again at its next start."""
+
+    def refused(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purging.shutil, "rmtree", refused)  # type: ignore[attr-defined]
+        with pytest.raises(StorageFailed, match="Permission denied"):
+            store.intents.purge_account("lisa")
+        opening.begin(store.ingest)
+    opening.begin(store.ingest)
+    assert list(store.home.mail.glob("*removed*")) == []
 
 
 def in_child(folder: Path, point: int) -> bool:

@@ -54,7 +54,10 @@ def begin(ingest: Ingest, accounts: Sequence[Account] | None = None) -> None:
     # Before rows of what was filed long ago go: a folder without a row is taken for a draft.
     outbox.sweep()
     outbox.recover()
-    finish_purges(ingest.database)
+    try:
+        finish_purges(ingest.database)
+    except StorageFailed as error:
+        _log.warning("a removed account is not gone yet: %s %s", error.sentence, error.detail)
     unclean = ingest.begin_session()
     if accounts is not None:
         ingest.register_accounts(tuple(accounts))

@@ -29,6 +29,7 @@ from termmail.store.maildir import MailboxIdentity, info_flags, name_size, name_
 from termmail.store.maildrop import Maildrop
 from termmail.store.outbox_items import restore_outbox
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
+from termmail.store.purging import forget_purges
 from termmail.store.schema import MIGRATIONS, schema_version
 from termmail.store.uploads import restore_uploads
 
@@ -98,6 +99,7 @@ def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
 def _rebuild_all(home: Home) -> ReindexReport:
     set_aside = _set_aside(home)
     try:
+        forget_purges(home)
         return _fill(home, set_aside)
     except BaseException:
         _put_back(home, set_aside)
@@ -110,7 +112,7 @@ def _fill(home: Home, set_aside: Path | None) -> ReindexReport:
         mailboxes = messages = 0
         for account_folder in _folders(home.mail):
             if account_folder.name.startswith("."):
-                # Of no account, or of one that is being removed.
+                # Of no account.
                 continue
             found = [(folder, read_identity(folder)) for folder in _folders(account_folder)]
             known = [(folder, identity) for folder, identity in found if identity is not None]
