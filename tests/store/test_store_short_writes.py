@@ -247,6 +247,31 @@ def test_a_purge_that_was_killed_takes_nothing_from_a_rebuilt_database(
     after.close()
 
 
+def test_the_rows_of_a_removed_account_are_gone_for_good_before_its_folder(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L3: a power cut does not bring them back with nothing that tells of them."""
+    steps: list[str] = []
+    rmtree = shutil.rmtree
+
+    @contextlib.contextmanager
+    def noted(self: Database, *, durable: bool = True) -> Iterator[object]:
+        with write(self, durable=durable) as connection:
+            yield connection
+        steps.append("durable" if durable else "written")
+
+    def noted_too(folder: Path) -> None:
+        rmtree(folder)
+        steps.append("folder")
+
+    monkeypatch.setattr(Database, "write", noted)
+    monkeypatch.setattr(purging.shutil, "rmtree", noted_too)  # type: ignore[attr-defined]
+    store.intents.purge_account("lisa")
+    before = steps[: steps.index("folder")]
+    assert "written" in before
+    assert before[-1] == "durable"
+
+
 @pytest.mark.parametrize("again", [True, False], ids=["for a while", "without end"])
 def test_mail_that_still_comes_in_is_removed_too(
     store: FilledStore, monkeypatch: pytest.MonkeyPatch, *, again: bool

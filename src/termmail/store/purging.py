@@ -53,6 +53,9 @@ def finish_purges(database: Database) -> None:
     removed = _removed_folders(database.home)
     for owner_id, folder in removed:
         _remove_rows(database, owner_id)
+        with database.write():
+            # Makes all before it durable: after a power cut the folder, which tells of the rows, is not gone alone.
+            pass
         _remove_tree(folder)
     if removed:
         sweep(database)
