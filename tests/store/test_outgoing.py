@@ -40,7 +40,7 @@ from termmail.store.drafts import DraftFolder, DraftTaken, abandoned, new_draft_
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.outbox import Outbox
 from termmail.store.outbox_items import OutboxNote
-from termmail.store.reindex import reindex
+from termmail.store.reindex import rebuild_if_damaged, reindex
 from termmail.store.uploads import stage
 
 BOB = "bob@else.example"
@@ -677,6 +677,29 @@ def test_a_draft_of_an_account_never_synced_survives_the_database(store: FilledS
     reindex(store.home, force=True)
     rebuilt = FilledStore(store.home.data, count=0)
     assert [envelope.subject for envelope in in_mailbox(rebuilt, "Drafts")] == ["Kept"]
+    rebuilt.close()
+
+
+def test_a_rebuild_that_was_killed_begins_again(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L5: what it had not come to yet is not taken for left over."""
+    kept = write(store, subject="Kept")
+    store.intents.keep_draft(kept.draft)
+    kept.release()
+    send(store)
+    store.close()
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr("termmail.store.reindex.restore_uploads", lambda database: os._exit(7))
+        with contextlib.suppress(BaseException):
+            reindex(store.home, force=True)
+        os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 7
+    assert "rebuilt" in rebuild_if_damaged(store.home)
+    assert rebuild_if_damaged(store.home) == ""
+    rebuilt = FilledStore(store.home.data, count=0)
+    assert [envelope.subject for envelope in in_mailbox(rebuilt, "Drafts")] == ["Kept"]
+    assert len(rebuilt.queries.outbox()) == 1
     rebuilt.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from pathlib import Path
 
 from termmail.model.home import Home
 
@@ -16,9 +17,16 @@ def is_missing(home: Home) -> bool:
         return True
 
 
+def rebuild_mark(home: Home) -> Path:
+    """The file that is there while the database is rebuilt."""
+    return home.database.with_name(f"{home.database.name}.rebuilding")
+
+
 def is_damaged(home: Home) -> bool:
-    """Whether the database is to be rebuilt (L5): it is not there and mail is, or, where the last engine did not end by itself, sqlite
-    finds something wrong with the file."""
+    """Whether the database is to be rebuilt (L5): it is not there and mail is, a rebuild did not come to its end, or, where the last
+    engine did not end by itself, sqlite finds something wrong with the file."""
+    if rebuild_mark(home).exists():
+        return True
     if is_missing(home):
         return any(
             any(folder.glob(what))

@@ -20,9 +20,10 @@ from termmail.model.errors import Retry, StoreTooNew, TermmailError
 from termmail.model.flags import FlagSet
 from termmail.model.home import Home
 from termmail.store.codec import column_text
-from termmail.store.damage import is_damaged, is_missing
-from termmail.store.database import Database, now_changed, storage_errors
+from termmail.store.damage import is_damaged, is_missing, rebuild_mark
+from termmail.store.database import Database, now_changed, private_folder, storage_errors
 from termmail.store.drafts import forget_replaced
+from termmail.store.durable import sync_folder
 from termmail.store.local_mail import LocalMail
 from termmail.store.local_scan import LocalScan
 from termmail.store.maildir import MailboxIdentity, info_flags, name_size, name_uid, read_identity
@@ -97,13 +98,22 @@ def rebuild_if_damaged(home: Home, *, locked: bool = False) -> str:
 
 
 def _rebuild_all(home: Home) -> ReindexReport:
+    mark = rebuild_mark(home)
+    private_folder(home.data)
+    with storage_errors("rebuild the mail database"):
+        mark.touch(0o600)
+        sync_folder(mark.parent)
     set_aside = _set_aside(home)
     try:
         forget_purges(home)
-        return _fill(home, set_aside)
+        report = _fill(home, set_aside)
     except BaseException:
         _put_back(home, set_aside)
+        mark.unlink()
         raise
+    with storage_errors("rebuild the mail database"):
+        mark.unlink()
+    return report
 
 
 def _fill(home: Home, set_aside: Path | None) -> ReindexReport:
