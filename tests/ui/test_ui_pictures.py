@@ -162,6 +162,28 @@ async def test_pixels_of_what_is_in_view(store: FilledStore) -> None:
         await ui.until(lambda: sixels_of(ui) == whole)
 
 
+async def test_one_picture_in_two_places(store: FilledStore) -> None:
+    """Each place has the pixels of what is in view of it, also where that is not the same."""
+    store.add_body(
+        store.ids()[0],
+        b"Subject: x\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+        b"<p>Look</p><p><img src=cid:a></p><p>between</p><p><img src=cid:a></p>"
+        + b"<p>more</p>" * 40
+        + b"\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <a>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(png(300, 200, lambda x, y: (round(x * 250), round(y * 250), 9)))
+        + b"--b--\r\n",
+    )
+    async with opened(store, (140, 26), drawing="sixel") as ui:
+        ui.app.post_message(SixelFound(SixelTerminal(10, 20)))
+        await read(ui, "between")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        seen = set()
+        for _ in range(8):
+            seen.add(tuple(overlay.up for _, overlay in await sixels_drawn(ui)))
+            await ui.press("down")
+        assert any(len(set(rows)) == 2 for rows in seen)
+
+
 async def test_a_dialog_over_pixels(store: FilledStore) -> None:
     """It is drawn, with half blocks around it; the pixels are there again when it is closed."""
     store.add_body(store.ids()[0], MAILS["picture"])

@@ -72,9 +72,10 @@ class DrawnPicture(msgspec.Struct, frozen=True):
 
 
 class ViewJob(msgspec.Struct, frozen=True):
-    """Of a picture `rows` rows of cells from `first` on, in the pixels of a terminal."""
+    """Of the picture at a place of its text `rows` rows of cells from `first` on, in the pixels of a terminal."""
 
     picture: PictureJob
+    place: int
     first: int
     rows: int
     terminal: SixelTerminal
@@ -158,15 +159,13 @@ class Pictures:
         return None
 
     def want_view(self, job: ViewJob) -> str | None:
-        """The control sequence if it is in memory; otherwise it is told when it is made. Others of the same picture are not needed."""
+        """The control sequence if it is in memory; otherwise it is told when it is made. Others of the same place are not needed."""
         with self._wake:
             drawn = self._views.get(job)
             if drawn is not None:
                 self._views.move_to_end(job)
                 return drawn.sixels
-            self._wanted = deque(
-                other for other in self._wanted if not (isinstance(other, ViewJob) and other.picture == job.picture)
-            )
+            self._wanted = deque(other for other in self._wanted if not _in_place_of(job, other))
             self._begin(job)
         return None
 
@@ -262,6 +261,10 @@ class Pictures:
 
 def _picture_of(job: PictureJob | ViewJob) -> PictureJob:
     return job.picture if isinstance(job, ViewJob) else job
+
+
+def _in_place_of(job: ViewJob, other: PictureJob | ViewJob) -> bool:
+    return isinstance(other, ViewJob) and (other.picture, other.place) == (job.picture, job.place)
 
 
 def _keep(kept: OrderedDict[Key, Value], key: Key, value: Value, most: int) -> None:

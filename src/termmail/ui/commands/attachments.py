@@ -186,7 +186,7 @@ class Attachments:
     def _draw_view(self, screen: PartScreen, picture: PictureJob, view: PictureView) -> None:
         pictures = self.screen.backend.pictures
         if pictures.terminal is not None:
-            job = ViewJob(picture, view.first, view.rows, pictures.terminal)
+            job = ViewJob(picture, *view, pictures.terminal)
             self._drawing[job] = screen
             if (sixels := pictures.want_view(job)) is not None:
                 self.view_drawn(DrawnView(job, sixels))
@@ -195,7 +195,7 @@ class Attachments:
         """The pixels of what is in view of a picture are there, maybe of a part that is no longer looked at."""
         screen = self._drawing.pop(drawn.job, None)
         if screen is not None and screen.is_attached:
-            screen.show_pixels(_picture(drawn.job.picture), drawn.job.first, drawn.job.rows, drawn.sixels)
+            screen.show_pixels(PictureView(drawn.job.place, drawn.job.first, drawn.job.rows), drawn.sixels)
 
     def _ask_where(self, row: MessageRow, parts: Sequence[Part], chosen: Sequence[Part]) -> None:
         from termmail.ui.screens.ask import Prompt

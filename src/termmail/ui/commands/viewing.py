@@ -158,7 +158,7 @@ class Viewing:
         drawer = self.screen.backend.pictures
         if row is None or rendered is None or view.place >= len(rendered.pictures) or drawer.terminal is None:
             return
-        job = ViewJob(self._picture_job(row, rendered.pictures[view.place]), view.first, view.rows, drawer.terminal)
+        job = ViewJob(self._picture_job(row, rendered.pictures[view.place]), *view, drawer.terminal)
         if (sixels := drawer.want_view(job)) is not None:
             self.view_drawn(DrawnView(job, sixels))
 
@@ -166,11 +166,11 @@ class Viewing:
         """The pixels of what is in view of a picture are there, maybe of a message that is no longer shown."""
         pane = self.screen.message_pane
         row, rendered = pane.row, pane.rendered
-        if row is None or rendered is None or row.id != drawn.job.picture.placement_id:
+        place = drawn.job.place
+        if row is None or rendered is None or place >= len(rendered.pictures):
             return
-        for place, picture in enumerate(rendered.pictures):
-            if self._picture_job(row, picture) == drawn.job.picture:
-                pane.show_pixels(PictureView(place, drawn.job.first, drawn.job.rows), drawn.sixels)
+        if self._picture_job(row, rendered.pictures[place]) == drawn.job.picture:
+            pane.show_pixels(PictureView(place, drawn.job.first, drawn.job.rows), drawn.sixels)
 
     def load_pictures(self) -> None:
         """Load what this message names elsewhere, this once."""

@@ -260,18 +260,14 @@ class PartScreen(Keyed, ModalScreen[None], inherit_bindings=False):
 
     def show_picture(self, picture: Picture, cells: Cells) -> None:
         """One of its pictures as it was drawn."""
-        for place in self._places(picture):
-            self._pane.show_picture(place, cells)
-
-    def _places(self, picture: Picture) -> list[int]:
-        """Where it has a picture, which may be several times."""
         rendered = self._pane.rendered
-        return [place for place, one in enumerate(rendered.pictures if rendered is not None else ()) if one == picture]
+        for place, one in enumerate(rendered.pictures if rendered is not None else ()):
+            if one == picture:
+                self._pane.show_picture(place, cells)
 
-    def show_pixels(self, picture: Picture, first: int, rows: int, sixels: str) -> None:
+    def show_pixels(self, view: PictureView, sixels: str) -> None:
         """What is in view of one of its pictures, in pixels."""
-        for place in self._places(picture):
-            self._pane.show_pixels(PictureView(place, first, rows), sixels)
+        self._pane.show_pixels(view, sixels)
 
     def on_picture_pane_picture_seen(self, event: PicturePane.PictureSeen) -> None:
         event.stop()

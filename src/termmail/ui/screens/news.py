@@ -51,7 +51,7 @@ class News:
                 screen.mail_app.send_to_terminal(drawn.transmission)
                 screen.viewing.picture_drawn(drawn)
                 screen.attachments.picture_drawn(drawn)
-            case DrawnView() as drawn:
+            case DrawnView(job=job) as drawn if job.terminal == screen.backend.pictures.terminal:
                 screen.viewing.view_drawn(drawn)
                 screen.attachments.view_drawn(drawn)
             case LoadedPictures() as loaded:
