@@ -157,6 +157,7 @@ def test_an_answer_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     [("\x1b[A", "up"), ("\x1b[6~", "pagedown"), ("\x1b[6;5~", "ctrl+pagedown"), ("\x1bj", "alt+j"), ("\x1bOP", "f1")],
 )
 def test_keys_while_an_answer_is_awaited(sequence: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textual.constants.ESCAPE_DELAY", 60.0)
     for cut in range(1, len(sequence)):
         asked = Asked()
         found = asked.keys(sequence[:cut], sequence[cut:])
@@ -173,6 +174,25 @@ def test_escape_while_an_answer_is_awaited(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(answers, "_ESCAPE_SECONDS", -1.0)
     monkeypatch.setattr("textual._parser.get_time", lambda: float("inf"))
     assert asked.keys_later() == ["escape"]
+
+
+def test_a_key_after_escape_while_an_answer_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UX.md: later than 25 ms after it, it is a key of its own, not one with Alt."""
+    monkeypatch.setattr("textual.constants.ESCAPE_DELAY", -1.0)
+    asked = Asked()
+    assert asked.keys("\x1b", "j") == ["escape", "j"]
+
+
+def test_what_a_terminal_tells_of_a_mode_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no answer to a question of this module, and no key, however late the rest comes."""
+    report = "\x1b[?2026;2$y"
+    for cut in range(1, len(report)):
+        asked = Asked()
+        assert asked.keys(report[:cut]) == []
+        with monkeypatch.context() as later:
+            later.setattr("textual._parser.get_time", lambda: float("inf"))
+            assert asked.keys_later() == []
+        assert asked.keys(report[cut:] + "j") == ["j"]
 
 
 def test_escape_otherwise_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,61 @@
-"""The terminal's driver, where the terminal goes away."""
+"""The terminal's driver: an Esc of which nothing follows, and a terminal that goes away."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import pty
+import selectors
+import signal
 import threading
 
+import pytest
+from textual import events
+from textual.app import App
 from textual.drivers._writer_thread import WriterThread
+from textual.message import Message
 
-from termmail.ui.driver import TerminalOutput
+from termmail.ui.driver import TerminalDriver, TerminalOutput
+
+
+async def test_escape_is_told_when_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UX.md: after ESCDELAY, not with the next look at a keyboard on which nothing happens; a later key is one of its own."""
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr("textual.constants.ESCAPE_DELAY", 0.025)
+    app: App[object] = App()
+    driver = TerminalDriver(app)
+    reader, writer = os.pipe()
+    driver.fileno = reader
+    heard: list[str] = []
+    waited: list[float] = []
+
+    def hear(message: Message) -> None:
+        if isinstance(message, events.Key):
+            heard.append(message.key)
+
+    class Keyboard(selectors.SelectSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            assert timeout is not None
+            waited.append(timeout)
+            match len(waited):
+                case 1:
+                    os.write(writer, b"\x1b")
+                case 2:
+                    # The time is over, and nothing has come.
+                    monkeypatch.setattr("textual._parser.get_time", lambda: float("inf"))
+                    return []
+                case 3:
+                    os.write(writer, b"j")
+                    driver.exit_event.set()
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "SelectSelector", Keyboard)
+    monkeypatch.setattr(driver, "process_message", hear)
+    driver.run_input_thread()
+    assert heard == ["escape", "j"]
+    assert waited == [0.1, 0.025, 0.1]
+    os.close(reader)
+    os.close(writer)
 
 
 def test_a_terminal_that_is_gone_keeps_nobody_waiting() -> None:

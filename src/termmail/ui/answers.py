@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from textual import constants, events
 from textual._xterm_parser import XTermParser
 from textual.message import Message
 
@@ -27,10 +28,13 @@ _ANSWER = re.compile(
     r"\x1b(?:\[\?(?P<attributes>[\d;]*)c|\[\?(?P<graphics>[\d;]*)S|\[6;(?P<height>\d{1,4});(?P<width>\d{1,4})t"
     r"|_G(?P<kitty>[^\x1b]{0,300})\x1b\\)"
 )
-_UNFINISHED = re.compile(r"\x1b(?:\[(?:\?[\d;]*|6(?:;\d*){0,2})?|_(?:G[^\x1b]{0,300}\x1b?)?)?\Z")
+_UNFINISHED = re.compile(r"\x1b(?:\[(?:\?[\d;]*\$?|6(?:;\d*){0,2})?|_(?:G[^\x1b]{0,300}\x1b?)?)?\Z")
 _NO_KEY = ("\x1b[?", "\x1b_G")
 """Only answers begin like this."""
 _SIZE = "\x1b[6"
+_ESCAPE = "\x1b"
+_ANSWERS_GO_ON = "[_"
+"""After Esc."""
 
 
 class SixelFound(Message):
@@ -134,11 +138,20 @@ class AnswerParser(XTermParser):
         self._held = ""
         self._held_since = 0.0
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the last that came may go on: what it is without that, `tick` gives after a moment."""
+        return bool(self._held) or self._timeout_time is not None
+
     def feed(self, data: str) -> Iterable[Message]:
         """The keys and other events in `data`; empty at the end."""
         if not data:
             yield from super().feed(data)
             return
+        waited = time.monotonic() - self._held_since
+        if self._held == _ESCAPE and data[0] not in _ANSWERS_GO_ON and waited > constants.ESCAPE_DELAY:
+            self._held = ""
+            yield events.Key("escape", _ESCAPE)
         text = _ANSWER.sub(self._take, self._held + data)
         self._held = ""
         unfinished = _UNFINISHED.search(text)

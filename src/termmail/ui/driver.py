@@ -14,7 +14,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import TextIO
 
-from textual import events
+from textual import constants, events
 from textual._keyboard_protocol import MODIFIER_FUNCTIONAL_KEYS
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
@@ -133,13 +133,15 @@ class TerminalDriver(LinuxDriver):
         super().process_message(message)
 
     def run_input_thread(self) -> None:
-        """Read what the terminal sends until `exit_event`: Textual's way, but that answers are no keys."""
+        """Read what the terminal sends until `exit_event`: Textual's way, but answers are no keys, and Esc is told when it is due."""
         parser = AnswerParser(self._debug, self._question, self._answered)
         decode = getincrementaldecoder("utf-8")("replace").decode
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                if selector.select(_LOOK_SECONDS) and (text := decode(os.read(self.fileno, _READ_BYTES))):
+                # No longer than that: after it an Esc is not the beginning of what comes then.
+                seconds = constants.ESCAPE_DELAY if parser.is_unfinished else _LOOK_SECONDS
+                if selector.select(seconds) and (text := decode(os.read(self.fileno, _READ_BYTES))):
                     for event in parser.feed(text):
                         self.process_message(event)
                 for event in parser.tick():
