@@ -16,7 +16,7 @@ from termmail.model.account import Security, Server
 from termmail.model.hosts import is_loopback
 from termmail.model.setup import ProviderNotes, SignInWay
 from termmail.setup.address import AddressParts, to_ascii
-from termmail.setup.field_checks import is_number
+from termmail.setup.field_checks import is_number, tidy
 
 _MAX_SERVERS = 20
 _SECURITY = {"ssl": Security.TLS, "starttls": Security.STARTTLS, "plain": Security.NONE}
@@ -82,7 +82,7 @@ def read_autoconfig(data: bytes, address: AddressParts) -> Autoconfig:
 def _server(element: Any, address: AddressParts) -> ConfiguredServer | None:
     service = element.get("type", "").lower()
     host = _host((element.findtext("hostname") or "").strip(), address)
-    port = (element.findtext("port") or "").strip()
+    port = tidy(element.findtext("port") or "")
     security = _SECURITY.get((element.findtext("socketType") or "").strip().lower())
     if service not in ("imap", "pop3", "smtp") or not host or security is None:
         return None

@@ -11,7 +11,7 @@ from termmail.mime.mailto import parse_mailto
 from termmail.model.body import Line
 from termmail.model.errors import TermmailError
 from termmail.model.message import BodyState
-from termmail.setup.field_checks import is_number
+from termmail.setup.field_checks import is_number, tidy
 from termmail.ui import pipes
 from termmail.ui.commands.at_cursor import row_at_cursor
 from termmail.ui.desktop import hand_over
@@ -83,7 +83,7 @@ class Handing:
             if text is None:
                 return
             if is_number(text, count):
-                self.follow(links[int(text) - 1])
+                self.follow(links[int(tidy(text)) - 1])
             else:
                 say(
                     f"There is no such link: they have numbers from 1 to {count:,}."
