@@ -1,4 +1,4 @@
-"""The terminal's driver: an Esc of which nothing follows, and a terminal that goes away."""
+"""The terminal's driver: Esc, answers that do not come, and a terminal that goes away."""
 
 from __future__ import annotations
 
@@ -56,6 +56,21 @@ async def test_escape_is_told_when_it_is_due(monkeypatch: pytest.MonkeyPatch) ->
     assert waited == [0.1, 0.025, 0.1]
     os.close(reader)
     os.close(writer)
+
+
+async def test_an_answer_is_waited_for_as_long_as_somebody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual ends the input twice: the second time nobody is left who could take an answer."""
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    app: App[object] = App()
+    driver = TerminalDriver(app, mouse=False)
+    waited: list[float | None] = []
+    monkeypatch.setattr(driver._has_answered, "wait", waited.append)
+    driver._question.ask(kitty=False)
+    driver._key_thread = threading.Thread(target=driver.exit_event.wait)
+    driver._key_thread.start()
+    driver.disable_input()
+    driver.disable_input()
+    assert len(waited) == 1
 
 
 def test_a_terminal_that_is_gone_keeps_nobody_waiting() -> None:

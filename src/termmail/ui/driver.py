@@ -122,7 +122,8 @@ class TerminalDriver(LinuxDriver):
 
     def disable_input(self) -> None:
         """Take no more keys. An answer that is on its way is waited for: it would be typed into what comes after this program."""
-        if self._question.is_awaited and not self.exit_event.is_set():
+        listens = self._key_thread is not None and self._key_thread.is_alive()
+        if listens and self._question.is_awaited and not self.exit_event.is_set():
             self._has_answered.wait(_LAST_ANSWER_SECONDS)
         super().disable_input()
 
