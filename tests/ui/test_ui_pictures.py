@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from textual._compositor import LayoutUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
 
 from filled_store import FilledStore
 from gallery.mails import mails, png
@@ -160,6 +160,26 @@ async def test_pixels_of_what_is_in_view(store: FilledStore) -> None:
         await ui.press("g", "g")
         pane.to_line(0)
         await ui.until(lambda: sixels_of(ui) == whole)
+
+
+async def test_pixels_are_not_sent_again_for_other_panes(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the largest part of a frame by far."""
+    store.add_body(store.ids()[0], MAILS["picture"])
+    async with opened(store, drawing="sixel") as ui:
+        ui.app.post_message(SixelFound(SixelTerminal(10, 20)))
+        await read(ui, "how the pier looks")
+        await ui.until(lambda: "▀▀▀▀" in ui.message)
+        await sixels_drawn(ui)
+        await ui.settled()
+        sent: list[str] = []
+
+        def send(screen: object, update: ChopsUpdate | LayoutUpdate | None) -> None:
+            sent.append("" if update is None else update.render_segments(ui.app.console))
+
+        monkeypatch.setattr(ui.app, "_display", send)
+        await ui.press("tab", "s", "tab")
+        assert "Inbox" in "".join(sent)
+        assert "\x1bP" not in "".join(sent)
 
 
 async def test_one_picture_in_two_places(store: FilledStore) -> None:

@@ -34,6 +34,10 @@ class PicturePane(Pane):
         super().__init__(id)
         self.text: MessageText | None = None
 
+    def set_active(self, active: bool) -> None:
+        # It looks the same, and its pixels would be sent again.
+        self.is_active = active
+
     def draw_text(self, pen: Pen, y: int, row: int, look: Look) -> None:
         """Write a row of the text as line `y` of the pane."""
         text = self.text
