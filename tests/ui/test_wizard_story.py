@@ -14,6 +14,7 @@ from servers.private_network import AUTOCONFIG, DOMAIN, autoconfig, private_netw
 from servers.tls import Authority
 from termmail.engine.child import EngineChild
 from termmail.model.account import Protocol
+from termmail.model.setup import Discovery, ProviderNotes, SignInWay
 from termmail.setup.ways import Way
 from termmail.store.queries import Queries
 from termmail.ui.screens.main import MainScreen
@@ -136,6 +137,22 @@ async def test_each_provider_has_a_client_of_its_own(
             assert [ui.field(name).value for name in ("issuer", "client_id")] == ["", ""]
             await sign_in(f"lisa@{DOMAIN}")
             assert [ui.field(name).value for name in ("issuer", "client_id")] == ["https://login.example.test", "mine"]
+
+
+async def test_a_late_lookup_takes_nothing_away_that_is_typed(tmp_path: Path) -> None:
+    """Whoever has typed the servers need not wait for it."""
+    async with wizard(tmp_path) as ui:
+        ui.wizard.sign_in.way.value = Way.BROWSER
+        ui.wizard.sign_in.chosen(ui.wizard.sign_in.way)
+        ui.wizard.go_to(2)
+        await ui.drawn()
+        await ui.write("issuer", "https://login.example.org")
+        await ui.write("client_id", "mine")
+        notes = ProviderNotes("Elsewhere", (SignInWay.OAUTH2,), oauth_provider="https://login.example.test")
+        ui.wizard.discovery = Discovery("lisa@example.test", notes)
+        ui.wizard._looked()
+        await ui.drawn()
+        assert [ui.field(name).value for name in ("issuer", "client_id")] == ["https://login.example.org", "mine"]
 
 
 async def test_names_found_in_the_clear_are_confirmed(

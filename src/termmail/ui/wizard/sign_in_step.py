@@ -50,6 +50,7 @@ class SignInStep(Step):
         self._signed_in: tuple[OAuthProvider, str, Tokens] | None = None
         self._clients: dict[str, tuple[str, ...]] = {}
         self._client_of: str | None = None
+        self._client_shown: tuple[str, ...] = ("", "", "", "")
 
     def compose(self) -> ComposeResult:
         yield Facts([Fact("How do you sign in?", "bright")])
@@ -81,6 +82,7 @@ class SignInStep(Step):
         if not self._keyring_job:
             account = self.wizard.draft.account()
             self._keyring_job = self.wizard.jobs.call(lambda: credentials.check_keyring(account))
+        self._show_client()
         self._suggest()
         self.looked()
         self.to_the_field()
@@ -92,13 +94,17 @@ class SignInStep(Step):
         name = issuer if known is None else known.name
         if name == self._client_of:
             return
-        fields = (self.issuer, self.scopes, self.client_id, self.client_secret)
         if self._client_of is not None:
-            self._clients[self._client_of] = tuple(field.value for field in fields)
+            self._clients[self._client_of] = tuple(field.value for field in self._client_fields)
         self._client_of = name
         client = ("", "") if known is None else (known.client_id, known.client_secret.reveal())
-        for field, value in zip(fields, self._clients.get(name, (issuer, "", *client)), strict=True):
+        self._client_shown = self._clients.get(name, (issuer, "", *client))
+        for field, value in zip(self._client_fields, self._client_shown, strict=True):
             field.value = value
+
+    @property
+    def _client_fields(self) -> tuple[FormField, ...]:
+        return self.issuer, self.scopes, self.client_id, self.client_secret
 
     def to_the_field(self) -> None:
         """The focus where something is to be typed, or else where one chooses."""
@@ -129,7 +135,9 @@ class SignInStep(Step):
     def looked(self) -> None:
         if not self.is_mounted:
             return
-        self._show_client()
+        if tuple(field.value for field in self._client_fields) == self._client_shown:
+            # Else it is being typed, and a lookup that takes long must not take it away.
+            self._show_client()
         offers = ways.way_offers(self._provider_notes, self._known_provider, self._keyring_trouble)
         self.way.show([Option(offer.way, offer.title, (offer.meaning,), offer.against, "warning") for offer in offers])
         way = self.way.value
