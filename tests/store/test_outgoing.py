@@ -666,6 +666,16 @@ def test_a_draft_replaces_nothing_in_a_rebuilt_database(store: FilledStore) -> N
     rebuilt.close()
 
 
+@pytest.mark.parametrize("end", ["keep_draft", "discard_draft"])
+def test_a_draft_replaces_nothing_but_a_draft(store: FilledStore, end: str) -> None:
+    """L9: who wrote on while the database was rebuilt has noted a number that a received message has now."""
+    before = store.ids()
+    draft = write(store, replaces=before[0])
+    getattr(store.intents, end)(draft.draft)
+    assert store.ids() == before
+    draft.release()
+
+
 def test_a_draft_of_an_account_never_synced_survives_the_database(store: FilledStore) -> None:
     """L5, L9: no mail folder tells of the account yet."""
     kept = write(store, subject="Kept")

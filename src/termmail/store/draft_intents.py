@@ -203,9 +203,15 @@ class DraftIntents(MailboxIntents):
 
     @staticmethod
     def _replaced(connection: sqlite3.Connection, draft: Draft) -> int | None:
-        """The placement of the older version of a draft, of which its file may not know yet."""
+        """The placement of the older version of a draft, of which its file may not know yet; None where that is no draft: whoever wrote
+        on while the database was rebuilt noted a number that another message has now."""
         row = connection.execute("SELECT placement_id FROM saved_draft WHERE draft = ?", (draft.id,)).fetchone()
-        return draft.replaces if row is None else int(row[0])
+        older = connection.execute(
+            "SELECT p.id FROM placement p LEFT JOIN mailbox b ON b.id = coalesce(p.mailbox_id, p.base_mailbox_id)"
+            " WHERE p.id = ? AND (p.flags & ? OR b.role = ?)",
+            (draft.replaces if row is None else row[0], int(Flag.DRAFT), Role.DRAFTS.value),
+        ).fetchone()
+        return None if older is None else int(older[0])
 
     @classmethod
     def _expunge_replaced(cls, connection: sqlite3.Connection, draft: Draft) -> None:
