@@ -10,6 +10,7 @@ from textual.events import MouseScrollUp
 
 from filled_store import FilledStore
 from termmail.ui.keymap import Where
+from termmail.ui.widgets.pane import Pane
 from ui.support import MIDDLE, NARROW, filled, opened
 
 LINKED = b"Subject: Subject 10\nContent-Type: text/plain\n\nSee https://example.org/plan now.\n"
@@ -77,6 +78,29 @@ async def test_hints_are_buttons(store: FilledStore) -> None:
         await ui.shows("Commands")
         await ui.pilot.click("Choices", offset=(5, 1))
         await ui.until(lambda: ui.app.screen is ui.main)
+
+
+async def test_a_scroll_bar_only_scrolls(store: FilledStore) -> None:
+    """What stands beside it is not chosen: no command, no link, no folder."""
+    store.add_body(store.ids()[0], LINKED.replace(b"now.", b"".join(b"https://example.org/%d " % n for n in range(50))))
+    async with opened(store, MIDDLE) as ui:
+        await ui.press("enter")
+        await ui.until(lambda: "example.org/1" in ui.message)
+        pane = ui.main.message_pane
+        pane.to_line(pane.furthest - 20)
+        await ui.drawn()
+        line = next(number for number, each in enumerate(ui.lines(pane)) if each.rstrip(" ▐").endswith("/30"))
+        await ui.pilot.click("#message", offset=(pane.width - 1, line))
+        await ui.drawn()
+        assert ui.app.screen is ui.main
+        await ui.press(":")
+        await ui.shows("Commands")
+        choices = ui.app.screen.query_one(Pane)
+        top = choices.top
+        await ui.pilot.click(choices, offset=(choices.width - 1, choices.height - 1))
+        await ui.drawn()
+        assert choices.top > top
+        assert ui.app.screen is not ui.main
 
 
 async def test_links_and_the_wheel(store: FilledStore) -> None:

@@ -168,7 +168,7 @@ class PartPane(PicturePane):
         self.touch()
 
     def on_click(self, event: events.Click) -> None:
-        if self.text is None or self.rendered is None:
+        if self.text is None or self.rendered is None or event.x >= self.line_width:
             return
         place = event.y + self.top
         rows = len(self.text.rows)

@@ -106,7 +106,8 @@ class Choices(Pane, Generic[Value]):
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
-        self.post_message(self.Clicked(event.y + self.top))
+        if event.x < self.line_width:
+            self.post_message(self.Clicked(event.y + self.top))
 
 
 class Choice(Keyed, ModalScreen[Value | None], Generic[Value], inherit_bindings=False):

@@ -343,7 +343,7 @@ class FolderTree(Pane):
 
     def on_click(self, event: events.Click) -> None:
         place = event.y + self.top
-        if 0 <= place < len(self.lines):
+        if event.x < self.line_width and 0 <= place < len(self.lines):
             node = self.lines[place]
             on_arrow = node.has_children and event.x <= 2 + 2 * min(node.depth, _DEEPEST_SHOWN)
             self.post_message(self.Clicked(place, event.chain, on_arrow=on_arrow))

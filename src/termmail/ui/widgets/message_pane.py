@@ -246,6 +246,8 @@ class MessagePane(PicturePane):
         return None
 
     def on_click(self, event: events.Click) -> None:
+        if event.x >= self.line_width:
+            return
         if self.text is not None and (fold := self.text.fold_at(event.y + self.top - len(self._head))) >= 0:
             event.stop()
             self.text.unfold(fold)
