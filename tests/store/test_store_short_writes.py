@@ -272,6 +272,23 @@ def test_the_rows_of_a_removed_account_are_gone_for_good_before_its_folder(
     assert before[-1] == "durable"
 
 
+def test_a_purge_that_could_not_begin_leaves_all_as_it_was(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X5: the next start takes nothing from an account that was added again meanwhile."""
+    store.add_body(store.ids()[0], b"Subject: one\r\n\r\nbody\r\n")
+
+    def full(self: Database, *, durable: bool = True) -> None:
+        raise StorageFailed("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", full)
+        with pytest.raises(StorageFailed, match="full"):
+            store.intents.purge_account("lisa")
+    opening.begin(store.ingest)
+    assert len(store.ids()) == MANY
+    assert list(store.home.mail.glob("lisa/INBOX/cur/*"))
+    assert not list(store.home.mail.glob("*removed*"))
+
+
 @pytest.mark.parametrize("again", [True, False], ids=["for a while", "without end"])
 def test_mail_that_still_comes_in_is_removed_too(
     store: FilledStore, monkeypatch: pytest.MonkeyPatch, *, again: bool

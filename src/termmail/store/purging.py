@@ -35,12 +35,12 @@ def purge_account(database: Database, account: str) -> None:
     if row is not None:
         with storage_errors("remove the account's mail"):
             _rename_folder(home, account, row[0])
-    with database.write() as connection:
-        folders = connection.execute("DELETE FROM outbox WHERE account = ? RETURNING folder", (account,)).fetchall()
-        connection.executemany("INSERT OR IGNORE INTO finished_draft VALUES (?)", folders)
+    try:
+        folders = _give_up_name(database, account, None if row is None else row[0])
+    except StorageFailed:
         if row is not None:
-            # Another account may get the name at once.
-            connection.execute("UPDATE account SET name = ?, hidden = 1 WHERE id = ?", (f"{_REMOVED}{row[0]}", row[0]))
+            _rename_back(home, account, row[0])
+        raise
     for (folder,) in folders:
         remove_folder(home.outbox / folder)
     if row is None:
@@ -88,6 +88,23 @@ def _rename_folder(home: Home, account: str, owner_id: int) -> None:
         else:
             goal.mkdir(mode=0o700)
         sync_folder(home.mail)
+
+
+def _rename_back(home: Home, account: str, owner_id: int) -> None:
+    folder = home.mail / account_folder(account)
+    with storage_errors("remove the account's mail"), contextlib.suppress(FileNotFoundError):
+        if not folder.exists():
+            (home.mail / account_folder(f"{_REMOVED}{owner_id}")).rename(folder)
+            sync_folder(home.mail)
+
+
+def _give_up_name(database: Database, account: str, owner_id: int | None) -> list[tuple[str]]:
+    """Let another account have the name; returns the folders of what was in the outbox."""
+    with database.write() as connection:
+        folders = connection.execute("DELETE FROM outbox WHERE account = ? RETURNING folder", (account,)).fetchall()
+        connection.executemany("INSERT OR IGNORE INTO finished_draft VALUES (?)", folders)
+        connection.execute("UPDATE account SET name = ?, hidden = 1 WHERE id = ?", (f"{_REMOVED}{owner_id}", owner_id))
+    return folders
 
 
 def _remove_tree(folder: Path) -> None:
