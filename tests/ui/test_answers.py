@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from textual import events
@@ -16,6 +17,12 @@ WITHOUT_SIXEL = "\x1b[?64;1;2;6;9;15;16;17;18;21;22;28;29c"
 CELL = "\x1b[6;20;10t"
 COLOURS = "\x1b[?1;0;256S"
 KITTY = "\x1b_Gi=8231;OK\x1b\\"
+
+
+@pytest.fixture(autouse=True)
+def _no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, unless a test says that an answer was waited for too long."""
+    monkeypatch.setattr(answers, "time", SimpleNamespace(monotonic=lambda: 0.0))
 
 
 class Asked:
