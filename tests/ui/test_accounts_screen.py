@@ -13,8 +13,10 @@ from filled_store import FilledStore
 from termmail.accounts import config, credentials, saving
 from termmail.accounts.config import Config
 from termmail.model.account import Account
+from termmail.model.errors import StorageFailed
 from termmail.model.home import Home
 from termmail.model.secret import Secret
+from termmail.store.intents import Intents
 from termmail.ui.screens.main import MainScreen
 from termmail.ui.wizard.accounts_screen import AccountsScreen
 from termmail.ui.wizard.more_screen import MoreScreen
@@ -103,6 +105,25 @@ async def test_removed_with_and_without_its_mail(tmp_path: Path, store: FilledSt
         await ui.press("y")
         await ui.until(lambda: not mail.exists())
         assert names(ui.config) == ["work"]
+    store.close()
+
+
+async def test_mail_that_can_not_be_removed(
+    tmp_path: Path, store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account is out of the config file, and the list knows it; why its mail is still here is said."""
+
+    def refuse(intents: Intents, name: str) -> None:
+        raise StorageFailed("The disk refuses.")
+
+    monkeypatch.setattr(Intents, "purge_account", refuse)
+    async with wizard(tmp_path) as ui:
+        await opened(ui)
+        await ui.press("X", "y")
+        await ui.until(lambda: "The disk refuses." in ui.words)
+        assert names(ui.config) == ["work"]
+        assert "lisa ·" not in ui.words
+        assert [account.name for account in ui.app.config.accounts] == ["work"]
     store.close()
 
 

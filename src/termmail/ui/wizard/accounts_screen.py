@@ -220,24 +220,30 @@ class AccountsScreen(Keyed, ModalScreen[None], inherit_bindings=False):
         """Change the config file in a thread, since the keyring may have to be asked, and `then` the store."""
 
         def done(result: object) -> None:
-            changed, left = cast("tuple[Config, str]", result)
+            changed, left, failure = cast("tuple[Config, str, TermmailError | None]", result)
             self._config = changed
             self.mail_app.config_changed(changed)
             self._show()
-            self.say(f"{words} {left}".strip(), "warning" if left else "good")
+            if failure is not None:
+                self.say(failure.sentence, "error")
+            else:
+                self.say(f"{words} {left}".strip(), "warning" if left else "good")
 
         home = self.mail_app.backend.home
 
-        def write() -> tuple[Config, str]:
+        def write() -> tuple[Config, str, TermmailError | None]:
             changed, left = change()
             # By itself: where the wizard was opened first, the user interface's own writer has not begun yet.
-            intents = Intents(home)
             try:
-                intents.register_accounts(changed.accounts)
-                then(intents)
-            finally:
-                intents.close()
-            return changed, left
+                intents = Intents(home)
+                try:
+                    intents.register_accounts(changed.accounts)
+                    then(intents)
+                finally:
+                    intents.close()
+            except TermmailError as error:
+                return changed, left, error
+            return changed, left, None
 
         self._after[self.jobs.call(write)] = done
 
