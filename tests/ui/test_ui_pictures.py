@@ -283,6 +283,22 @@ async def test_kittys_pictures_take_the_place_of_half_blocks(
         assert "\x1bP" not in frame(ui)
 
 
+async def test_half_blocks_that_come_late_do_not_stay(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were drawn before the terminal said what it can, and are there just when it has said it."""
+    store.add_body(store.ids()[0], MAILS["picture"])
+    async with opened(store, (140, 50), drawing="kitty") as ui:
+        late: list[object] = []
+        with monkeypatch.context() as holding:
+            holding.setattr(ui.main.backend.pictures, "_tell", late.append)
+            await read(ui, "how the pier looks")
+            await ui.until(lambda: len(late) == 2)
+        ui.app.on_kitty_found()
+        for drawn in late:
+            ui.main.news.take(drawn)
+        await ui.until(lambda: "\U0010eeee" in ui.message)
+        await ui.until(lambda: "▀" not in ui.message)
+
+
 async def test_a_hostile_picture_is_no_sequence_of_its_own(store: FilledStore) -> None:
     """D1: of a picture's bytes nothing reaches the terminal, only what was drawn of them."""
     comment = b"\x1b]0;owned\x07\x1b[31m\x9b"

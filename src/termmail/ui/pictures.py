@@ -64,11 +64,13 @@ class PictureJob(msgspec.Struct, frozen=True):
 
 
 class DrawnPicture(msgspec.Struct, frozen=True):
-    """The answer: the cells of each row, or None where the picture can't be shown; `transmission` is sent to the terminal before."""
+    """The answer: the cells of each row, or None where the picture can't be shown; `transmission` is sent to the terminal before.
+    `for_kitty` says that the terminal was known to have kitty's protocol."""
 
     job: PictureJob
     cells: Cells | None
     transmission: str = ""
+    for_kitty: bool = False
 
 
 class ViewJob(msgspec.Struct, frozen=True):
@@ -130,6 +132,12 @@ class Pictures:
         if self.best == "none":
             return "none"
         return "kitty" if self._has_kitty else "sixel" if self.terminal is not None else "blocks"
+
+    def is_current(self, drawn: DrawnPicture | DrawnView) -> bool:
+        """Whether it was drawn for what the terminal is known to be now. What was not is drawn again."""
+        if isinstance(drawn, DrawnView):
+            return drawn.job.terminal == self.terminal
+        return drawn.for_kitty == self._has_kitty
 
     def use_kitty(self) -> None:
         """Draw by kitty's protocol from now on. The terminal has none of the pictures that were drawn before."""
@@ -214,7 +222,7 @@ class Pictures:
             with self._wake:
                 if isinstance(drawn, DrawnView):
                     _keep(self._views, drawn.job, drawn, _VIEWS_KEPT)
-                elif bool(drawn.transmission) == self._has_kitty:
+                elif self.is_current(drawn):
                     _keep(self._ready, drawn.job, drawn, _KEPT)
             self._tell(drawn)
 
@@ -231,15 +239,16 @@ class Pictures:
             height = job.terminal.cell_height
             picture = self._indexed_picture(job, worker)
             return DrawnView(job, sixels(picture, job.first * height, job.rows * height) if picture is not None else "")
-        by_kitty = self._has_kitty and max(job.columns, job.rows) <= MOST_CELLS
+        for_kitty = self._has_kitty
+        by_kitty = for_kitty and max(job.columns, job.rows) <= MOST_CELLS
         pixels = self._pixels(job, *((cell_size() or _KITTY_PIXELS) if by_kitty else (1, 2)), worker)
         if pixels is None:
-            return DrawnPicture(job, None)
+            return DrawnPicture(job, None, for_kitty=for_kitty)
         if not by_kitty:
-            return DrawnPicture(job, tuple(_half_blocks(pixels, job.columns, job.rows)))
+            return DrawnPicture(job, tuple(_half_blocks(pixels, job.columns, job.rows)), for_kitty=for_kitty)
         name = self._names.next()
         cells = tuple(placeholders(name, job.columns, job.rows))
-        return DrawnPicture(job, cells, transmission(pixels, name, job.columns, job.rows))
+        return DrawnPicture(job, cells, transmission(pixels, name, job.columns, job.rows), for_kitty)
 
     def _indexed_picture(self, job: ViewJob, worker: RenderWorker) -> IndexedPicture | None:
         key = job.picture, job.terminal

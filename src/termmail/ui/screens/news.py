@@ -47,11 +47,13 @@ class News:
                 screen.reading.body_ready(body)
             case WrittenNews(done=done, written=written):
                 done(written)
+            case DrawnPicture() | DrawnView() if not screen.backend.pictures.is_current(news):
+                pass
             case DrawnPicture() as drawn:
                 screen.mail_app.send_to_terminal(drawn.transmission)
                 screen.viewing.picture_drawn(drawn)
                 screen.attachments.picture_drawn(drawn)
-            case DrawnView(job=job) as drawn if job.terminal == screen.backend.pictures.terminal:
+            case DrawnView() as drawn:
                 screen.viewing.view_drawn(drawn)
                 screen.attachments.view_drawn(drawn)
             case LoadedPictures() as loaded:
