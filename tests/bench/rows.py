@@ -168,7 +168,7 @@ def _neomutt_start(bench: Bench, count: int) -> Callable[[], float]:
 def keys(bench: Bench) -> Iterator[Row]:
     """From a key (next, previous) to the last byte of what it changes on the screen."""
     count = max(bench.sizes.starts[:2])
-    home = filled_home(bench.new_folder("keys"), count)
+    home = filled_home(bench.new_folder("keys"), count, bodies=bench.sizes.keys + 20)
     times: dict[str, list[float]] = {}
     with OnTerminal([termmail(), "--home", str(home.config)]) as program:
         program.wait_for(f"Subject {count}")

@@ -86,9 +86,12 @@ def home_of(folder: Path, account: Account) -> Home:
     return home
 
 
-def filled_home(folder: Path, count: int) -> Home:
-    """A home with a synced inbox of so many messages, which works offline: there is no server to tell of."""
+def filled_home(folder: Path, count: int, *, bodies: int = 0) -> Home:
+    """A home with a synced inbox of so many messages, the newest `bodies` of them whole, which works offline: there is no server to
+    tell of."""
     store = FilledStore(folder, count=count)
+    for number, placement_id in enumerate(store.ids()[:bodies]):
+        store.add_body(placement_id, message(number, 1_000))
     store.intents.set_work_offline(True)
     store.close()
     by_command = Credential(CredentialKind.COMMAND, f"echo {PASSWORD}")

@@ -195,8 +195,9 @@ class StoreParts:
                 self.journal.fail([operation.id], "The folder is gone.")
                 return
         with self.nothing_is_seen_of_it():
-            self.journal.begin([operation.id])
-        self.current = Carried(operation, source)
+            begun = self.journal.begin([operation.id])
+        if begun:
+            self.current = Carried(operation, source)
 
     def server_changed(self) -> None:
         """For a test that ends the process: the server goes on from what it has now."""

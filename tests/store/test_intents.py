@@ -225,6 +225,27 @@ def test_keyword_that_the_server_will_not_keep_stays_here(store: FilledStore) ->
     assert not row.pending
 
 
+def test_a_deletion_for_good_that_was_taken_back_is_not_carried_out(store: FilledStore) -> None:
+    """The engine has it in its hands already, and nothing that follows could undo it; a move is carried out, and then moved back."""
+    newest, other = store.ids()[:2]
+    store.intents.expunge([newest])
+    store.intents.archive([other])
+    expunged, moved = store.journal.due("lisa", 1e12, 10)
+    store.intents.drop_operation(expunged.id)
+    store.intents.drop_operation(moved.id)
+    assert store.journal.begin([expunged.id, moved.id]) == {moved.id}
+    assert store.ids()[:2] == [newest, other]
+    assert [type(one) for one in payloads(store)] == [Move, Move]
+
+
+def test_a_deletion_of_a_folder_that_was_taken_back_is_not_carried_out(store: FilledStore) -> None:
+    store.intents.delete_mailbox(store.mailboxes["Archive"])
+    (deletion,) = store.journal.due("lisa", 1e12, 10)
+    store.intents.drop_operation(deletion.id)
+    assert store.journal.begin([deletion.id]) == set()
+    assert payloads(store) == []
+
+
 def test_message_gone_elsewhere_takes_its_operations_along(store: FilledStore) -> None:
     newest = store.ids()[0]
     store.intents.set_flags([newest], add=FLAGGED)

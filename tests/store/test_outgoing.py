@@ -157,6 +157,28 @@ def test_half_an_address_and_bcc_are_kept(store: FilledStore) -> None:
     assert isinstance(operation.payload, Upload)
 
 
+def test_a_sent_draft_is_found_after_a_crash_in_another_second(
+    store: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the file in the mirror and its row: the server then tells its own time, by which the file is named."""
+    folder = write(store)
+    (placement_id,) = store.intents.keep_draft(folder.draft).placement_ids
+    folder.release()
+    raw = store.queries.raw(placement_id)
+    (operation,) = store.journal.due("lisa", 1e12, 10)
+    store.journal.finish_upload(operation, 1, 7)
+    with monkeypatch.context() as killed:
+        killed.setattr(store.ingest.database, "write", lambda **how: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.ingest.place_uploads("lisa")
+    with store.ingest.database.write() as connection:
+        connection.execute("UPDATE placement SET received_at = received_at + 1 WHERE id = ?", (placement_id,))
+    assert store.ingest.place_uploads("lisa") == 1
+    assert raw is not None
+    assert store.queries.raw(placement_id) == raw
+    assert list(store.home.uploads.iterdir()) == []
+
+
 def test_a_newer_version_of_a_draft_replaces_the_older(store: FilledStore) -> None:
     first = write(store)
     (older,) = store.intents.keep_draft(first.draft).placement_ids

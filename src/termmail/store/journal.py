@@ -115,21 +115,24 @@ class Journal(MailboxIngest):
             received_at=row[8],
         )
 
-    def begin(self, operation_ids: Sequence[int]) -> None:
-        """Count the attempt and say that it runs, durably, before the server hears of it.
+    def begin(self, operation_ids: Sequence[int]) -> frozenset[int]:
+        """Count the attempt and say that it runs, durably, before the server hears of it. Returns which are to be carried out.
 
         What the user took back or changed since `due` handed it out begins as it was handed out, since that is what the server
-        will hear; the user's wish follows as an operation of its own.
+        will hear; the user's wish follows as an operation of its own. Only a deletion for good, after which no wish could follow, does
+        not begin once it was taken back.
         """
         handed = {key: operation for known in list(self._handed.values()) for key, operation in known.items()}
+        begun = set(operation_ids)
         with self._database.write() as connection:
             for operation_id in operation_ids:
-                if operation_id in handed:
-                    hold_to(connection, handed[operation_id])
+                if operation_id in handed and not hold_to(connection, handed[operation_id]):
+                    begun.discard(operation_id)
             connection.executemany(
                 f"UPDATE operation SET state = 'running', attempts = attempts + 1 WHERE id = ? AND {ACTIVE}",
                 ((operation_id,) for operation_id in operation_ids),
             )
+        return frozenset(begun)
 
     def finish_flags(self, operations: Sequence[Operation], *, local: FlagSet | None = None) -> None:
         """The server has these flag changes: base follows. Keywords in `local` it would not keep: they stay here."""

@@ -6,7 +6,17 @@ import sqlite3
 import time
 
 from termmail.model.flags import FlagSet
-from termmail.model.operation import Copy, CreateMailbox, Expunge, FlagChange, Move, Operation, RenameMailbox, Upload
+from termmail.model.operation import (
+    Copy,
+    CreateMailbox,
+    DeleteMailbox,
+    Expunge,
+    FlagChange,
+    Move,
+    Operation,
+    RenameMailbox,
+    Upload,
+)
 from termmail.store import edits
 from termmail.store.codec import column_text, decode_payload, encode_payload, flag_set
 from termmail.store.database import now_changed
@@ -56,18 +66,21 @@ def put_off_upload(connection: sqlite3.Connection, operation_id: int, sentence: 
     )
 
 
-def hold_to(connection: sqlite3.Connection, handed: Operation) -> None:
+def hold_to(connection: sqlite3.Connection, handed: Operation) -> bool:
     """An operation is about to be carried out as it was handed out: if the user has changed it or taken it back since, it runs so
-    all the same, and what the user wants instead is journalled after it."""
+    all the same, and what the user wants instead is journalled after it. False for a deletion for good that was taken back."""
     row = connection.execute("SELECT account_id, state, payload FROM operation WHERE id = ?", (handed.id,)).fetchone()
     if row is None or row[1] not in ("pending", "cancelled"):
-        return
+        return True
     if row[1] == "pending" and decode_payload(row[2]) == handed.payload:
-        return
+        return True
+    if isinstance(handed.payload, Expunge | DeleteMailbox):
+        return False
     if handed.placement_id is not None:
         _hold_to_edit(connection, row[0], handed, handed.placement_id)
     elif isinstance(handed.payload, RenameMailbox):
         _hold_to_rename(connection, row[0], handed, handed.payload)
+    return True
 
 
 def _revive(connection: sqlite3.Connection, handed: Operation) -> None:

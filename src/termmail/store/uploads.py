@@ -33,7 +33,7 @@ from termmail.store.durable import sync_files, sync_folder
 from termmail.store.effective import recompute
 from termmail.store.mailbox_intents import MailboxIntents
 from termmail.store.mailboxes import account_id
-from termmail.store.maildir import base_name, info_suffix, rename
+from termmail.store.maildir import base_name, deliver, info_suffix, rename
 from termmail.store.placements import NewPlacement, insert_messages, insert_placements
 
 _HEAD = 256 * 1024
@@ -176,9 +176,12 @@ class UploadIngest(BodyIngest):
                 with storage_errors("rename a mail file"):
                     folder, uidvalidity = self._folder(mailbox_id)
                     name = base_name(received_at, uidvalidity, uid, size) + info_suffix(flags)
-                    if (self._home.uploads / upload).exists():
+                    source = self._home.uploads / upload
+                    if source.exists():
                         self._spare([(folder, name)])
-                        rename(self._home.uploads / upload, folder / "cur" / name)
+                        # Not moved: after a crash the server may have told another time, and the file would be looked for by that.
+                        if not self._linked(str(source), f"{folder}/cur/{name}", source.stat().st_size):
+                            deliver(str(folder), name, source.read_bytes())
             with self._database.write(durable=False) as connection:
                 connection.execute(
                     "UPDATE placement SET upload = NULL, file_mailbox_id = coalesce(file_mailbox_id, ?), file_name = ?,"

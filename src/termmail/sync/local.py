@@ -64,7 +64,8 @@ class LocalSync:
         while due := self._journal.due(self._account, _END_OF_TIME, _DUE_AT_ONCE):
             anything = True
             self._check_stop()
-            self._journal.begin([operation.id for operation in due])
+            begun = self._journal.begin([operation.id for operation in due])
+            due = [operation for operation in due if operation.id in begun]
             # Durable before any file goes (L3): after a crash the server's copy must not be taken for one to fetch again.
             self.maildrop.note_deleted(
                 [one.placement_id for one in due if isinstance(one.payload, Expunge) and one.placement_id is not None]

@@ -25,7 +25,8 @@ class MailboxEdits:
         if state is None:
             self._work.journal.drop([operation.id])
             return
-        self._work.journal.begin([operation.id])
+        if not self._work.journal.begin([operation.id]):
+            return
         try:
             match operation.payload:
                 case CreateMailbox():

@@ -253,7 +253,12 @@ class Replay:
         self._not_told(left, journal.finish_copy)
 
     def _expunge(self, group: OperationGroup, state: MailboxState) -> None:
-        self._work.journal.begin(group.ids)
+        begun = self._work.journal.begin(group.ids)
+        group = msgspec.structs.replace(
+            group, members=tuple(member for member in group.members if member.operation.id in begun)
+        )
+        if not group.members:
+            return
         self._remove(group, state)
         for member in group.members:
             self._work.journal.finish_expunge(member.operation)
