@@ -171,24 +171,27 @@ class UploadIngest(BodyIngest):
             (account,),
         )
         for placement_id, upload, flags, mailbox_id, uid, received_at, file_name, size in rows:
-            name = file_name
-            if name is None:
+            source = self._home.uploads / upload
+            if file_name is None and source.exists():
+                # Named here too until the row knows the other name: after a crash the server may have told another time, by which that
+                # one is made.
+                folder, uidvalidity = self._folder(mailbox_id)
+                name = base_name(received_at, uidvalidity, uid, size) + info_suffix(flags)
+                self._spare([(folder, name)])
                 with storage_errors("rename a mail file"):
-                    folder, uidvalidity = self._folder(mailbox_id)
-                    name = base_name(received_at, uidvalidity, uid, size) + info_suffix(flags)
-                    source = self._home.uploads / upload
-                    if source.exists():
-                        self._spare([(folder, name)])
-                        # Not moved: after a crash the server may have told another time, and the file would be looked for by that.
-                        if not self._linked(str(source), f"{folder}/cur/{name}", source.stat().st_size):
-                            deliver(str(folder), name, source.read_bytes())
+                    if not self._linked(str(source), f"{folder}/cur/{name}", source.stat().st_size):
+                        deliver(str(folder), name, source.read_bytes())
+                with self._database.write(durable=False) as connection:
+                    connection.execute(
+                        "UPDATE placement SET file_mailbox_id = ?, file_name = ?, file_stale = 1 WHERE id = ? AND upload = ?",
+                        (mailbox_id, name, placement_id, upload),
+                    )
+            remove_file(self._home, upload)
             with self._database.write(durable=False) as connection:
                 connection.execute(
-                    "UPDATE placement SET upload = NULL, file_mailbox_id = coalesce(file_mailbox_id, ?), file_name = ?,"
-                    " file_stale = 1 WHERE id = ? AND upload = ?",
-                    (mailbox_id, name, placement_id, upload),
+                    "UPDATE placement SET upload = NULL, file_stale = 1 WHERE id = ? AND upload = ?",
+                    (placement_id, upload),
                 )
-            remove_file(self._home, upload)
         return len(rows)
 
 
