@@ -101,7 +101,8 @@ def test_a_file_that_is_gone_is_told(worker: RenderWorker, tmp_path: Path) -> No
     assert failed.sentence == "The file with this message cannot be read: No such file or directory."
 
 
-def test_stop_releases_who_waits_and_start_begins_anew() -> None:
+def test_stop_releases_who_waits_and_start_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """It is no fault of a message, and nothing is written about it on the terminal that the program leaves."""
     worker = RenderWorker()
     answers: list[Rendered | RenderFailed] = []
     thread = threading.Thread(target=lambda: answers.extend(worker.render(SLOW, 80, deadline=60) for _ in range(3)))
@@ -112,6 +113,7 @@ def test_stop_releases_who_waits_and_start_begins_anew() -> None:
     assert not thread.is_alive()
     assert isinstance(answers[-1], RenderFailed)
     assert isinstance(worker.render(HELLO, 80), RenderFailed)
+    assert not caplog.records
     worker.start()
     assert isinstance(worker.render(HELLO, 80, deadline=30), Rendered)
     worker.stop()

@@ -45,6 +45,7 @@ _KEPT_VARIABLES = (
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TZDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "TMPDIR",
 )  # fmt: skip
 
+_STOPPED = "stopped"
 _STILL_SAVED = "The whole message can still be piped to a program."
 
 _log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class RenderWorker:
         self._turn = threading.Lock()
         self._process_lock = threading.Lock()
         self._child: _Child | None = None
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def __enter__(self) -> Self:
         self.start()
@@ -102,14 +103,14 @@ class RenderWorker:
     def start(self) -> None:
         """Start the child without waiting for it, so that it is warm when it is needed."""
         with self._process_lock:
-            self._stopped = False
+            self._stopped.clear()
             if self._child is None:
                 self._child = _Child()
 
     def stop(self) -> None:
         """End the child; whoever waits for an answer gets a RenderFailed. Only `start` begins anew."""
         with self._process_lock:
-            self._stopped = True
+            self._stopped.set()
             child, self._child = self._child, None
         if child is not None:
             child.process.kill()
@@ -150,7 +151,8 @@ class RenderWorker:
                 "deadline",
             )
         if isinstance(answer, RenderFailed):
-            _log.warning("A message could not be rendered: %s", answer.detail)
+            if answer.detail != _STOPPED:
+                _log.warning("A message could not be rendered: %s", answer.detail)
             return answer
         assert isinstance(answer, Rendered)
         return answer
@@ -219,15 +221,15 @@ class RenderWorker:
             )
         return (
             answer
-            if answer.detail.startswith(("stopped", "not started"))
+            if answer.detail.startswith((_STOPPED, "not started"))
             else RenderFailed(f"This part can't be read. {_STILL_SAVED}", answer.detail)
         )
 
     def _ask(self, request: _Request) -> _Answer | None:
         """The child's answer; None where it did not come in time, which ends the child."""
         with self._process_lock:
-            if self._stopped:
-                return RenderFailed("Rendering was stopped.", "stopped")
+            if self._stopped.is_set():
+                return RenderFailed("Rendering was stopped.", _STOPPED)
             try:
                 if self._child is None:
                     self._child = _Child()
@@ -247,6 +249,8 @@ class RenderWorker:
                 "This message could not be laid out: it needed more memory or time than it may. Its source can still be shown.",
                 f"the render process ended: {type(error).__name__}",
             )
+            if self._stopped.is_set():
+                answer = RenderFailed("Rendering was stopped.", _STOPPED)
         if answer is None or (isinstance(answer, RenderFailed) and not answer.detail.startswith("raised")):
             with self._process_lock:
                 if self._child is child:
