@@ -46,7 +46,7 @@ def mail_server(tmp_path_factory: pytest.TempPathFactory, authority: Authority) 
         yield server
 
 
-SILENCE = 16.0
+SILENCE = 32.0
 """Seconds in all where somebody says nothing."""
 
 
@@ -225,6 +225,7 @@ def test_slow_web_server(authority: Authority) -> None:
     with private_network(authority, https=https) as there:
         found, reports = search(there.network, seconds=SILENCE)
     assert reports.state(Source.DOMAIN) is SourceState.FAILED
+    assert reports.state(Source.DATABASE) is SourceState.FOUND, reports.last[Source.DATABASE].sentence
     assert found.imap[0].source is Source.DATABASE
 
 
@@ -427,7 +428,7 @@ def test_silent_mail_server(authority: Authority) -> None:
             authority, https={AUTOCONFIG: (200, {}, body)}, mail={f"imap.{DOMAIN}:993": silent.port}
         ) as there,
     ):
-        found, _ = search(there.network, seconds=SILENCE)
+        found, _ = search(there.network, seconds=SILENCE / 2)
     assert not found.imap[0].answered
 
 
