@@ -101,10 +101,15 @@ class Conversation:
                 return False
         return False
 
+    def end(self) -> None:
+        """End both directions; what has arrived can still be read."""
+        with contextlib.suppress(OSError):
+            # The plain socket's: that of an SSLSocket would go on to read what is encrypted as if it were clear.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the connection."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self.end()
         self._socket.close()
 
     def reset(self) -> None:
@@ -200,18 +205,20 @@ class ScriptedServer:
         return len(self.conversations)
 
     def close(self) -> None:
-        """Close the port and all connections, and wait for their threads."""
+        """Close the port, let each conversation read what has arrived, and wait for their threads."""
         self._closing = True
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._acceptor.join(10)
         for talk in self.conversations:
+            talk.end()
+        for thread in self._threads:
+            thread.join(10)
+        for talk in self.conversations:
             talk.close()
         for connection in self._sockets:
             connection.close()
-        for thread in self._threads:
-            thread.join(10)
 
     def _accept(self) -> None:
         while not self._closing:

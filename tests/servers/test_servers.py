@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -181,6 +182,18 @@ def test_proxy_cuts_at_the_byte(dovecot_server: Dovecot) -> None:
         proxy.up()
         with socket.create_connection((proxy.host, proxy.port), timeout=20) as client:
             assert client.recv(100).startswith(b"* OK")
+
+
+def test_scripted_server_reads_what_arrived_before_it_closes() -> None:
+    def script(talk: Conversation) -> None:
+        talk.send(b"hello\r\n")
+        time.sleep(0.3)
+        talk.wait_closed()
+
+    with ScriptedServer(script) as server, socket.create_connection((server.host, server.port), timeout=20) as client:
+        client.recv(100)
+        client.sendall(b"1234")
+    assert server.received == b"1234"
 
 
 def test_proxy_cuts_towards_the_server() -> None:
