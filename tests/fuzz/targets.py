@@ -18,7 +18,7 @@ from termmail.mime.mailto import parse_mailto
 from termmail.mime.origin import origin
 from termmail.mime.parts import looks_attached, parse_message, part_bytes, preview
 from termmail.mime.render import message_text, render_message
-from termmail.mime.replying import ReplyKind, original, reply
+from termmail.mime.replying import original, reply
 from termmail.mime.safe_text import safe_address, safe_text
 from termmail.mime.width import cell_width
 from termmail.model.account import Identity
@@ -26,7 +26,7 @@ from termmail.model.body import Rendered
 from termmail.model.errors import ConnectionLost, ProtocolViolation, Unsendable
 from termmail.model.message import Address
 from termmail.model.origin import MailOwner
-from termmail.model.outgoing import Correspondent
+from termmail.model.outgoing import Correspondent, ReplyKind
 from termmail.protocols.imap.attributes import AttributeCache, fetch_attributes, parse_flags, parse_modseq
 from termmail.protocols.imap.listing import parse_row, parse_status_row
 from termmail.protocols.imap.responses import LiteralTooLarge, Malformed, Response, read_response, untagged_status

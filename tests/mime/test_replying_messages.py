@@ -17,7 +17,6 @@ from termmail.mime.field_writing import is_message_id
 from termmail.mime.headers import header_fields, parse_envelope
 from termmail.mime.mailto import parse_mailto
 from termmail.mime.replying import (
-    ReplyKind,
     bare_subject,
     draft_from,
     forward,
@@ -28,7 +27,7 @@ from termmail.mime.second_thoughts import before_sending
 from termmail.model.account import Identity
 from termmail.model.errors import Unsendable
 from termmail.model.message import Address
-from termmail.model.outgoing import Draft
+from termmail.model.outgoing import Draft, ReplyKind
 
 LISA = Identity("Lisa", "lisa@demo.example", "Lisa Example\n+49 123")
 WORK = Identity("Lisa at work", "lisa@work.example")

@@ -41,9 +41,10 @@ class FailingDisk:
         self._error = error
         for name in ("write", "rename", "fsync", "link"):
             patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
-        syncfs = durable._syncfs
+        syncfs = durable._syncfs()
         if syncfs is not None:
-            patch.setattr(durable, "_syncfs", self._wrapped("syncfs", syncfs))
+            wrapped = self._wrapped("syncfs", syncfs)
+            patch.setattr(durable, "_syncfs", lambda: wrapped)
 
     def _wrapped(self, name: str, real: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: object, **options: object) -> object:

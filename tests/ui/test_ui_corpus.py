@@ -14,12 +14,12 @@ import pytest
 from corpus import corpus_messages, require_corpus
 from filled_store import FilledStore, header
 from termmail.mime.headers import parse_envelope
-from termmail.mime.replying import ReplyKind
 from termmail.mime.save_names import save_name
 from termmail.mime.saving import save_file
 from termmail.model.errors import Unsendable
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.local import StoredBody
+from termmail.model.outgoing import ReplyKind
 from termmail.ui import writing
 from termmail.ui.part_reader import PartReader
 from ui.support import WIDE, Driven, opened

@@ -39,15 +39,22 @@ def test_nothing_heavy_is_loaded_before_the_first_frame(tmp_path: Path) -> None:
     with filled(tmp_path) as store:
         config.add_account(store.home, store.accounts[0])
         script = (
-            "import sys\n"
+            "import contextlib, sys\n"
             "from termmail.cli.main import run\n"
             "import termmail.ui.app as app\n"
-            "app.run = lambda *given, **named: print(*sys.modules) or 0\n"
+            "def look(self):\n"
+            "    print(*sys.modules, file=sys.__stdout__)\n"
+            "    self.exit()\n"
+            "app.check_terminal = lambda environment: None\n"
+            "app._same_terminal = contextlib.nullcontext\n"
+            "begin = app.TermmailApp.run\n"
+            "app.TermmailApp.on_ready = look\n"
+            "app.TermmailApp.run = lambda self: begin(self, headless=True)\n"
             f"sys.exit(run(['--home', {str(store.home.config)!r}]))"
         )
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
     loaded = done.stdout.split()
-    assert "termmail.ui.app" in loaded
+    assert "termmail.ui.screens.main" in loaded
     assert [name for name in _NOT_AT_START if name in loaded] == []
 
 

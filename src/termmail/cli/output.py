@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -51,6 +50,8 @@ def with_command(sentence: str, command: str) -> str:
 
 def say_json(value: object) -> None:
     """One JSON value, indented, UTF-8 whatever the locale."""
+    import json
+
     text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)
     sys.stdout.flush()
     sys.stdout.buffer.write(_UNSAFE_IN_JSON.sub(_escape, text).encode() + b"\n")
@@ -132,4 +133,6 @@ def _pad(text: str, width: int, *, right: bool) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
+    import json
+
     return json.dumps(match[0])[1:-1]

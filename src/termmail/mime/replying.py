@@ -5,7 +5,6 @@ Nothing of a header is taken over verbatim: what comes from the mail is decoded,
 
 from __future__ import annotations
 
-import enum
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -26,7 +25,7 @@ from termmail.model.account import Identity
 from termmail.model.body import Part
 from termmail.model.errors import Unsendable
 from termmail.model.message import Address, Envelope
-from termmail.model.outgoing import Draft
+from termmail.model.outgoing import Draft, ReplyKind
 
 _LONGEST_QUOTE = 400_000
 _REPLY = re.compile(r"(?:(?:re|aw|sv|vs|antw|odp|ref|rif|r)(?:\[\d+\]|\^\d+)?\s*[:：]\s*)+", re.IGNORECASE)
@@ -35,14 +34,6 @@ _ID = re.compile(rb"<([^<>\s]+)>")
 _MAILTO = re.compile(r"<\s*mailto:([^>?\s]+)[^>]*>", re.IGNORECASE)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-class ReplyKind(enum.Enum):
-    """Whom a reply goes to: who wrote, everybody who got it, or the mailing list."""
-
-    SENDER = "sender"
-    ALL = "all"
-    LIST = "list"
 
 
 class Original(msgspec.Struct, frozen=True):

@@ -12,6 +12,14 @@ LINGER_SECONDS = 60.0
 """What is due within this time after the engine was asked to end is still sent."""
 
 
+class ReplyKind(enum.Enum):
+    """Whom a reply goes to: who wrote, everybody who got it, or the mailing list."""
+
+    SENDER = "sender"
+    ALL = "all"
+    LIST = "list"
+
+
 class DraftAttachment(msgspec.Struct, frozen=True):
     """A file that goes along. `file` is its name in the draft's own folder, where it was copied to; `name` is what the recipient
     sees; `size` is in bytes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,12 +13,11 @@ from termmail.model.crash import crash_point
 def sync_files(paths: Sequence[Path]) -> None:
     """The contents of these files, all in one folder, survive a power cut. Raises OSError."""
     crash_point("before fsync")
-    if len(paths) > 1 and _syncfs is not None:
+    syncfs = _syncfs() if len(paths) > 1 else None
+    if syncfs is not None:
         descriptor = os.open(paths[0], os.O_RDONLY)
         try:
-            if _syncfs(descriptor):
-                error = ctypes.get_errno()
-                raise OSError(error, os.strerror(error))
+            syncfs(descriptor)
         finally:
             os.close(descriptor)
     else:
@@ -42,13 +41,20 @@ def _fsync(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def _find_syncfs() -> Callable[[int], int] | None:
-    """A call that returns 0 or sets errno; None where the system has none (it is Linux's)."""
+@functools.cache
+def _syncfs() -> Callable[[int], None] | None:
+    """A call that raises OSError; None where the system has none (it is Linux's)."""
+    # A part of the start that only who writes many files needs.
+    import ctypes
+
     try:
-        found: Callable[[int], int] = ctypes.CDLL(None, use_errno=True).syncfs
+        call = ctypes.CDLL(None, use_errno=True).syncfs
     except (OSError, AttributeError):
         return None
-    return found
 
+    def syncfs(descriptor: int) -> None:
+        if call(descriptor):
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error))
 
-_syncfs = _find_syncfs()
+    return syncfs

@@ -10,13 +10,12 @@ import msgspec
 from termmail.mime import replying
 from termmail.mime.mailto import Mailto
 from termmail.mime.parts import parse_message, part_bytes
-from termmail.mime.replying import ReplyKind
 from termmail.mime.save_names import save_name
 from termmail.model.account import Account
 from termmail.model.errors import Unsendable
 from termmail.model.home import Home
 from termmail.model.message import Address
-from termmail.model.outgoing import Correspondent, Draft, DraftAttachment
+from termmail.model.outgoing import Correspondent, Draft, DraftAttachment, ReplyKind
 from termmail.model.view import IntentResult
 from termmail.store.drafts import DraftFolder, guess_type, new_draft_id
 from termmail.store.intents import Intents

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from termmail.mime.dangers import Danger, danger_of
-from termmail.mime.replying import ReplyKind
 from termmail.mime.save_names import save_name
 from termmail.mime.saving import save_file
 from termmail.model.body import Part, Picture
 from termmail.model.errors import TermmailError
 from termmail.model.message import MessageRow
+from termmail.model.outgoing import ReplyKind
 from termmail.ui.commands.at_cursor import fetched_row_at_cursor
 from termmail.ui.desktop import hand_over
 from termmail.ui.pictures import DrawnPicture, DrawnView, PictureJob, ViewJob

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from termmail.mime.replying import ReplyKind
 from termmail.model.account import Account
 from termmail.model.message import BodyState, MessageRow
-from termmail.model.outgoing import OutboxItem, OutboxState
+from termmail.model.outgoing import OutboxItem, OutboxState, ReplyKind
 from termmail.model.status import Request, RequestState
 from termmail.model.view import IntentResult
 from termmail.ui.commands.at_cursor import row_at_cursor
