@@ -26,11 +26,12 @@ def too_complex(markup: str) -> bool:
     """
     if len(markup) > MAX_INPUT:
         return True
+    tags = _TAG.findall(markup)
+    if len(tags) > MAX_TAGS:
+        return True
     open_tags: list[str] = []
-    for count, match in enumerate(_TAG.finditer(markup)):
-        if count > MAX_TAGS:
-            return True
-        closing, name = match[1], match[2].lower()
+    for closing, written in tags:
+        name = written.lower()
         if name in _NEVER_NEST:
             continue
         if not closing:

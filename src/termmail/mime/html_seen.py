@@ -32,10 +32,13 @@ class Sight:
         }
         # With backgrounds in a style sheet the colours cannot be judged from the elements alone.
         self._judges_colours = "background" not in styles
+        # A mail writes the same few styles over and over.
+        self._hiding_styles: dict[str, bool] = {"": False}
+        self._style_colours: dict[str, tuple[str, str]] = {}
 
     def is_hidden(self, attributes: Attributes, style: str) -> bool:
         """Whether an element is not shown; `style` is its style attribute in lower case."""
-        if "hidden" in attributes or (style and _HIDING.search(style)):
+        if "hidden" in attributes or self._hides(style):
             return True
         if self._hiding_classes and "class" in attributes:
             return not self._hiding_classes.isdisjoint((attributes["class"] or "").lower().split())
@@ -47,17 +50,33 @@ class Sight:
         """The colours inside an element; None where they cannot be told."""
         if not self._judges_colours or not (style or not _COLOURING.isdisjoint(attributes)):
             return foreground, background
-        own_background = _BACKGROUND.search(style)
-        named = own_background[1] if own_background is not None else attributes.get("bgcolor")
+        own_background, own_foreground = self._own_colours(style)
+        named = own_background or attributes.get("bgcolor")
         if named:
             background = _colour(named, background)
         if attributes.get("background") or "url(" in style:
             background = None
-        own_foreground = _COLOUR.search(style)
-        named = own_foreground[1] if own_foreground is not None else attributes.get("color")
+        named = own_foreground or attributes.get("color")
         if named:
             foreground = _colour(named, foreground)
         return foreground, background
+
+    def _hides(self, style: str) -> bool:
+        hides = self._hiding_styles.get(style)
+        if hides is None:
+            hides = self._hiding_styles[style] = _HIDING.search(style) is not None
+        return hides
+
+    def _own_colours(self, style: str) -> tuple[str, str]:
+        """The background and the colour that a style names, empty where it names none."""
+        colours = self._style_colours.get(style)
+        if colours is None:
+            background, foreground = _BACKGROUND.search(style), _COLOUR.search(style)
+            colours = self._style_colours[style] = (
+                background[1] if background is not None else "",
+                foreground[1] if foreground is not None else "",
+            )
+        return colours
 
 
 def is_dot(attributes: Attributes, style: str) -> bool:
