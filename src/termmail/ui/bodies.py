@@ -27,6 +27,7 @@ Mode = Literal["text", "html", "source", "headers", "journey"]
 _RENDERING = 5
 """Part of the cache's key: renderings of another kind are not found."""
 _KEPT = 24
+_ORIGINS_KEPT = 200
 _LARGEST_KEPT = 256 * 1024
 _WORTH_KEEPING = 0.05
 _EXPECT_AFTER = 0.025
@@ -78,6 +79,7 @@ class Bodies:
         self._next: BodyJob | None = None
         self._stopping = False
         self._ready: OrderedDict[BodyJob, Body] = OrderedDict()
+        self._last_origins: OrderedDict[int, Origin | None] = OrderedDict()
         self._worker: RenderWorker | None = None
         self._thread = threading.Thread(target=self._run, name="bodies", daemon=True)
 
@@ -104,6 +106,11 @@ class Bodies:
                 self._ready.move_to_end(job)
             return body
 
+    def last_origin(self, placement_id: int) -> Origin | None:
+        """Where a message comes from by what was told of it last, its text or not; None where that is not in memory."""
+        with self._wake:
+            return self._last_origins.get(placement_id)
+
     def want(self, job: BodyJob) -> None:
         """Prepare this one now; what was wanted before is dropped if it was not begun."""
         with self._wake:
@@ -112,7 +119,7 @@ class Bodies:
             self._wake.notify()
 
     def expect(self, job: BodyJob) -> None:
-        """Prepare this one when nothing else is wanted."""
+        """Prepare this one when nothing else is wanted; of one whose text is not here its origin."""
         with self._wake:
             if job not in self._ready:
                 self._next = job
@@ -133,6 +140,9 @@ class Bodies:
             except TermmailError as error:
                 body = Body(job, sentence=error.sentence)
             with self._wake:
+                self._last_origins[job.placement_id] = body.origin
+                while len(self._last_origins) > _ORIGINS_KEPT:
+                    self._last_origins.popitem(last=False)
                 if body.rendered is not None:
                     self._ready[job] = body
                     while len(self._ready) > _KEPT:

@@ -116,9 +116,9 @@ class Reading:
         return ("No message to show.",)
 
     def _expect(self, position: int) -> None:
-        """Prepare the text that is likely to be looked at next."""
+        """Prepare what is likely to be looked at next."""
         row = self.screen.model.row(position)
-        if row is not None and row.body_state is BodyState.PRESENT:
+        if row is not None:
             self.screen.backend.bodies.expect(self._job_for(row, "text"))
 
     def _job_for(self, row: MessageRow, mode: Mode) -> BodyJob:
@@ -150,6 +150,7 @@ class Reading:
                 screen.message_pane.show_words("Opening …")
             screen.backend.bodies.want(job)
         else:
+            screen.message_pane.show_origin(screen.backend.bodies.last_origin(row.id))
             self._say_missing(row)
             # Only its origin can be told.
             screen.backend.bodies.want(job)
@@ -261,7 +262,7 @@ class Reading:
             return
         screen.model.ensure(screen.model.cursor, screen.model.cursor + 1)
         row = screen.model.row(screen.model.cursor)
-        if row is None or row is shown:
+        if row is None or row == shown:
             return
         arrived = row.body_state is not shown.body_state
         screen.message_pane.show_message(row)

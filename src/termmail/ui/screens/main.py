@@ -324,7 +324,7 @@ class MainScreen(Keyed, Screen[None], inherit_bindings=False):
         """After the model's structure was changed here."""
         self.message_list.measure()
         self.message_list.show_cursor()
-        self.message_list.touch()
+        self.message_list.touch_changed()
         self.show_titles()
 
     # keys

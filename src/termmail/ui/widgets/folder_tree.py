@@ -174,8 +174,10 @@ class FolderTree(Pane):
         self.work_offline = work_offline
         if before != [status.account for status in accounts]:
             self.rebuild()
-        else:
-            self.touch()
+            return
+        for place, node in enumerate(self.lines):
+            if node.mailbox is None:
+                self.touch_lines(place)
 
     def set_mailboxes(self, mailboxes: Iterable[Mailbox]) -> None:
         """All mailboxes anew."""
@@ -187,7 +189,7 @@ class FolderTree(Pane):
         anew = False
         for mailbox_id in removed:
             anew |= self.mailboxes.pop(mailbox_id, None) is not None
-        counted = False
+        counted: set[int] = set()
         for mailbox in upserted:
             before = self.mailboxes.get(mailbox.id)
             self.mailboxes[mailbox.id] = mailbox
@@ -197,20 +199,15 @@ class FolderTree(Pane):
                 mailbox.selectable,
             ):
                 anew = True
-            else:
-                counted |= (before.unread, before.total, before.pending) != (
-                    mailbox.unread,
-                    mailbox.total,
-                    mailbox.pending,
-                )
+            elif (before.unread, before.total, before.pending) != (mailbox.unread, mailbox.total, mailbox.pending):
+                counted.add(mailbox.id)
         if anew or (counted and self.collapsed):
             self.rebuild()
-        elif counted:
-            self.lines = [
-                node if node.mailbox is None else msgspec.structs.replace(node, mailbox=self.mailboxes[node.mailbox.id])
-                for node in self.lines
-            ]
-            self.touch()
+            return
+        for place, node in enumerate(self.lines):
+            if node.mailbox is not None and node.mailbox.id in counted:
+                self.lines[place] = msgspec.structs.replace(node, mailbox=self.mailboxes[node.mailbox.id])
+                self.touch_lines(place)
 
     def rebuild(self) -> None:
         """Lay the tree out anew; the cursor stays on its line."""

@@ -58,6 +58,7 @@ class MessageList(Pane):
         self.on_visible: Callable[[], None] | None = None
         self.lines_per_row = 1
         self._rows_drawn: dict[int, tuple[tuple[object, ...], list[list[Segment]]]] = {}
+        self._lines_drawn: dict[int, tuple[object, ...]] = {}
 
     # size
 
@@ -107,21 +108,33 @@ class MessageList(Pane):
             top = self.top
             self.measure()
             if top > 0 and change.added_above:
-                self.to_line(top + change.added_above * self.lines_per_row)
+                self.shift_to(top + change.added_above * self.lines_per_row)
             else:
                 self.show_cursor()
         if change.structure or change.rows:
+            self.touch_changed()
+
+    def touch_changed(self) -> None:
+        """Draw those lines again that are to show something else: while thousands of messages come in, hardly ever one in view."""
+        first = self.top // self.lines_per_row
+        self.model.ensure(first, first + self.rows_visible + 1)
+        changed = [y for y in range(self.height) if self._line_state(y) != self._lines_drawn.get(y)]
+        if len(changed) > self.height // 2:
             self.touch()
+            return
+        for y in changed:
+            self.touch(y, 1)
 
     def cursor_place(self) -> int | None:
         """The cursor's line of the window; None where the newest messages are in view."""
         return self.model.cursor * self.lines_per_row - self.top if self.top else None
 
     def loaded(self, place: int | None) -> None:
-        """The list was loaded again; the cursor was at this place of the window, and the rows round it stay where they are."""
+        """The list was loaded again; the cursor was at this place of the window, and the rows round it stay where they are. The caller
+        draws what changed."""
         self.measure()
         if place is not None:
-            self.to_line(self.model.cursor * self.lines_per_row - place)
+            self.shift_to(self.model.cursor * self.lines_per_row - place)
 
     def move_to(self, position: int) -> bool:
         """Put the cursor on a row; whether it moved."""
@@ -154,7 +167,24 @@ class MessageList(Pane):
 
     # drawing
 
+    def _line_state(self, y: int) -> tuple[object, ...]:
+        """All that line `y` shows, as far as the list has it in memory."""
+        position, part = divmod(y + self.top, self.lines_per_row)
+        if position >= len(self.model):
+            return (() if len(self.model) else self.empty_words, self.is_on_thumb(y))
+        return (*self._row_state(position), part, self.is_on_thumb(y))
+
+    def _row_state(self, position: int) -> tuple[object, ...]:
+        model = self.model
+        is_cursor = position == model.cursor and (2 if self.is_active else 1)
+        return (model.row(position), is_cursor, model.is_marked(position))
+
     def draw_line(self, y: int) -> Strip:
+        strip = self._drawn_line(y)
+        self._lines_drawn[y] = self._line_state(y)
+        return strip
+
+    def _drawn_line(self, y: int) -> Strip:
         position, part = divmod(y + self.top, self.lines_per_row)
         model = self.model
         if position >= len(model):
@@ -166,13 +196,12 @@ class MessageList(Pane):
             model.ensure(first - count // 2, first + 2 * count + 1)
             row = model.row(position)
         placement_id = model.ids[position]
-        state = (row, position == model.cursor and (2 if self.is_active else 1), model.is_marked(position))
+        state = self._row_state(position)
         drawn = self._rows_drawn.get(placement_id)
-        # The row is compared as an object: it is replaced whenever something about it changes.
-        if drawn is None or drawn[0][0] is not row or drawn[0][1:] != state[1:]:
+        if drawn is None or drawn[0] != state:
             if len(self._rows_drawn) > _DRAWN_KEPT:
                 self._rows_drawn.clear()
-            drawn = (state, self._draw(row, self.line_width, is_cursor=bool(state[1]), marked=state[2]))
+            drawn = (state, self._draw(row, self.line_width, is_cursor=bool(state[1]), marked=bool(state[2])))
             self._rows_drawn[placement_id] = drawn
         return SteadyStrip([*drawn[1][part], self.bar_cell(y)], self.width)
 

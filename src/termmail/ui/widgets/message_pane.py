@@ -102,6 +102,8 @@ class MessagePane(PicturePane):
 
     def show_words(self, *words: str) -> None:
         """In place of the text: why it is not there."""
+        if self.rendered is None and words == self.words:
+            return
         self.rendered = self.text = None
         self.words = words
         self._assemble(to_top=False)

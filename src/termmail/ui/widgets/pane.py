@@ -183,9 +183,20 @@ class Pane(Drawn, can_focus=False):
     def set_line_count(self, count: int) -> None:
         """Take over how many lines there are. Those that are visible are drawn again only where the scroll bar changes."""
         self.line_count = count
-        if self.height and not self.to_line(self.top) and self._thumb() != self._bar:
-            self._bar = self._thumb()
-            self.touch()
+        if self.height and not self.to_line(self.top):
+            self._show_bar()
+
+    def shift_to(self, line: int) -> None:
+        """As `to_line` where what is visible moved along: only the scroll bar is drawn again."""
+        self.top = max(0, min(line, self.furthest))
+        self._show_bar()
+
+    def _show_bar(self) -> None:
+        before = [self.is_on_thumb(y) for y in range(self.height)]
+        self._bar = self._thumb()
+        for y in range(self.height):
+            if self.is_on_thumb(y) is not before[y]:
+                self.touch(y, 1)
 
     def reveal(self, first: int, count: int = 1) -> bool:
         """Scroll so that these lines are visible; whether that was necessary."""
@@ -217,10 +228,14 @@ class Pane(Drawn, can_focus=False):
         """The line that was written, with its cell of the scroll bar."""
         return SteadyStrip([*pen.segments(), self.bar_cell(y)], self.outer_size.width, pen.overlay)
 
+    def is_on_thumb(self, y: int) -> bool:
+        """Whether line `y` of the scroll bar is a part of its thumb."""
+        first, length = self._bar
+        return first <= y < first + length
+
     def bar_cell(self, y: int) -> Segment:
         """Line `y` of the scroll bar."""
-        first, length = self._bar
-        if first <= y < first + length:
+        if self.is_on_thumb(y):
             return Segment("▐", self.ground + look_for(self).bar)
         return Segment(" ", self.ground)
 
