@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -74,6 +75,22 @@ def test_a_deadline_kills_and_the_next_message_is_rendered(worker: RenderWorker)
     assert "more than 0.01 seconds" in failed.sentence
     assert process_of(worker) != before
     assert isinstance(worker.render(HELLO, 80, deadline=30), Rendered)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the clock is all there is to go by")
+def test_a_busy_machine_gets_more_time(worker: RenderWorker) -> None:
+    """P5: the two seconds are the processor's. A child that gets no turn is waited for, but not for ever."""
+    assert isinstance(worker.render(HELLO, 80, deadline=30), Rendered)
+    child = process_of(worker)
+    os.kill(child, signal.SIGSTOP)
+    goes_on = threading.Timer(1.0, os.kill, (child, signal.SIGCONT))
+    goes_on.start()
+    assert isinstance(worker.render(HELLO, 80, deadline=0.5), Rendered)
+    assert process_of(worker) == child
+    goes_on.join()
+    os.kill(child, signal.SIGSTOP)
+    worker.render(HELLO, 80, deadline=0.2)
+    assert process_of(worker) != child
 
 
 def test_a_message_that_needs_too_much_memory_is_given_up(worker: RenderWorker, tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ class WebServer:
                 """Nothing."""
 
         class Server(ThreadingHTTPServer):
+            # With five, the usual number, one connection too many waits for seconds until it is tried again.
+            request_queue_size = 100
+
             def handle_error(self, *_: object) -> None:
                 """A client that goes away is often what a test is about."""
 

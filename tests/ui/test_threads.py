@@ -56,3 +56,15 @@ async def test_a_fault_in_a_thread_ends_the_app(tmp_path: Path) -> None:
         app.close_backend()
         assert isinstance(app.fault, ZeroDivisionError)
         assert threading.excepthook is before
+
+
+async def test_a_fault_while_the_app_ends_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """There is nobody left to end with it, so the log has it."""
+    with filled(tmp_path) as store:
+        async with opened(store) as ui:
+            app = ui.app
+    with faults_told(app):
+        in_a_thread(lambda: 1 // 0)
+    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("termmail")]
+    assert line.startswith("ZeroDivisionError while the mail reader ended, at ")
+    assert "test_threads.py" in line

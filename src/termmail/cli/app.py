@@ -15,6 +15,7 @@ import click
 
 from termmail.cli.exit_codes import CommandError, ExitCode
 from termmail.cli.output import note
+from termmail.cli.reader_log import reader_log
 from termmail.cli.session import Session
 from termmail.model.account import Account
 from termmail.model.home import Home
@@ -98,21 +99,22 @@ def _run(
     from termmail.setup.network import network_from
     from termmail.ui.app import run
 
-    return run(
-        home,
-        accounts,
-        start_engine=start_engine,
-        demo_factory=demo_factory,
-        preset=config.keys.preset,
-        rebound=config.keys.bind,
-        read_after=config.ui.mark_read_after,
-        compose_settings=config.compose,
-        config=config,
-        network=network_from(os.environ),
-        post_one_click=_post_one_click,
-        fetch_pictures=_fetch_pictures,
-        say=note,
-    )
+    with reader_log(home):
+        return run(
+            home,
+            accounts,
+            start_engine=start_engine,
+            demo_factory=demo_factory,
+            preset=config.keys.preset,
+            rebound=config.keys.bind,
+            read_after=config.ui.mark_read_after,
+            compose_settings=config.compose,
+            config=config,
+            network=network_from(os.environ),
+            post_one_click=_post_one_click,
+            fetch_pictures=_fetch_pictures,
+            say=note,
+        )
 
 
 def _post_one_click(url: str, proxy: str) -> str:

@@ -59,22 +59,24 @@ def compose(
     account = None if account_name is None else session.enabled(account_name).name
     attach = tuple(Path(existing_file(file)) for file in files)
     from termmail.cli.app import make_ready, start_engine
+    from termmail.cli.reader_log import reader_log
     from termmail.ui.compose_app import run_compose
 
     known = {item.id for item in session.queries.outbox()}
     home, config = make_ready(session)
-    code = run_compose(
-        home,
-        accounts,
-        asked=asked,
-        account=account,
-        settings=config.compose,
-        attach=attach,
-        start_engine=lambda: start_engine(home),
-        preset=config.keys.preset,
-        rebound=config.keys.bind,
-        say=note,
-    )
+    with reader_log(home):
+        code = run_compose(
+            home,
+            accounts,
+            asked=asked,
+            account=account,
+            settings=config.compose,
+            attach=attach,
+            start_engine=lambda: start_engine(home),
+            preset=config.keys.preset,
+            rebound=config.keys.bind,
+            say=note,
+        )
     return code or _send(session, known, config.compose.undo_seconds)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,12 +13,20 @@ from textual.app import App
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+_log = logging.getLogger(__name__)
+
 
 def call_in_app(app: App[Any], function: Callable[..., object], *arguments: object) -> None:
     """Have the app call this in its own thread, unless it has ended. Does not wait for it."""
-    # What the function raises is raised there; here it is only put into a queue, which is gone with the app.
-    with contextlib.suppress(RuntimeError):
-        app.call_later(function, *arguments)
+    _call_later(app, function, *arguments)
+
+
+def _call_later(app: App[Any], function: Callable[..., object], *arguments: object) -> bool:
+    try:
+        return app.call_later(function, *arguments)
+    except RuntimeError:
+        # What the function raises is raised in the app; here it is only put into a queue, which is gone with the app.
+        return False
 
 
 def tell(pump: MessagePump, message: Message) -> None:
@@ -30,11 +40,23 @@ def faults_told(app: App[Any]) -> Iterator[None]:
     """Let what nobody foresaw in a thread end the app, as it does in the app's own, instead of leaving it without that thread."""
 
     def take(fault: threading.ExceptHookArgs) -> None:
-        def raise_it() -> None:
-            if fault.exc_value is not None:
-                raise fault.exc_value
+        error = fault.exc_value
+        if error is None:
+            return
 
-        call_in_app(app, raise_it)
+        def raise_it() -> None:
+            raise error
+
+        if not _call_later(app, raise_it):
+            # There is no app any more that could end with it.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error(
+                "%s while the mail reader ended, at %s:%s: %s",
+                type(error).__name__,
+                where.filename,
+                where.lineno,
+                error,
+            )
 
     before = threading.excepthook
     threading.excepthook = take
