@@ -61,7 +61,7 @@ def start_engine(home: Home, *, environment: dict[str, str] | None = None) -> su
     )
 
 
-def stop_engine(process: subprocess.Popen[bytes], seconds: float = 20) -> int:
+def stop_engine(process: subprocess.Popen[bytes], seconds: float = 60) -> int:
     """Close its stdin and wait; the exit code."""
     assert process.stdin is not None
     assert process.stderr is not None
@@ -95,7 +95,7 @@ def reading(home: Home) -> Iterator[Queries]:
         queries.close()
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """Wait for something to become true; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -103,7 +103,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = 20) -> No
         time.sleep(0.02)
 
 
-def until_state(queries: Queries, state: ConnectionState, account: str = "test", seconds: float = 20) -> str:
+def until_state(queries: Queries, state: ConnectionState, account: str = "test", seconds: float = 60) -> str:
     """Wait for an account's state; its sentence."""
 
     def reached() -> bool:
@@ -116,7 +116,7 @@ def until_state(queries: Queries, state: ConnectionState, account: str = "test",
     return status.sentence
 
 
-def until_answered(queries: Queries, request_id: int, seconds: float = 20) -> Request:
+def until_answered(queries: Queries, request_id: int, seconds: float = 60) -> Request:
     def answered() -> bool:
         request = queries.request(request_id)
         return request is not None and request.state in (RequestState.DONE, RequestState.FAILED)

@@ -190,7 +190,7 @@ def test_working_offline_takes_effect_at_once(tmp_path: Path, dovecot_server: Do
             until(lambda: (box := queries.find_mailbox("test", "INBOX")) and box.fresh_at, "the inbox is synced")
             intents = Intents(home)
             intents.set_work_offline(True)
-            until_state(queries, ConnectionState.OFFLINE, seconds=5)
+            until_state(queries, ConnectionState.OFFLINE)
             until(lambda: proxy.open_connections() == 0, "no connection is open")
             (asked,) = intents.request_sync("test")
             assert "offline" in until_answered(queries, asked).sentence

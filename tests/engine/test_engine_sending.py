@@ -26,7 +26,7 @@ from termmail.model.secret import Secret
 from termmail.store.mailbox_intents import IntentRefused
 
 
-def until_item(home: Home, outbox_id: int, state: OutboxState, seconds: float = 20) -> OutboxItem:
+def until_item(home: Home, outbox_id: int, state: OutboxState, seconds: float = 60) -> OutboxItem:
     until(lambda: item(home, outbox_id).state is state, f"the message is {state.value}", seconds)
     return item(home, outbox_id)
 
@@ -120,7 +120,7 @@ def test_a_message_that_the_server_has_is_not_stopped(tmp_path: Path) -> None:
 
     def answers(command: str) -> str | None:
         if command == "dot":
-            asked.wait(10)
+            asked.wait(60)
         return None
 
     with SmtpSink(answers=answers) as sink:

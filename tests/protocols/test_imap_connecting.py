@@ -54,7 +54,7 @@ def test_ended_as_soon_as_it_is_connected(monkeypatch: pytest.MonkeyPatch) -> No
     def connected_then_cut(host: str, port: int, seconds: float, held: tls.Lifeline) -> socket.socket:
         connection = open_tcp(host, port, seconds, held)
         lifeline.cut()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         with contextlib.suppress(OSError):
             # Until the other side has closed it too.
             while time.monotonic() < deadline:

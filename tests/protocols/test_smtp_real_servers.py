@@ -83,7 +83,7 @@ class Provider:
 
     def arrived(self) -> Taken:
         """The one message that came, without the trace fields on top."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while not self.sink.taken:
             assert time.monotonic() < deadline, "Nothing arrived."
             time.sleep(0.02)

@@ -242,7 +242,7 @@ def outcome_when_cut(after: int, extensions: tuple[str, ...]) -> tuple[str, int,
                 session.close()
         except TermmailError as error:
             known = type(error).__name__
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 40
         while any(thread.is_alive() for thread in sink._threads) and time.monotonic() < deadline:
             time.sleep(0.001)
     return known, len(sink.taken), sink.talks[0].read + sink.talks[0].written

@@ -88,7 +88,7 @@ class Conversation:
         self._socket = chosen.server_context().wrap_socket(self._socket, server_side=True)
         self._encrypted = True
 
-    def wait_closed(self, seconds: float = 10) -> bool:
+    def wait_closed(self, seconds: float = 40) -> bool:
         """True when the client closes within so many seconds; what it still sends is received."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -115,7 +115,7 @@ class SecretService:
 
 
 def _until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while not condition():
         assert time.monotonic() < deadline, "the keyring did not start"
         time.sleep(0.05)

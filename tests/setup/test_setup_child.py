@@ -48,7 +48,7 @@ for news in SetupJob(SignInRequest(provider, "lisa@example.org")):
     (redirect,) = urllib.parse.parse_qs(page.query)["redirect_uri"]
     port = urllib.parse.urlsplit(redirect).port
     assert port is not None
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()

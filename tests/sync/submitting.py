@@ -21,7 +21,7 @@ from termmail.sync.submit import Submitter
 class Sessions:
     """As the engine's connector, without its pauses."""
 
-    def __init__(self, account: Account, *, seconds: float = 10.0) -> None:
+    def __init__(self, account: Account, *, seconds: float = 30.0) -> None:
         self._account = account
         self._timeouts = smtp.Timeouts(connect=seconds, command=seconds, message=seconds)
         self.opened = 0
@@ -42,7 +42,7 @@ class Sessions:
 class Sender:
     """Lisa's outbox, and a submitter for it. To be closed."""
 
-    def __init__(self, folder: Path, port: int, *, seconds: float = 10.0) -> None:
+    def __init__(self, folder: Path, port: int, *, seconds: float = 30.0) -> None:
         self.store = FilledStore(folder, count=0)
         (account,) = self.store.accounts
         self.account = msgspec.structs.replace(account, smtp=Server("127.0.0.1", port, Security.NONE))

@@ -44,7 +44,7 @@ def once(command: str, reply: str) -> Answers:
     return lambda said: left.pop() if said == command and left else None
 
 
-def make(opened: list[Sender], tmp_path: Path, port: int, *, seconds: float = 10.0) -> Sender:
+def make(opened: list[Sender], tmp_path: Path, port: int, *, seconds: float = 30.0) -> Sender:
     opened.append(sender := Sender(tmp_path / "home", port, seconds=seconds))
     return sender
 

@@ -32,7 +32,7 @@ NOW = 1_700_000_000 + 3600
 WIDE = (140, 30)
 MIDDLE = (96, 30)
 NARROW = (60, 24)
-PATIENCE = 10.0
+PATIENCE = 40.0
 
 
 class DrivenApp:

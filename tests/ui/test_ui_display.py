@@ -75,7 +75,7 @@ def read_all(terminal: Terminal, count: int) -> bytes:
     for key in _OPENING:
         press(terminal, key)
         press(terminal, b"\x1b")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     # Ctrl+Q closes what is open and then the program.
     while time.monotonic() < deadline:
         terminal.send(b"\x11")

@@ -153,7 +153,7 @@ def terminals() -> Iterator[list[Terminal]]:
 
 
 def engine_ended(home: Path) -> bool:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 40
     while engine_runs(Home.under(home)):
         if time.monotonic() > deadline:
             return False
@@ -362,7 +362,7 @@ def test_a_terminal_that_goes_away(home: Path, terminals: list[Terminal]) -> Non
     os.close(terminal._slave)
     os.close(terminal._master)
     terminal._master, terminal._slave = os.open(os.devnull, os.O_RDWR), os.open(os.devnull, os.O_RDWR)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while not os.waitpid(terminal.pid, os.WNOHANG)[0]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
