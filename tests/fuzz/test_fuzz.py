@@ -40,6 +40,6 @@ def test_each_target_for_a_while(target: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*/*")), ids=lambda path: f"{path.parent.name}-{path.name}")
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_what_was_found_once(path: Path) -> None:
     TARGETS[path.parent.name](path.read_bytes())

@@ -239,7 +239,7 @@ def test_no_received_field_at_all() -> None:
     )
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_hostile_fields_take_linear_time() -> None:
     """P5."""
     for piece in (b"(", b")", b"((((;", b"from ", b"[1.", b"::", b"helo=", b'"', b"\\", b"<", b"a.", b"1:", b"TLS "):
