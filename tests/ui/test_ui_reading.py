@@ -216,9 +216,11 @@ async def test_a_text_that_arrives_while_it_is_found_missing(
             arrived.wait(PATIENCE)
         return real(origins, placement_id)
 
-    monkeypatch.setattr(Origins, "of", of)
     async with opened(store) as ui:
         await text_shown(ui, "Fetching the text of this message")
+        # It was looked at once already, as what is likely to be opened next.
+        await ui.until(lambda: ui.main.backend.bodies.last_origin(second) is not None)
+        monkeypatch.setattr(Origins, "of", of)
         await ui.press("j")
         await ui.until(looking.is_set)
         store.add_body(second, PLAIN)
