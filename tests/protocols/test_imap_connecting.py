@@ -16,6 +16,7 @@ import pytest
 from protocols.imap_scripts import PASSWORD, connect_to, usual
 from protocols.imap_sessions import session_of
 from servers.dovecot import Dovecot
+from servers.ports import free_ports
 from servers.proxy import Proxy
 from servers.scripted import Conversation, Script, ScriptedServer, steps
 from servers.tls import Authority
@@ -501,8 +502,7 @@ def test_a_server_that_drips_its_greeting() -> None:
 
 
 def test_nobody_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     with pytest.raises(ConnectionLost, match="takes no connections on port"):
         imap.connect(Server("localhost", port, Security.NONE), "lisa", Secret("x"))
     with pytest.raises(ConnectionLost, match="was not found"):

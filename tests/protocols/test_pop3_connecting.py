@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 
 from protocols.pop3_scripts import STAMP, assert_silent, usual
 from protocols.pop3_sessions import PASSWORD, connect_to
+from servers.ports import free_ports
 from servers.scripted import Conversation, Script, ScriptedServer, steps
 from servers.tls import Authority
 from termmail.model.account import Security, Server
@@ -224,8 +224,7 @@ def test_a_server_that_drips_its_greeting() -> None:
 
 
 def test_nobody_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     with pytest.raises(ConnectionLost, match="takes no connections on port"):
         pop3.connect(Server("localhost", port, Security.NONE), "lisa", Secret("x"))
 

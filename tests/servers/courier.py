@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+from servers.ports import free_ports
+
 _PROGRAM = "usr/lib/courier/courier/courierpop3d"
 
 
@@ -42,7 +44,7 @@ class Courier:
         self.maildir = folder / "Maildir"
         for part in ("cur", "new", "tmp"):
             (self.maildir / part).mkdir(parents=True, exist_ok=True)
-        self._listener = socket.create_server((self.host, 0))
+        self._listener = socket.create_server((self.host, *free_ports(1)))
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._serial = 0

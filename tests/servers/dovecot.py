@@ -179,7 +179,7 @@ class Dovecot:
                 stderr=stderr,
                 start_new_session=True,
             )
-        if not wait_for_greeting(self.port, 20):
+        if not wait_for_greeting(self.port, 60):
             text = self.log_text()
             self.stop()
             raise RuntimeError(f"Dovecot did not greet on port {self.port}:\n{text}")

@@ -70,7 +70,7 @@ class Postfix:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        if not wait_for_greeting(self.port, 20):
+        if not wait_for_greeting(self.port, 60):
             text = self.log_text()
             self.close()
             raise RuntimeError(f"Postfix did not greet on port {self.port}:\n{text}")

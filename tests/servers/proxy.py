@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from servers.imap_commands import CommandReader
+from servers.ports import free_ports
 
 _CHUNK = 65536
 _IN_FLIGHT = 4 * 1024 * 1024
@@ -78,7 +79,7 @@ class Proxy:
         self.delay = delay
         self.rate = rate
         self.stats = Stats()
-        self.port = 0
+        (self.port,) = free_ports(1)
         self._record = record
         self._sent = bytearray()
         self._received = bytearray()
@@ -100,7 +101,7 @@ class Proxy:
         self.close()
 
     def start(self) -> None:
-        """Listen on a free loopback port, `port`."""
+        """Listen on a loopback port, `port`, that nobody else takes while it is down."""
         self._thread.start()
         self._call(self._listen)
 
@@ -211,7 +212,6 @@ class Proxy:
             self._moving.set()
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, self.host, self.port, reuse_address=True)
-            self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def _down(self) -> None:
         self._close_port()

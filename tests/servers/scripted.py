@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
+from servers.ports import free_ports
 from servers.tls import Certificate
 
 
@@ -170,7 +171,7 @@ class ScriptedServer:
         self._scripts: Sequence[Script] = [script] if callable(script) else script
         self._certificate = certificate
         self._implicit_tls = implicit_tls
-        self._listener = socket.create_server((self.host, 0))
+        self._listener = socket.create_server((self.host, *free_ports(1)))
         self.port = int(self._listener.getsockname()[1])
         self.conversations: list[Conversation] = []
         self.errors: list[BaseException] = []

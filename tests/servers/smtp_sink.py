@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from servers.ports import free_ports
+
 EXTENSIONS = ("PIPELINING", "SIZE 60000000", "8BITMIME", "SMTPUTF8", "AUTH PLAIN LOGIN")
 
 
@@ -61,7 +63,7 @@ class SmtpSink:
         self.reading.set()
         self.taken: list[Taken] = []
         self.talks: list[Talk] = []
-        self._listener = socket.create_server((self.host, port))
+        self._listener = socket.create_server((self.host, port or free_ports(1)[0]))
         self.port = int(self._listener.getsockname()[1])
         self._closing = False
         self._sockets: set[socket.socket] = set()

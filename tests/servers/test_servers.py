@@ -7,6 +7,8 @@ import imaplib
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -19,6 +21,7 @@ from servers.digest import lf_digest, raw_digest
 from servers.dovecot import SPECIAL_MAILBOXES, Dovecot
 from servers.imap_commands import CommandReader
 from servers.mbsync import mbsync_pull, without_keywords
+from servers.ports import free_ports
 from servers.proxy import Direction, Proxy
 from servers.pymap_server import PymapServer
 from servers.scripted import Conversation, ScriptedServer, Unexpected, steps
@@ -194,6 +197,28 @@ def test_scripted_server_reads_what_arrived_before_it_closes() -> None:
         client.recv(100)
         client.sendall(b"1234")
     assert server.received == b"1234"
+
+
+def test_ports_are_given_to_one_process_alone() -> None:
+    """Not to another one that asks at the same time, and not to those who ask the system for any."""
+    script = (
+        "import sys; sys.path.insert(0, 'tests'); from servers.ports import free_ports; print(*free_ports(50)); input()"
+    )
+    others = [
+        subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        taken = [
+            free_ports(50),
+            *([int(port) for port in other.stdout.readline().split()] for other in others if other.stdout is not None),
+        ]
+    finally:
+        for other in others:
+            other.communicate("\n")
+    assert len({port for ports in taken for port in ports}) == 150
+    with socket.create_server(("127.0.0.1", 0)) as any_port:
+        assert max(map(max, taken)) < any_port.getsockname()[1]
 
 
 def test_proxy_cuts_towards_the_server() -> None:

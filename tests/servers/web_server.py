@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
+from servers.ports import free_ports
 from servers.tls import Certificate
 
 Answer = tuple[int, Mapping[str, str], bytes] | Callable[[BaseHTTPRequestHandler], None]
@@ -46,7 +47,7 @@ class WebServer:
             def handle_error(self, *_: object) -> None:
                 """A client that goes away is often what a test is about."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", free_ports(1)[0]), Handler)
         self.port = self._server.server_port
         if certificate is not None:
             context = certificate.server_context()
