@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import selectors
 import signal
 import threading
@@ -71,6 +72,20 @@ async def test_an_answer_is_waited_for_as_long_as_somebody_listens(monkeypatch: 
     driver.disable_input()
     driver.disable_input()
     assert len(waited) == 1
+
+
+async def test_an_answer_does_not_keep_the_keyboard_from_being_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGCONT may come while the main thread asks, and waits for the thread that reads: that one can't wait for the main thread."""
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    driver = TerminalDriver(App(), mouse=False)
+    answer = re.fullmatch(r"(?P<attributes>.*)", "4")
+    assert answer is not None
+    reading = threading.Thread(target=driver._answered, args=[answer], daemon=True)
+    with driver._question_lock:
+        driver.exit_event.set()
+        reading.start()
+        reading.join(30)
+        assert not reading.is_alive()
 
 
 def test_a_terminal_that_is_gone_keeps_nobody_waiting() -> None:

@@ -112,10 +112,16 @@ class TerminalDriver(LinuxDriver):
             self.flush()
 
     def _answered(self, answer: re.Match[str]) -> None:
-        with self._question_lock:
+        # SIGCONT may find the main thread with the lock, and then waits there until this thread has ended.
+        while not self._question_lock.acquire(timeout=_LOOK_SECONDS):
+            if self.exit_event.is_set():
+                return
+        try:
             question, found = self._question.answered(answer)
             if not self._question.is_awaited:
                 self._has_answered.set()
+        finally:
+            self._question_lock.release()
         self._ask(question)
         if found is not None:
             self.process_message(found)
