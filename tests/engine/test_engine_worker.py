@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.support import until, until_answered
 from maildrop_home import BOB, MaildropHome, mail
+from protocols.pop3_scripts import CAPABILITIES, Answers, usual
+from protocols.pop3_sessions import PASSWORD
+from servers.scripted import ScriptedServer
 from termmail.engine import worker as workers
 from termmail.engine.pop3_worker import Pop3Worker
 from termmail.engine.process import Engine
 from termmail.engine.status import StatusBoard
-from termmail.model.account import Account
+from termmail.engine.worker import Pace
+from termmail.model.account import Account, Security, Server
 from termmail.model.errors import ConnectionLost, StorageFailed
 from termmail.model.secret import Secret
 from termmail.model.status import AccountStatus, ConnectionState, Request, RequestState
@@ -50,6 +56,46 @@ def test_a_body_is_answered_while_the_server_is_away(bob: MaildropHome, monkeypa
     finally:
         worker.end()
         assert worker.join(20)
+
+
+def secret_of(account: Account) -> Secret:
+    return Secret(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [({}, ConnectionState.ONLINE), ({"PASS": b"-ERR [LOGIN-DELAY] not yet\r\n"}, ConnectionState.WAITING)],
+    ids=["told", "refused"],
+)
+def test_a_server_that_wants_time_between_two_looks(
+    bob: MaildropHome, monkeypatch: pytest.MonkeyPatch, answers: Answers, state: ConnectionState
+) -> None:
+    """LOGIN-DELAY (RFC 2449) is heeded, when a look is due and when the user asks for one, who is told when it will be possible."""
+    monkeypatch.setattr(workers, "back_off", lambda failures: 0.0)
+    pace = Pace(maildrop=0.0, folders=0.01)
+    with ScriptedServer(usual(answers, (*CAPABILITIES, "LOGIN-DELAY 900"))) as server:
+        account = msgspec.structs.replace(BOB, incoming=Server("127.0.0.1", server.port, Security.NONE))
+        worker = Pop3Worker(account, bob.ingest, bob.journal, secret_of, offline=False, pace=pace)
+        worker.start()
+        try:
+            until(
+                lambda: worker.board.status.state is state and not worker.board.status.activity,
+                "the first look is over",
+                30,
+            )
+            request_ids = bob.intents.request_sync(BOB.name)
+            for request in bob.ingest.take_requests():
+                worker.ask(request)
+            answer = until_answered(bob.queries, request_ids[0], 30)
+            assert answer.state is RequestState.FAILED
+            assert re.search(r"wants more time to pass .* possible in \d+ seconds\.", answer.sentence)
+            until(lambda: worker._sign_in_at > 0, "it is known", 10)
+            with monkeypatch.context() as later:
+                later.setattr(worker, "_sign_in_at", 0.0)
+                until(lambda: len(server.conversations) > 1, "it looks again when the time is over", 30)
+        finally:
+            worker.abort()
+            assert worker.join(30)
 
 
 def test_a_state_the_disk_refused_is_said_again(bob: MaildropHome, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 
 from termmail.engine.connector import Connector
 from termmail.engine.worker import AccountWorker, Pace
 from termmail.model.account import Account
-from termmail.model.errors import StorageFailed, TermmailError
+from termmail.model.errors import SignInTooSoon, StorageFailed, TermmailError
 from termmail.model.secret import Secret
 from termmail.model.status import ConnectionState, RequestKind
 from termmail.protocols import pop3
@@ -22,6 +23,7 @@ from termmail.sync.pop3 import Pop3Sync
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_DELAY = 24 * 3600
 _NOT_HERE = "The message is not on this computer any more."
 
 
@@ -55,25 +57,47 @@ class Pop3Worker(AccountWorker[Pop3Session]):
         if not self._rests():
             syncs = [request for request in self._take_requests() if request.kind is RequestKind.SYNC]
             if syncs or time.monotonic() >= self._pass_due:
-                self._pass()
+                refusal = self._too_soon()
+                if not refusal:
+                    self._pass()
                 for request in syncs:
-                    self._answer(request, "")
+                    self._answer(request, refusal)
         if not self._something_to_do():
             self._wait(self._folders_due)
 
+    def _too_soon(self) -> str:
+        """Why the server is not to be asked yet, as a sentence; empty where it may be."""
+        left = self._sign_in_at - time.monotonic()
+        if left <= 0:
+            return ""
+        return (
+            f"{self.account.incoming.host} wants more time to pass before mail is fetched again: it is possible in"
+            f" {math.ceil(left)} seconds."
+        )
+
     def _pass(self) -> None:
         self.board.say(ConnectionState.CONNECTING)
-        session = self._connector.connect(self._should_stop)
+        try:
+            session = self._connector.connect(self._should_stop)
+        except SignInTooSoon as error:
+            self._heed_delay(error.seconds, since=time.monotonic())
+            raise
         self._connected_at = time.monotonic()
         try:
             self.board.say(ConnectionState.ONLINE, plain=session.plain)
             Pop3Sync(session, self._ingest, self._local, self.account, self.board.progress, self._should_stop).run()
         finally:
+            # All that the server says of itself is known only after the listing.
+            self._heed_delay(session.login_delay, since=self._connected_at)
             self._connector.close(session)
         # A look that failed stays due: when to try again is said by the rest that follows it, or by the user.
         self._pass_due = time.monotonic() + self._pace.maildrop
         self._failures = 0
         self.board.say(ConnectionState.ONLINE, synced_at=time.time())
+
+    def _heed_delay(self, seconds: int, *, since: float) -> None:
+        """LOGIN-DELAY (RFC 2449), but no number that would keep mail away for longer than a day. `since`: monotonic seconds."""
+        self._sign_in_at = since + min(seconds, _LONGEST_DELAY)
 
     def _disconnect(self) -> None:
         """There is never a connection between two looks at the maildrop."""

@@ -71,6 +71,8 @@ class AccountWorker(abc.ABC, Generic[SessionT]):
         self._blocked = False
         self._retry_at = 0.0
         self._pass_due = 0.0
+        # When the server lets this account sign in again, in monotonic seconds.
+        self._sign_in_at = 0.0
 
     # from other threads
 
@@ -250,7 +252,7 @@ class AccountWorker(abc.ABC, Generic[SessionT]):
         if time.monotonic() - self._connected_at > STEADY_SECONDS:
             self._failures = 0
         self._failures += 1
-        pause = back_off(self._failures)
+        pause = max(back_off(self._failures), self._sign_in_at - time.monotonic())
         self.board.say(ConnectionState.WAITING, error.sentence, next_at=time.time() + pause)
         self._retry_at = time.monotonic() + pause
 

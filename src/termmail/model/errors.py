@@ -139,9 +139,13 @@ class MaildropInUse(ServerRefused):
 
 
 class SignInTooSoon(ServerRefused):
-    """The server wants more time between two sessions (POP3's LOGIN-DELAY, RFC 2449)."""
+    """The server wants more time between two sessions (POP3's LOGIN-DELAY, RFC 2449): so many seconds, 0 where it does not say."""
 
     scope = Scope.ACCOUNT
+
+    def __init__(self, sentence: str, *, seconds: int, code: str = "") -> None:
+        super().__init__(sentence, code=code)
+        self.seconds = seconds
 
 
 class UnsafeArgument(TermmailError):

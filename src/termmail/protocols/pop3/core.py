@@ -79,6 +79,12 @@ class Core(Dialogue):
         """Whether the server offers this, and it was not hidden."""
         return name in self._capabilities and name not in self._hidden
 
+    @property
+    def login_delay(self) -> int:
+        """Seconds that the server wants between two sign-ins (LOGIN-DELAY of RFC 2449); 0 where it does not say."""
+        words = self.capabilities.get("LOGIN-DELAY", ())
+        return int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 9 else 0
+
     def hide(self, *names: str) -> None:
         """Pretend that the server does not offer these."""
         self._hidden |= {name.upper() for name in names}
@@ -195,6 +201,7 @@ class Core(Dialogue):
         if reply.has_code("LOGIN-DELAY"):
             return SignInTooSoon(
                 f"{self.host} wants more time to pass before mail is fetched again{words}. It is tried again.",
+                seconds=self.login_delay,
                 code=code,
             )
         if reply.has_code("SYS/TEMP"):

@@ -43,8 +43,7 @@ class Pop3Session:
     @property
     def login_delay(self) -> int:
         """Seconds that the server wants between two sign-ins (LOGIN-DELAY of RFC 2449); 0 where it does not say."""
-        words = self.core.capabilities.get("LOGIN-DELAY", ())
-        return int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 9 else 0
+        return self.core.login_delay
 
     def has(self, name: str) -> bool:
         """Whether the server offers this, such as "PIPELINING", and it was not disabled."""
