@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -110,6 +112,45 @@ def test_a_note_that_two_write_at_once_is_one_of_theirs(tmp_path: Path) -> None:
             pass
     assert 0 <= int(path.read_bytes()) < 400
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_note_is_never_older_than_its_row(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O1, O2: while one is about to write what it read the engine begins to send. A database that is rebuilt from the note would
+    otherwise send the message a second time."""
+    item = send(store)
+    begun: list[bool] = []
+    other_is_done_or_waits = threading.Event()
+    flock = fcntl.flock
+
+    def begin() -> None:
+        begun.append(outbox_of(store).begin_data(item.id))
+        other_is_done_or_waits.set()
+
+    engine = threading.Thread(target=begin)
+
+    def take_lock(descriptor: int, how: int) -> None:
+        if threading.current_thread() is engine:
+            other_is_done_or_waits.set()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", take_lock)
+
+    def put_off(note: OutboxNote) -> OutboxNote:
+        if engine.ident is None:
+            engine.start()
+            assert other_is_done_or_waits.wait(30)
+        return msgspec.structs.replace(note, item=msgspec.structs.replace(note.item, sentence="Later."))
+
+    database = Database(store.home)
+    outbox_items.change_item(database, item.id, (OutboxState.QUEUED,), put_off)
+    database.close()
+    engine.join(30)
+    assert not engine.is_alive()
+    assert begun == [True]
+    now = item_of(store, item.id)
+    note = msgspec.json.decode((store.home.outbox / item.folder / "item.json").read_bytes(), type=OutboxNote)
+    assert now.state is OutboxState.SENDING
+    assert note.item.state is OutboxState.SENDING
 
 
 def test_a_saved_draft_is_there_after_a_crash_and_goes_to_drafts(store: FilledStore) -> None:

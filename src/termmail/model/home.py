@@ -63,6 +63,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.data / "engine.lock"
 
     @property
+    def outbox_lock_file(self) -> Path:
+        """Held for the moment in which a message in the outbox changes, in its note and in its row."""
+        return self.data / "outbox.lock"
+
+    @property
     def socket(self) -> Path:
         """The engine's Unix socket: wake-ups and session passwords only."""
         return self.runtime / "engine.sock"

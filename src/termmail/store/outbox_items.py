@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -126,35 +129,49 @@ def change_item(
 
     Returns the item as it is now; None where it is gone or in another state. Raises StorageFailed; the row is then as it was.
     """
-    while True:
-        with database.read() as reader:
-            before = read_note(reader, outbox_id)
-        if before is None or before.item.state not in only:
-            return None
-        after = change(before)
-        item = after.item
-        folder = database.home.outbox / item.folder
-        if folder.is_dir():
-            try:
-                write_note(folder, after)
-            except StorageFailed:
-                if database.one("SELECT 1 FROM outbox WHERE id = ?", (outbox_id,)) is None:
-                    # Its folder was just moved away: it was taken back.
-                    return None
-                raise
-        with database.write() as connection:
-            # Otherwise somebody changed it meanwhile, and what becomes of it is another question.
-            if read_note(connection, outbox_id) == before:
-                connection.execute(
-                    "UPDATE outbox SET state = ?, sentence = ?, recipients = ?, copy = ?, not_before = ?, next_at = ?, attempts = ?,"
-                    " stop = 0 WHERE id = ?",
-                    (
-                        item.state.value, column_text(item.sentence), encode_recipients(item.recipients), after.copy,
-                        item.not_before, item.next_at, item.attempts, outbox_id,
-                    ),
-                )  # fmt: skip
-                also(connection)
-                return after
+    with _alone(database.home):
+        while True:
+            with database.read() as reader:
+                before = read_note(reader, outbox_id)
+            if before is None or before.item.state not in only:
+                return None
+            after = change(before)
+            item = after.item
+            folder = database.home.outbox / item.folder
+            if folder.is_dir():
+                try:
+                    write_note(folder, after)
+                except StorageFailed:
+                    if database.one("SELECT 1 FROM outbox WHERE id = ?", (outbox_id,)) is None:
+                        # Its folder was just moved away: it was taken back.
+                        return None
+                    raise
+            with database.write() as connection:
+                # Otherwise somebody changed it meanwhile, and what becomes of it is another question.
+                if read_note(connection, outbox_id) == before:
+                    connection.execute(
+                        "UPDATE outbox SET state = ?, sentence = ?, recipients = ?, copy = ?, not_before = ?, next_at = ?,"
+                        " attempts = ?, stop = 0 WHERE id = ?",
+                        (
+                            item.state.value, column_text(item.sentence), encode_recipients(item.recipients), after.copy,
+                            item.not_before, item.next_at, item.attempts, outbox_id,
+                        ),
+                    )  # fmt: skip
+                    also(connection)
+                    return after
+
+
+@contextlib.contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Nobody else changes an item meanwhile, in this process or another: what its note says last is what its row says last."""
+    with storage_errors("write to the outbox"):
+        descriptor = os.open(home.outbox_lock_file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        with storage_errors("write to the outbox"):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def restore_outbox(database: Database) -> int:
