@@ -162,7 +162,7 @@ class Attachments:
                 self._draw_view(screen, job, view)
                 return
             self.screen.mail_app.ask_for_pictures()
-            self._drawing[job] = screen
+            self._draws(job, screen)
             if (cells := self.screen.backend.pictures.want(job)) is not None:
                 self.picture_drawn(DrawnPicture(job, cells))
 
@@ -177,6 +177,11 @@ class Attachments:
             )
         )
 
+    def _draws(self, job: PictureJob | ViewJob, screen: PartScreen) -> None:
+        # Not every picture is told of: one that is scrolled away is not drawn.
+        self._drawing = {known: one for known, one in self._drawing.items() if one.is_attached}
+        self._drawing[job] = screen
+
     def picture_drawn(self, drawn: DrawnPicture) -> None:
         """A picture is drawn, maybe of a part that is no longer looked at."""
         screen = self._drawing.pop(drawn.job, None)
@@ -187,7 +192,7 @@ class Attachments:
         pictures = self.screen.backend.pictures
         if pictures.terminal is not None:
             job = ViewJob(picture, *view, pictures.terminal)
-            self._drawing[job] = screen
+            self._draws(job, screen)
             if (sixels := pictures.want_view(job)) is not None:
                 self.view_drawn(DrawnView(job, sixels))
 
