@@ -46,5 +46,7 @@ def open_log(home: Home, redactor: Redactor) -> logging.Handler:
 
 def close_log(handler: logging.Handler) -> None:
     """Stop logging to this handler."""
-    logging.getLogger("termmail").removeHandler(handler)
+    logger = logging.getLogger("termmail")
+    logger.removeHandler(handler)
+    logger.propagate = True
     handler.close()
