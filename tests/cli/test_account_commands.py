@@ -18,6 +18,7 @@ from keyrings import FileKeyring, LockedKeyring
 from termmail.accounts import config, credentials
 from termmail.model.account import Account
 from termmail.model.home import Home
+from termmail.store.effective import account_folder
 
 ADD = ("account", "add", "lisa", "--email", "lisa@example.org", "--imap", "imap.example.org")
 
@@ -298,6 +299,25 @@ def test_remove_keeps_mail_unless_purged(tmp_path: Path, cli: Cli) -> None:
         cli.ok("account", "remove", "lisa", "--purge")
         assert not mail.exists()
         assert f"{set_aside}, a database" in cli.error
+        assert cli("account", "remove", "lisa", "--purge") == 66
+    finally:
+        store.close()
+
+
+def test_a_purge_that_was_killed_is_done_again(cli: Cli) -> None:
+    """Its mail folder has another name by then; the account is still known, though the config has it no longer."""
+    store = FilledStore(cli.folder, count=3)
+    try:
+        config.add_account(store.home, store.accounts[0])
+        store.add_body(store.ids()[0], b"Subject: x\r\n\r\nx")
+        cli.ok("account", "remove", "lisa")
+        owner = store.ingest.database.one("SELECT id FROM account WHERE name = 'lisa'", ())
+        assert owner is not None
+        removed = store.home.mail / account_folder(f".removed.{owner[0]}")
+        (store.home.mail / "lisa").rename(removed)
+        cli.ok("account", "remove", "lisa", "--purge")
+        assert not removed.exists()
+        assert store.ingest.database.all("SELECT id FROM placement", ()) == []
         assert cli("account", "remove", "lisa", "--purge") == 66
     finally:
         store.close()

@@ -328,7 +328,7 @@ def remove(session: Session, account_name: str, purge: bool) -> None:
     Its mail stays on this computer, and comes back when an account of the same name is added, unless --purge deletes it.
     """
     found = session.config.account(account_name)
-    if found is None and not (purge and _has_mail(session, account_name)):
+    if found is None and not (purge and session.intents.has_mail(account_name)):
         raise no_such_account(account_name, [known.name for known in session.config.accounts])
     name = account_name if found is None else found.name
     waiting = len(session.queries.pending_operations(name))
@@ -358,13 +358,6 @@ def remove(session: Session, account_name: str, purge: bool) -> None:
         say_json({"sentence": sentence, "purged": purge})
     else:
         say(sentence)
-
-
-def _has_mail(session: Session, name: str) -> bool:
-    """Whether mail of an account that the config has no longer is still on this computer."""
-    from termmail.store.effective import account_folder
-
-    return (session.home.mail / account_folder(name)).exists()
 
 
 def _state(status: AccountStatus | None) -> str:

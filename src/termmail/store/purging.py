@@ -48,6 +48,14 @@ def purge_account(database: Database, account: str) -> None:
     finish_purges(database)
 
 
+def has_mail(database: Database, account: str) -> bool:
+    """Whether something of an account is here, also where a purge has begun and not ended. Raises StorageFailed."""
+    if (database.home.mail / account_folder(account)).exists():
+        return True
+    known = "SELECT 1 FROM account a JOIN mailbox m ON m.account_id = a.id WHERE a.name = ?"
+    return database.one(known, (account,)) is not None
+
+
 def finish_purges(database: Database) -> None:
     """Remove all that is left of accounts that are being purged. Raises StorageFailed."""
     removed = _removed_folders(database.home)

@@ -15,7 +15,7 @@ from termmail.store.effective import recompute
 from termmail.store.effective_mailboxes import recompute_mailboxes
 from termmail.store.mailbox_intents import IntentRefused
 from termmail.store.mailboxes import register_accounts
-from termmail.store.purging import purge_account
+from termmail.store.purging import has_mail, purge_account
 from termmail.store.settling import give_up
 
 
@@ -127,6 +127,10 @@ class RequestIntents:
         """Take over the names, order and protocols of the config; those disabled or no longer there are hidden, their mail stays."""
         with self._database.write() as connection:
             register_accounts(connection, tuple(accounts))
+
+    def has_mail(self, account: str) -> bool:
+        """Whether there is something to purge of an account, also of one that the config has no longer. Raises StorageFailed."""
+        return has_mail(self._database, account)
 
     def purge_account(self, account: str) -> None:
         """Delete an account's rows and mail files. Can't be undone. Raises StorageFailed."""
