@@ -117,6 +117,25 @@ async def test_a_picture_is_drawn(store: FilledStore) -> None:
         await ui.shows("▀▀▀▀▀▀▀▀▀▀▀▀▀▀")
 
 
+async def test_a_closed_part_is_not_kept_for_a_picture(store: FilledStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every picture that is asked for is drawn and told of."""
+    picture = b"--o\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(
+        lighthouse_png(160, 80)
+    )
+    head = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n"
+    store.add_body(store.ids()[0], head + picture + b"\r\n" + picture + b"\r\n--o--\r\n")
+    async with opened(store, MIDDLE) as ui:
+        await listed(ui)
+        asked: list[object] = []
+        monkeypatch.setattr(ui.main.backend.pictures, "want", asked.append)
+        await ui.press("enter")
+        await ui.until(lambda: len(asked) == 1)
+        (first,) = ui.main.attachments._drawing.values()
+        await ui.press("q", "j", "enter")
+        await ui.until(lambda: len(asked) == 2)
+        assert first not in ui.main.attachments._drawing.values()
+
+
 NESTED = (
     b"Subject: outer\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nhello\r\n"
     b"--o\r\nContent-Type: message/rfc822\r\nContent-Disposition: attachment; filename=mail.eml\r\n\r\n"
