@@ -205,6 +205,8 @@ def test_no_secret_reaches_the_log(tmp_path: Path) -> None:
         except ValueError:
             log.exception("failed with %r", secret)
     close_log(handler)
+    logger = logging.getLogger("termmail")
+    assert (logger.level, logger.propagate, handler in logger.handlers) == (logging.NOTSET, True, False)
     text = home.log_file.read_text()
     for form in forms[:3]:
         assert form not in text

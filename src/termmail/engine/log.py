@@ -48,5 +48,6 @@ def close_log(handler: logging.Handler) -> None:
     """Stop logging to this handler."""
     logger = logging.getLogger("termmail")
     logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
     logger.propagate = True
     handler.close()
