@@ -68,8 +68,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Other work on the machine makes an example slow; what hangs ends by the timeout of its test.
-    settings.register_profile("termmail", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    # Other work on the machine makes an example slow; what hangs ends by the timeout of its test. The same examples each time, so that
+    # a change is judged by what it changes; others are looked for by `make test-full` and `make fuzz`.
+    settings.register_profile(
+        "termmail",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=not config.getoption("--full"),
+    )
     settings.load_profile("termmail")
     # Whatever a test forgets to redirect must not touch a real home, keyring or terminal.
     for name in ("TERMMAIL_HOME", "TERMMAIL_CRASH_AT", "NO_COLOR"):
