@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import statistics
@@ -20,6 +21,7 @@ import msgspec
 
 COLUMNS, LINES = 120, 40
 _SILENCE = 0.04
+_BETWEEN_FRAMES = 0.002
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -61,6 +63,7 @@ class OnTerminal:
         self.pid = 0
         self._master = -1
         self.began = 0.0
+        self._told = b""
 
     def __enter__(self) -> OnTerminal:
         self.began = time.perf_counter()
@@ -110,6 +113,22 @@ class OnTerminal:
         last = began
         while last < began + 1 and self._read(silence if last > began else 1.0):
             last = time.perf_counter()
+        return last - began
+
+    def key_until(self, keys: bytes, told: re.Pattern[bytes]) -> float:
+        """Seconds from a key until the last byte of the frame in which the program tells something else than before, by what `told`
+        finds last. What it draws for other reasons does not count."""
+        began = last = time.perf_counter()
+        seen = b""
+        while last < began + 1:
+            seen += self._read(0.05)
+            last = time.perf_counter()
+            found = told.findall(seen)
+            if found and found[-1] != self._told:
+                self._told = found[-1]
+                while self._read(_BETWEEN_FRAMES):
+                    last = time.perf_counter()
+                break
         return last - began
 
     def _read(self, seconds: float) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,7 @@ _CORPUS_FILES = 7_000
 _LARGEST_OPENED = 4 * 1024 * 1024
 # A text comes after the heading, which is drawn at once.
 _OPENED = 0.35
+_PLACE = re.compile(rb"Message ([\d,]+) of")
 _HERE = Path(__file__).resolve().parents[1]
 
 
@@ -192,12 +194,15 @@ def keys(bench: Bench) -> Iterator[Row]:
 
 
 def keys_while_syncing(bench: Bench) -> Iterator[Row]:
-    """The same while the engine takes in a mailbox."""
+    """From a key to the frame that shows the next message, while the engine takes in a mailbox."""
     user = bench.user_with(bench.sizes.headers, 1_000)
     home = home_of(bench.new_folder("keys-sync"), imap_account(bench.server.port, user, offline=OfflineKind.ON_DEMAND))
     with OnTerminal([termmail(), "--home", str(home.config)]) as program:
         program.wait_for("keeper", 120)
-        times = [program.key(b"j" if number % 40 < 20 else b"k") for number in range(bench.sizes.keys // 4)]
+        program.key_until(b"j", _PLACE)
+        times = [
+            program.key_until(b"j" if number % 40 < 20 else b"k", _PLACE) for number in range(bench.sizes.keys // 4)
+        ]
     yield _keys_row("a key while mail comes in", {"termmail": times})
 
 

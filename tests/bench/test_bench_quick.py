@@ -22,7 +22,7 @@ def report_of(tmp_path: Path, row: str) -> Report:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        timeout=100,
+        timeout=280,
         text=True,
     )
     assert done.returncode == 0, done.stderr
