@@ -86,10 +86,10 @@ class SmtpSink:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._acceptor.join(5)
         for one in list(self._sockets):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join(5)
         for thread in self._threads:
             thread.join(5)
 
@@ -198,8 +198,9 @@ class _Dialogue:
 
     def send(self, data: bytes) -> None:
         room = self.room(len(data))
-        self.connection.sendall(data[:room])
+        # Counted first: whoever has read the bytes may look at the count at once.
         self.talk.written += room
+        self.connection.sendall(data[:room])
         if room < len(data):
             raise _Cut
 
