@@ -119,6 +119,7 @@ class OnTerminal:
         """Seconds from a key until the last byte of the frame in which the program tells something else than before, by what `told`
         finds last. What it draws for other reasons does not count."""
         began = last = time.perf_counter()
+        os.write(self._master, keys)
         seen = b""
         while last < began + 1:
             seen += self._read(0.05)
