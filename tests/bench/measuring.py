@@ -117,11 +117,11 @@ class OnTerminal:
 
     def key_until(self, keys: bytes, told: re.Pattern[bytes]) -> float:
         """Seconds from a key until the last byte of the frame in which the program tells something else than before, by what `told`
-        finds last. What it draws for other reasons does not count."""
-        began = last = time.perf_counter()
+        finds last. What it draws for other reasons does not count. Raises TimeoutError after ten."""
+        began = time.perf_counter()
         os.write(self._master, keys)
         seen = b""
-        while last < began + 1:
+        while True:
             seen += self._read(0.05)
             last = time.perf_counter()
             found = told.findall(seen)
@@ -129,8 +129,9 @@ class OnTerminal:
                 self._told = found[-1]
                 while self._read(_BETWEEN_FRAMES):
                     last = time.perf_counter()
-                break
-        return last - began
+                return last - began
+            if last > began + 10:
+                raise TimeoutError(f"{keys!r} changed nothing of {told.pattern!r}")
 
     def _read(self, seconds: float) -> bytes:
         ready, _, _ = select.select([self._master], [], [], seconds)

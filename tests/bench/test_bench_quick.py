@@ -45,6 +45,14 @@ def test_opening_a_newsletter(tmp_path: Path) -> None:
 
 
 @pytest.mark.dovecot
+def test_keys_while_mail_comes_in(tmp_path: Path) -> None:
+    (row,) = report_of(tmp_path, "keys-while-syncing").rows
+    assert row.ours.unit == "ms"
+    assert row.ours.runs == 5
+    assert row.ours.value > 0
+
+
+@pytest.mark.dovecot
 def test_round_trips(tmp_path: Path) -> None:
     """What is counted does not depend on the machine: 8 round trips at most for an account where nothing is new."""
     (row,) = report_of(tmp_path, "quiet").rows
