@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from keyring.backend import KeyringBackend
@@ -24,19 +27,28 @@ class FileKeyring(KeyringBackend):
         known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
         return known
 
-    def _write(self, known: dict[str, str]) -> None:
-        Path(os.environ["TEST_KEYRING_FILE"]).write_text(json.dumps(known))
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[dict[str, str]]:
+        """What is known, to be changed by nobody else meanwhile, and read whole or not at all."""
+        path = Path(os.environ["TEST_KEYRING_FILE"])
+        with path.with_name(path.name + ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            known = self._read()
+            yield known
+            anew = path.with_name(path.name + ".new")
+            anew.write_text(json.dumps(known))
+            anew.replace(path)
 
     def get_password(self, service: str, username: str) -> str | None:
         return self._read().get(f"{service} {username}")
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        self._write({**self._read(), f"{service} {username}": password})
+        with self._changing() as known:
+            known[f"{service} {username}"] = password
 
     def delete_password(self, service: str, username: str) -> None:
-        known = self._read()
-        del known[f"{service} {username}"]
-        self._write(known)
+        with self._changing() as known:
+            del known[f"{service} {username}"]
 
 
 class _Failing(KeyringBackend):
