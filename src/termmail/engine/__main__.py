@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
-from termmail.engine.process import engine_exit_code, run_engine
 from termmail.model.errors import TermmailError
 from termmail.model.home import Home
 
@@ -24,6 +24,12 @@ def main() -> int:
         home = Home.under(options.home.absolute())
     else:
         parser.error("--home or --folders is needed")
+    # A tenth of the start would go into looking for garbage among modules.
+    gc.disable()
+    from termmail.engine.process import engine_exit_code, run_engine
+
+    gc.freeze()
+    gc.enable()
     try:
         return run_engine(home, child=options.child)
     except TermmailError as error:
