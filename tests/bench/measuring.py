@@ -115,9 +115,19 @@ class OnTerminal:
             last = time.perf_counter()
         return last - began
 
+    def wait_until_told(self, told: re.Pattern[bytes], seconds: float = 60) -> None:
+        """Read until the program has told what `told` finds, before the first `key_until`. Raises TimeoutError."""
+        seen = b""
+        deadline = time.perf_counter() + seconds
+        while not (found := told.findall(seen)):
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{self._command[0]} did not write {told.pattern!r}: {seen[-400:]!r}")
+            seen += self._read(0.05)
+        self._told = found[-1]
+
     def key_until(self, keys: bytes, told: re.Pattern[bytes]) -> float:
         """Seconds from a key until the last byte of the frame in which the program tells something else than before, by what `told`
-        finds last. What it draws for other reasons does not count. Raises TimeoutError after ten."""
+        finds last, which nothing but a key may change. Raises TimeoutError after ten."""
         began = time.perf_counter()
         os.write(self._master, keys)
         seen = b""
