@@ -14,9 +14,10 @@ import pytest
 
 from cli_runner import Cli
 from filled_store import FilledStore, account, header
-from termmail.accounts import config
+from termmail.accounts import config, session_secrets
 from termmail.model.flags import Flag, FlagSet
 from termmail.model.home import Home
+from termmail.model.secret import Secret
 
 RAW = b"From: A <a@example.org>\r\nSubject: \xff\x00 odd\r\n\r\nbare\nlf, \r, 8-bit \xfe and no end"
 
@@ -348,9 +349,6 @@ def test_unexpected_failure_is_one_sentence_without_locals(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     """C3: a defect ends with 70, a sentence and a log line; no traceback, no local variable."""
-    from termmail.accounts import session_secrets
-    from termmail.model.secret import Secret
-
     monkeypatch.setattr(session_secrets, "_secrets", {"lisa": Secret("hunter2")})
 
     def load(home: Home) -> config.Config:
@@ -366,6 +364,20 @@ def test_unexpected_failure_is_one_sentence_without_locals(
         assert "hunter2" not in text
         assert "Traceback" not in text
     assert (cli.folder / "state" / "termmail.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_part_of_a_secret_is_left_where_a_long_failure_is_cut(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C3: nobody would know the first half of a password as one."""
+    monkeypatch.setattr(session_secrets, "_secrets", {"lisa": Secret("hunter2")})
+
+    def load(home: Home) -> config.Config:
+        raise RuntimeError("x" * 495 + "hunter2")
+
+    monkeypatch.setattr(config, "load", load)
+    assert cli("account", "list") == 70
+    log = (cli.folder / "state" / "termmail.log").read_text()
+    assert "x" * 495 in log
+    assert "hunt" not in log
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -10,7 +10,7 @@ import pytest
 
 import termmail.ui.app
 from filled_store import account
-from termmail.accounts import config
+from termmail.accounts import config, session_secrets
 from termmail.accounts.credentials import remember
 from termmail.cli.main import run
 from termmail.cli.reader_log import reader_log
@@ -20,11 +20,17 @@ from termmail.model.secret import Secret
 LOGGER = logging.getLogger("termmail.mime.worker")
 
 
-def test_lines_go_to_the_log_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_lines_go_to_the_log_file(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Private, on one line, without secrets and control sequences; and nothing on the terminal, which the mail reader draws on."""
     home = Home.under(tmp_path)
+    monkeypatch.setattr(session_secrets, "_secrets", {})
     remember(account(), Secret("s3cret-of-lisa"))
-    with reader_log(home):
+    with caplog.at_level(logging.INFO, "termmail"), reader_log(home):
         assert not home.log_file.exists()
         LOGGER.warning("A message could not be rendered: %s", "\x1b[31mraised\ns3cret-of-lisa")
         LOGGER.info("Nobody asked for this.")

@@ -83,9 +83,9 @@ def test_a_busy_machine_gets_more_time(worker: RenderWorker) -> None:
     assert isinstance(worker.render(HELLO, 80, deadline=30), Rendered)
     child = process_of(worker)
     os.kill(child, signal.SIGSTOP)
-    goes_on = threading.Timer(1.0, os.kill, (child, signal.SIGCONT))
+    goes_on = threading.Timer(2.0, os.kill, (child, signal.SIGCONT))
     goes_on.start()
-    assert isinstance(worker.render(HELLO, 80, deadline=0.5), Rendered)
+    assert isinstance(worker.render(HELLO, 80, deadline=1.5), Rendered)
     assert process_of(worker) == child
     goes_on.join()
     os.kill(child, signal.SIGSTOP)

@@ -65,6 +65,6 @@ async def test_a_fault_while_the_app_ends_is_logged(tmp_path: Path, caplog: pyte
             app = ui.app
     with faults_told(app):
         in_a_thread(lambda: 1 // 0)
-    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("termmail")]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "termmail.ui.threads"]
     assert line.startswith("ZeroDivisionError while the mail reader ended, at ")
     assert "test_threads.py" in line

@@ -6,7 +6,7 @@ import os
 import traceback
 
 from termmail.accounts.home import find_home
-from termmail.cli.log_line import append_line, log_line
+from termmail.cli.log_line import append_line, clean_words, log_line
 
 _LONGEST = 500
 
@@ -17,7 +17,7 @@ def log_crash(error: Exception, home_folder: str | None) -> str:
         f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}"  # noqa: PTH119
         for frame in reversed(traceback.extract_tb(error.__traceback__))
     )
-    line = log_line("ERROR", "cli", f"{type(error).__name__}: {str(error)[:_LONGEST]} [{places}]")
+    line = log_line("ERROR", "cli", f"{type(error).__name__}: {clean_words(str(error))[:_LONGEST]} [{places}]")
     sentence = f"Something in termmail went wrong that should not have ({type(error).__name__})."
     path = find_home(home_folder).log_file
     try:

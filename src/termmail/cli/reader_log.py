@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from termmail.cli.log_line import append_line, log_line
+from termmail.cli.log_line import append_line, clean_words, log_line
 from termmail.model.home import Home
 
 
@@ -14,13 +14,14 @@ class _ReaderLog(logging.Handler):
     """Opens the file for each line: there are few, and the engine may have begun a new file meanwhile."""
 
     def __init__(self, home: Home) -> None:
-        super().__init__()
+        super().__init__(logging.WARNING)
         self._home = home
 
     def emit(self, record: logging.LogRecord) -> None:
         # A disk that is full: lines are missing, as in the engine's log. What the person has to know is on the screen.
         with contextlib.suppress(OSError):
-            append_line(self._home.log_file, log_line(record.levelname, "reader", record.getMessage()))
+            line = log_line(record.levelname, "reader", clean_words(record.getMessage()))
+            append_line(self._home.log_file, line)
 
 
 @contextlib.contextmanager

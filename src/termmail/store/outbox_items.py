@@ -125,7 +125,7 @@ def change_item(
     also: Callable[[sqlite3.Connection], None] = lambda connection: None,
 ) -> OutboxNote | None:
     """What becomes of an item that is in one of the states `only`: durable in its note, so that a rebuilt database knows as well, then
-    in its row, in one transaction with what `also` does. So nobody waits for a disk that is written to.
+    in its row, in one transaction with what `also` does. While the disk writes the note only those wait who change an item too.
 
     Returns the item as it is now; None where it is gone or in another state. Raises StorageFailed; the row is then as it was.
     """
