@@ -98,6 +98,28 @@ def test_a_server_that_wants_time_between_two_looks(
             assert worker.join(30)
 
 
+def test_switched_on_again_before_the_next_look_is_due(bob: MaildropHome) -> None:
+    """It says that it is online, which it is, though the server is asked later."""
+    with ScriptedServer(usual({})) as server:
+        account = msgspec.structs.replace(BOB, incoming=Server("127.0.0.1", server.port, Security.NONE))
+        worker = Pop3Worker(account, bob.ingest, bob.journal, secret_of, offline=False, pace=Pace(maildrop=3600.0))
+        worker.start()
+        try:
+            until(lambda: worker.board.status.synced_at, "the first look is over")
+            worker.set_offline(True)
+            (asked,) = bob.intents.request_sync(BOB.name)
+            for request in bob.ingest.take_requests():
+                worker.ask(request)
+            assert until_answered(bob.queries, asked).state is RequestState.FAILED
+            assert worker.board.status.state is ConnectionState.OFFLINE
+            worker.set_offline(False)
+            until(lambda: worker.board.status.state is ConnectionState.ONLINE, "it is online")
+            assert len(server.conversations) == 1
+        finally:
+            worker.abort()
+            assert worker.join(30)
+
+
 def test_a_state_the_disk_refused_is_said_again(bob: MaildropHome, monkeypatch: pytest.MonkeyPatch) -> None:
     """X5: the account's line does not stay as it was before the disk was full."""
     board = StatusBoard(bob.ingest, BOB.name)

@@ -62,6 +62,9 @@ class Pop3Worker(AccountWorker[Pop3Session]):
                     self._pass()
                 for request in syncs:
                     self._answer(request, refusal)
+            if self.board.status.state is ConnectionState.OFFLINE:
+                # The network was switched on again, and it is not time to look yet.
+                self.board.say(ConnectionState.ONLINE if self.board.status.synced_at else ConnectionState.UNKNOWN)
         if not self._something_to_do():
             self._wait(self._folders_due)
 
