@@ -37,9 +37,10 @@ def _own_slot(pid: int) -> tuple[itertools.cycle[int], object]:
 
 
 def free_ports(count: int) -> list[int]:
-    """That many distinct TCP ports of 127.0.0.1 on which nothing listens, and which are given to nobody else."""
+    """That many distinct TCP ports of 127.0.0.1 on which nothing listens, and which are given to nobody else. Raises RuntimeError
+    where there are not so many."""
     ports: list[int] = []
-    for port in _own_slot(os.getpid())[0]:
+    for port in itertools.islice(_own_slot(os.getpid())[0], _SLOT):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -47,8 +48,8 @@ def free_ports(count: int) -> list[int]:
                 continue
         ports.append(port)
         if len(ports) == count:
-            break
-    return ports
+            return ports
+    raise RuntimeError(f"only {len(ports)} of this process's {_SLOT} ports are free, and not {count}")
 
 
 def wait_for_greeting(port: int, seconds: float) -> bytes:

@@ -221,6 +221,13 @@ def test_ports_are_given_to_one_process_alone() -> None:
         assert max(map(max, taken)) < any_port.getsockname()[1]
 
 
+def test_more_ports_than_there_are() -> None:
+    """An error, and no search without an end."""
+    with pytest.raises(RuntimeError, match="are free"):
+        free_ports(641)
+    assert len(set(free_ports(3))) == 3
+
+
 def test_proxy_cuts_towards_the_server() -> None:
     def script(talk: Conversation) -> None:
         talk.send(b"hello\r\n")
