@@ -38,6 +38,7 @@ _BYTES_A_SECOND = 4_000_000
 _BUSY_MACHINE = 4.0
 """On a machine that does other things a deadline, which is seconds of the processor, may be so many times as long by the clock."""
 MAX_MEMORY = 512 * 1024 * 1024
+_SHORTEST_WAIT = 0.01
 _START_DEADLINE = 20.0
 _IDLE = 2.0
 _MAX_FRAME = 512 * 1024 * 1024
@@ -320,7 +321,7 @@ class _Child:
                     left = seconds - (_processor_seconds(self.process.pid) - used)
                 if left <= 0:
                     raise TimeoutError
-                for key, _ in selector.select(left):
+                for key, _ in selector.select(max(left, _SHORTEST_WAIT)):
                     if key.fileobj is stdin:
                         unsent = unsent[os.write(key.fd, unsent[:_PIECE]) :]
                         if not unsent:
