@@ -189,7 +189,8 @@ def test_parts_are_listed_viewed_and_taken(worker: RenderWorker) -> None:
 
 def test_a_part_that_is_not_there_or_takes_too_long(worker: RenderWorker) -> None:
     """P1, P5: a sentence, and the next one works."""
-    for failed in (worker.take_part(PARTS, "7", deadline=30), worker.view_part(PARTS, "2", 40, deadline=0)):
+    slow = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\n" + SLOW + b"\n--b--\n"
+    for failed in (worker.take_part(PARTS, "7", deadline=30), worker.view_part(slow, "2", 40, deadline=0)):
         assert isinstance(failed, RenderFailed)
         assert failed.sentence.endswith("The whole message can still be piped to a program.")
     assert worker.take_part(PARTS, "2", deadline=30) == b"x,y\n1,2"
