@@ -42,6 +42,8 @@ def free_ports(count: int) -> list[int]:
     ports: list[int] = []
     for port in itertools.islice(_own_slot(os.getpid())[0], _SLOT):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            # Connections that ended lately do not hold a port: in a minute a test may start more servers than there are.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

@@ -228,6 +228,16 @@ def test_more_ports_than_there_are() -> None:
     assert len(set(free_ports(3))) == 3
 
 
+def test_a_port_is_free_again_when_its_server_has_closed_its_connections() -> None:
+    """There are more servers in a minute than ports, and the system remembers a connection for that long."""
+    for _ in range(700):
+        with (
+            ScriptedServer(lambda talk: talk.close()) as server,
+            socket.create_connection((server.host, server.port), timeout=20) as client,
+        ):
+            assert client.recv(10) == b""
+
+
 def test_proxy_cuts_towards_the_server() -> None:
     def script(talk: Conversation) -> None:
         talk.send(b"hello\r\n")
